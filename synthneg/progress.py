@@ -1,0 +1,92 @@
+"""Progress of anything that takes longer than two seconds: stage, done/total, rate, time left, on standard error.
+
+In a terminal it is one live line; in a log file, a line every ten seconds. Results go to standard output, so a
+pipe never sees progress.
+"""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Self, TypeVar
+
+T = TypeVar("T")
+
+_FIRST_AFTER_S = 1.0
+_TERMINAL_EVERY_S = 0.2
+_LOG_EVERY_S = 10.0
+
+
+def _clock(seconds: float) -> str:
+    """Return a length of time as people read it.
+
+    >>> _clock(3671), _clock(71), _clock(9)
+    ('1:01:11', '1:11', '0:09')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class Progress:
+    """A counter that shows itself. Use it as a context and call `advance` for each unit of work done."""
+
+    def __init__(self, stage: str, total: int | None, unit: str) -> None:
+        self.stage, self.total, self.unit = stage, total, unit
+        self.done = 0
+        self.note = ""
+        self._start = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+        self._shown_at = self._start + _FIRST_AFTER_S - (_TERMINAL_EVERY_S if self._terminal else _LOG_EVERY_S)
+        self._shown = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._shown:
+            self._show(time.monotonic())
+            if self._terminal:
+                sys.stderr.write("\n")
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Count `count` units as done; `note` says what is waited for or has happened, until the next one."""
+        self.done += count
+        self.note = note
+        now = time.monotonic()
+        if now - self._shown_at >= (_TERMINAL_EVERY_S if self._terminal else _LOG_EVERY_S):
+            self._show(now)
+
+    def line(self, now: float) -> str:
+        """Return what is shown at the monotonic time `now`."""
+        seconds = max(now - self._start, 1e-9)
+        rate = self.done / seconds
+        of = f"/{self.total:,}" if self.total is not None else ""
+        speed = f"{rate:,.0f}/s" if rate >= 10 else f"{rate * 60:,.1f}/min"
+        left = ""
+        if self.total is not None and 0 < self.done < self.total:
+            left = f", {_clock((self.total - self.done) / rate)} left"
+        elif self.total is None or self.done >= self.total:
+            left = f", took {_clock(seconds)}"
+        note = f" · {self.note}" if self.note else ""
+        return f"{self.stage}  {self.done:,}{of} {self.unit}  {speed}{left}{note}"
+
+    def _show(self, now: float) -> None:
+        self._shown_at, self._shown = now, True
+        text = self.line(now)
+        sys.stderr.write(f"\r\x1b[2K{text}" if self._terminal else f"{text}\n")
+        sys.stderr.flush()
+
+
+def track(items: Iterable[T], stage: str, unit: str, total: int | None = None) -> Iterator[T]:
+    """Yield the items, counting each as done when the next is asked for."""
+    with Progress(stage, total, unit) as progress:
+        for item in items:
+            yield item
+            progress.advance()
+
+
+def say(text: str) -> None:
+    """Write one line for a person to standard error, where progress goes."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

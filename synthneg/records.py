@@ -1,0 +1,150 @@
+"""The records that travel between stages: frozen dataclasses, and their way to and from a line of JSON.
+
+A record holds data and no behaviour. Stages meet in files of these records, one JSON object a line.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+import orjson
+
+Row = dict[str, Any]
+Split = Literal["train", "held_out"]
+Source = Literal["corpus", "graded", "negative"]
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of the user's corpus.
+
+    `split` is drawn from the id before anything is generated: queries of held-out passages are never trained on.
+    """
+
+    id: str
+    text: str
+    title: str = ""
+    split: Split = "train"
+
+    @property
+    def full_text(self) -> str:
+        """Title and text as an encoder reads them: joined by a blank, as BEIR's evaluators do."""
+        return f"{self.title} {self.text}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a generated record comes from; enough to ask for it again."""
+
+    prompt: str  # name@hash8 of the prompt file
+    model: str
+    sampling: Row
+    seed: int
+    key: str  # of the reply in the ledger
+    draws: Row = field(default_factory=dict)  # attributes drawn for this record, such as its length in words
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query written from a passage."""
+
+    id: str
+    text: str
+    passage_id: str
+    split: Split
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document to be ranked for one query; (query_id, id) is its key.
+
+    `grade` is what was wanted: 3 answers fully, 2 partly or buried, 1 on topic but no answer, 0 unrelated.
+    A passage of the corpus keeps its own id, a written document gets one that starts with its query's.
+    """
+
+    id: str
+    query_id: str
+    text: str
+    title: str
+    grade: int
+    source: Source
+    origin: Origin | None = None
+
+    @property
+    def full_text(self) -> str:
+        """Title and text as an encoder reads them."""
+        return f"{self.title} {self.text}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one scorer says of a query and a document; computed once, judged as often as thresholds change."""
+
+    query_id: str
+    document_id: str
+    scorer: str  # such as "cosine", "rank", "cosine_to_positive"
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A document of an example, with its grade and all its scores."""
+
+    id: str
+    text: str
+    title: str
+    grade: int
+    source: Source
+    scores: dict[str, float]
+    origin: Origin | None
+
+    @property
+    def full_text(self) -> str:
+        """Title and text as an encoder reads them."""
+        return f"{self.title} {self.text}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A verified query and its judged documents, the positive passage first."""
+
+    query_id: str
+    query: str
+    passage_id: str
+    split: Split
+    origin: Origin
+    documents: tuple[Judged, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Something that was dropped: `reason` is a code to count by, `detail` the seen value and the bound."""
+
+    stage: str
+    id: str
+    reason: str
+    detail: str
+
+
+def to_line(record: object) -> bytes:
+    """Return the record as one line of JSON, fields in their order, with the line's end."""
+    return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _origin(row: Row | None) -> Origin | None:
+    return None if row is None else Origin(**row)
+
+
+def from_row(kind: type[R], row: Row) -> R:
+    """Return the record of class `kind` that `to_line` wrote as `row`.
+
+    >>> from_row(Passage, {"id": "a", "text": "tea", "title": "", "split": "train"})
+    Passage(id='a', text='tea', title='', split='train')
+    """
+    values = dict(row)
+    if "origin" in values:
+        values["origin"] = _origin(values["origin"])
+    if kind is Example:
+        values["documents"] = tuple(from_row(Judged, d) for d in values["documents"])
+    return kind(**values)

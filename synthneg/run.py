@@ -1,0 +1,250 @@
+"""A run's folder: whole-or-nothing writes, the books of each stage, and what is finished.
+
+A stage's file is a view: it is written to a `.part` and renamed when complete, so a killed run leaves either the old
+file or the new one. A stage is used as a context:
+
+    with run.stage("generate.queries", "queries.jsonl") as stage:
+        stage.take()
+        stage.keep(query)            # or stage.reject(id, reason, detail), or stage.fail(id, reason, detail)
+
+On a clean exit the stage checks that `in = kept + rejected + failed`, then publishes its file, its rejects and its books.
+Several stages may write to one file (`documents.jsonl`, `scores.jsonl`, `rejects.jsonl`): each has its part under
+`parts/`, and the visible file is the parts in the order of STAGES.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import orjson
+
+from synthneg.config import RunConfig, dump
+from synthneg.errors import RunError
+from synthneg.records import Reject, from_row, to_line
+
+R = TypeVar("R")
+
+STAGES = (
+    "corpus",
+    "generate.queries",
+    "verify.queries",
+    "generate.documents",
+    "generate.negatives",
+    "verify.documents",
+    "export",
+    "train",
+    "evaluate",
+)
+SHARED_FILES = ("documents.jsonl", "scores.jsonl", "rejects.jsonl")
+Counts = dict[str, Any]
+
+
+def write_whole(file: Path, data: bytes) -> None:
+    """Write `file` so that a kill leaves the old content or the new, never a mixture."""
+    part = file.with_name(file.name + ".part")
+    with part.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(part, file)
+
+
+class Stage:
+    """One stage at work: takes records in, and keeps, rejects or fails each of them."""
+
+    def __init__(self, name: str, out: BinaryIO, rejects: BinaryIO) -> None:
+        self.name = name
+        self.taken = 0
+        self.kept = 0
+        self.rejected: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        self._out, self._rejects = out, rejects
+
+    def take(self, count: int = 1) -> None:
+        """Count records that came in; each must come to one end."""
+        self.taken += count
+
+    def keep(self, record: object) -> None:
+        """Write a record that passed."""
+        self.kept += 1
+        self._out.write(to_line(record))
+
+    def reject(self, id: str, reason: str, detail: str) -> None:
+        """Write why a record was dropped after it had been judged."""
+        self.rejected[reason] += 1
+        self._rejects.write(to_line(Reject(self.name, id, reason, detail)))
+
+    def fail(self, id: str, reason: str, detail: str) -> None:
+        """Write why a record never came to be: no reply, after all tries."""
+        self.failed[reason] += 1
+        self._rejects.write(to_line(Reject(self.name, id, reason, detail)))
+
+    def counts(self) -> Counts:
+        """Return the books of this stage."""
+        return {"in": self.taken, "kept": self.kept, "rejected": dict(sorted(self.rejected.items())), "failed": dict(sorted(self.failed.items()))}
+
+
+class Run:
+    """The folder of one run, locked for this process.
+
+    Raises:
+        RunError: the folder cannot be written, or another process is at work in it.
+    """
+
+    def __init__(self, outputs: Path, config: RunConfig) -> None:
+        self.config = config
+        self.folder = outputs / config.run
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.folder / ".lock").open("a+")
+        except OSError as error:
+            raise RunError(f"{self.folder}: a run's folder must be writable, but {error.strerror}; choose another with --outputs") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(f"{self.folder}: another synthneg process is at work in this run; wait for it or stop it") from error
+        write_whole(self.folder / "run.yaml", dump(config).encode())
+
+    def close(self) -> None:
+        """Give the folder free for another process."""
+        self._lock.close()
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file or folder of this run."""
+        return self.folder / name
+
+    def has(self, name: str) -> bool:
+        """Whether a file of this run has been written to its end."""
+        return self.file(name).exists()
+
+    def read(self, name: str, kind: type[R]) -> Iterator[R]:
+        """Yield the records of a stage's file.
+
+        Raises:
+            RunError: no stage has written the file yet.
+        """
+        return read_records(self.file(name), kind)
+
+    @contextmanager
+    def stage(self, name: str, file: str) -> Iterator[Stage]:
+        """Open the stage `name`, whose kept records make `file`; what later stages made of the old file is discounted."""
+        out_path, rejects_path = self._part(file, name), self._part("rejects.jsonl", name)
+        try:
+            with out_path.with_name(out_path.name + ".part").open("wb") as out, rejects_path.with_name(rejects_path.name + ".part").open("wb") as rejects:
+                stage = Stage(name, out, rejects)
+                yield stage
+        except OSError as error:
+            raise RunError(
+                f"{error.filename or self.folder}: cannot be written ({error.strerror}); what was answered is kept, give the same command again"
+            ) from error
+        _balance(stage)
+        self._unfinish()
+        for path in (out_path, rejects_path):
+            os.replace(path.with_name(path.name + ".part"), path)
+        for shared in {file, "rejects.jsonl"} & set(SHARED_FILES):
+            self._join(shared)
+        self._write_books(name, stage.counts())
+
+    def write_part(self, stage: str, file: str, records: Iterator[object]) -> None:
+        """Write the records that `stage` adds to a shared file, such as its scores, without counting them."""
+        path = self._part(file, stage)
+        write_whole(path, b"".join(map(to_line, records)))
+        self._join(file)
+
+    def _part(self, file: str, stage: str) -> Path:
+        if file not in SHARED_FILES:
+            return self.file(file)
+        path = self.file("parts") / file / f"{stage}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _join(self, file: str) -> None:
+        part = self.file(file + ".part")
+        with part.open("wb") as out:
+            for stage in STAGES:
+                path = self._part(file, stage)
+                if path.exists():
+                    with path.open("rb") as stream:
+                        shutil.copyfileobj(stream, out)
+        os.replace(part, self.file(file))
+
+    # -- the books -------------------------------------------------------------------------------------------------------
+
+    def books(self) -> dict[str, Counts]:
+        """Return the counts of each stage that has ended, in the order of STAGES."""
+        return read_books(self.folder)
+
+    def _write_books(self, name: str, counts: Counts) -> None:
+        books = self.books() | {name: counts}
+        write_whole(self.file("books.json"), orjson.dumps({s: books[s] for s in STAGES if s in books}, option=orjson.OPT_INDENT_2))
+
+    def _unfinish(self) -> None:
+        self.file("run.json").unlink(missing_ok=True)
+
+    # -- work that is too dear to be done twice ----------------------------------------------------------------------------
+
+    def is_done(self, stage: str, fingerprint: str) -> bool:
+        """Whether `stage` (training, evaluation) was completed for exactly these inputs and settings."""
+        mark = self.file("parts") / f"{stage}.done"
+        return mark.exists() and mark.read_text() == fingerprint
+
+    def mark_done(self, stage: str, fingerprint: str) -> None:
+        """Remember that `stage` is complete for these inputs; written last, so that its presence means so."""
+        mark = self.file("parts") / f"{stage}.done"
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        self._unfinish()
+        write_whole(mark, fingerprint.encode())
+
+
+def _balance(stage: Stage) -> None:
+    ended = stage.kept + stage.rejected.total() + stage.failed.total()
+    if stage.taken != ended:
+        raise AssertionError(f"{stage.name}: {stage.taken} in, but {stage.kept} kept + {stage.rejected.total()} rejected + {stage.failed.total()} failed")
+
+
+def read_records(file: Path, kind: type[R]) -> Iterator[R]:
+    """Yield the records of class `kind` from a run's file, one JSON object a line.
+
+    Raises:
+        RunError: there is no such file.
+    """
+    try:
+        stream = file.open("rb")
+    except OSError as error:
+        raise RunError(f"{file}: not written yet; run the stage before it, or `synthneg run`") from error
+    with stream:
+        for line in stream:
+            yield from_row(kind, orjson.loads(line))
+
+
+def read_books(folder: Path) -> dict[str, Counts]:
+    """Return the books of the run in `folder`; empty where no stage has ended."""
+    file = folder / "books.json"
+    books: dict[str, Counts] = orjson.loads(file.read_bytes()) if file.exists() else {}
+    return books
+
+
+def fingerprint(*parts: object) -> str:
+    """Return a hash of files (a Path stands for its content, a folder for all files in it) and of plain values.
+
+    >>> fingerprint("a", 1) == fingerprint("a", 1), fingerprint("a", 1) == fingerprint("a", 2)
+    (True, False)
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Path):
+            files = sorted(p for p in part.rglob("*") if p.is_file()) if part.is_dir() else [part]
+            for file in files:
+                digest.update(file.name.encode())
+                with file.open("rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+        else:
+            digest.update(orjson.dumps(part))
+        digest.update(b"\0")
+    return digest.hexdigest()
