@@ -28,16 +28,33 @@ class CorpusConfig(Section):
     """Where the passages come from and which of them get queries."""
 
     path: str = Field(
-        description="BEIR folder, .jsonl, .parquet, .csv/.tsv, saved HF dataset, Hub name, or a folder of documents; docstrings:numpy,scipy reads those packages' docstrings"
+        description="BEIR folder, .jsonl, .parquet, .csv/.tsv, saved HF dataset, Hub name, or a"
+        " folder of documents; docstrings:numpy,scipy reads those packages' "
+        "docstrings"
     )
-    limit: int | None = Field(default=None, ge=1, description="how many passages get queries; all are searched")
-    sample: Literal["random", "all"] = Field(default="random", description="how those passages are chosen")
-    held_out: Share = Field(default=0.1, description="share of passages whose queries are kept for validation")
-    chunk_tokens: int = Field(default=256, ge=16, description="longest piece of a raw document, in tokens")
-    chunk_overlap: int = Field(default=32, ge=0, description="tokens that neighbouring pieces share")
+    limit: int | None = Field(
+        default=None, ge=1, description="how many passages get queries; all are searched"
+    )
+    sample: Literal["random", "all"] = Field(
+        default="random", description="how those passages are chosen"
+    )
+    held_out: Share = Field(
+        default=0.1, description="share of passages whose queries are kept for validation"
+    )
+    chunk_tokens: int = Field(
+        default=256, ge=16, description="longest piece of a raw document, in tokens"
+    )
+    chunk_overlap: int = Field(
+        default=32, ge=0, description="tokens that neighbouring pieces share"
+    )
     min_words: int = Field(default=5, ge=1, description="shorter passages are rejected")
-    max_chars: int = Field(default=100_000, ge=100, description="longer passages are rejected; chunk them first")
-    id_field: str = Field(default="_id", description="column of the id in JSONL, Parquet, CSV and datasets (`id` is tried too)")
+    max_chars: int = Field(
+        default=100_000, ge=100, description="longer passages are rejected; chunk them first"
+    )
+    id_field: str = Field(
+        default="_id",
+        description="column of the id in JSONL, Parquet, CSV and datasets (`id` is tried too)",
+    )
     text_field: str = Field(default="text", description="column of the text")
     title_field: str = Field(default="title", description="column of the title; may be absent")
 
@@ -45,15 +62,39 @@ class CorpusConfig(Section):
 class LLMConfig(Section):
     """The language model that writes."""
 
-    backend: Literal["local", "openai"] = Field(default="local", description="local: llama.cpp in this process; openai: any OpenAI-compatible server")
-    model: str | None = Field(default=None, description="local: a GGUF file (default: SmolLM2-135M-Instruct); openai: the server's name for it")
-    base_url: str | None = Field(default=None, description="openai: address of the server, up to /v1")
-    api_key_env: str = Field(default="OPENAI_API_KEY", description="environment variable that holds the key; the key itself is never written anywhere")
+    backend: Literal["local", "openai"] = Field(
+        default="local",
+        description="local: llama.cpp in this process; openai: any OpenAI-compatible server",
+    )
+    model: str | None = Field(
+        default=None,
+        description="local: a GGUF file (default: SmolLM2-135M-Instruct); openai: the server's "
+        "name for it",
+    )
+    base_url: str | None = Field(
+        default=None, description="openai: address of the server, up to /v1"
+    )
+    api_key_env: str = Field(
+        default="OPENAI_API_KEY",
+        description="environment variable that holds the key; the key itself is never written "
+        "anywhere",
+    )
     concurrency: int = Field(default=16, ge=1, le=4096, description="requests in flight")
-    timeout_s: float = Field(default=300.0, gt=0, description="longest wait for one reply, in seconds")
-    retries: int = Field(default=5, ge=0, le=20, description="further tries after 429, 5xx and broken connections")
-    reasks: int = Field(default=2, ge=0, le=10, description="further askings, with other seeds, when a reply does not parse")
-    context_tokens: int = Field(default=2048, ge=256, description="local: context of one request, in tokens")
+    timeout_s: float = Field(
+        default=300.0, gt=0, description="longest wait for one reply, in seconds"
+    )
+    retries: int = Field(
+        default=5, ge=0, le=20, description="further tries after 429, 5xx and broken connections"
+    )
+    reasks: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="further askings, with other seeds, when a reply does not parse",
+    )
+    context_tokens: int = Field(
+        default=2048, ge=256, description="local: context of one request, in tokens"
+    )
     threads: int = Field(default=0, ge=0, description="local: CPU threads; 0: one per core")
 
 
@@ -61,21 +102,29 @@ class QueriesConfig(Section):
     """How queries are asked for."""
 
     prompts: tuple[str, ...] = Field(
-        default=("query/question", "query/claim", "query/keywords"), min_length=1, description="prompt names or files that make a query from a passage"
+        default=("query/question", "query/claim", "query/keywords"),
+        min_length=1,
+        description="prompt names or files that make a query from a passage",
     )
-    per_passage: int = Field(default=1, ge=1, description="queries asked for, per passage and prompt")
+    per_passage: int = Field(
+        default=1, ge=1, description="queries asked for, per passage and prompt"
+    )
 
 
 class DocumentsConfig(Section):
     """How documents of graded relevance are asked for."""
 
-    prompts: tuple[str, ...] = Field(default=("document/graded",), description="prompt names or files; empty: none")
+    prompts: tuple[str, ...] = Field(
+        default=("document/graded",), description="prompt names or files; empty: none"
+    )
 
 
 class NegativesConfig(Section):
     """How hard negatives are asked for."""
 
-    prompts: tuple[str, ...] = Field(default=("negative/from-query",), description="prompt names or files; empty: none")
+    prompts: tuple[str, ...] = Field(
+        default=("negative/from-query",), description="prompt names or files; empty: none"
+    )
     per_query: int = Field(default=1, ge=1, description="negatives asked for, per query and prompt")
 
 
@@ -86,9 +135,14 @@ class GenerateConfig(Section):
     documents: DocumentsConfig = DocumentsConfig()
     negatives: NegativesConfig = NegativesConfig()
     documents_for: Literal["verified", "all"] = Field(
-        default="verified", description="documents are written for queries that passed verify.queries, or for all"
+        default="verified",
+        description="documents are written for queries that passed verify.queries, or for all",
     )
-    passage_chars: int = Field(default=4000, ge=100, description="a passage longer than this is cut in the prompt, in characters")
+    passage_chars: int = Field(
+        default=4000,
+        ge=100,
+        description="a passage longer than this is cut in the prompt, in characters",
+    )
 
 
 class QueryChecks(Section):
@@ -96,9 +150,17 @@ class QueryChecks(Section):
 
     min_words: int = Field(default=2, ge=1, description="shorter queries are rejected")
     max_words: int = Field(default=40, ge=1, description="longer queries are rejected")
-    max_copied_words: int = Field(default=12, ge=1, description="longest run of words that may be copied from the passage")
-    round_trip_k: int = Field(default=20, ge=1, description="the passage must be among the query's k nearest of the corpus")
-    near_duplicate: Share = Field(default=0.95, description="cosine from which two queries of one passage are duplicates")
+    max_copied_words: int = Field(
+        default=12, ge=1, description="longest run of words that may be copied from the passage"
+    )
+    round_trip_k: int = Field(
+        default=20,
+        ge=1,
+        description="the passage must be among the query's k nearest of the corpus",
+    )
+    near_duplicate: Share = Field(
+        default=0.95, description="cosine from which two queries of one passage are duplicates"
+    )
 
 
 class DocumentChecks(Section):
@@ -106,16 +168,35 @@ class DocumentChecks(Section):
 
     min_words: int = Field(default=15, ge=1, description="shorter documents are rejected")
     max_words: int = Field(default=400, ge=1, description="longer documents are rejected")
-    max_negative_share: float = Field(default=0.95, gt=0, le=2, description="TopK-PercPos: a negative must score below this share of the positive's score")
-    min_negative_margin: float = Field(default=0.05, ge=0, le=2, description="TopK-MarginPos: and this far below it")
-    max_similarity_to_positive: float = Field(default=0.95, gt=0, le=1, description="from this cosine on, a negative is a near copy of the positive")
-    near_duplicate_jaccard: Share = Field(default=0.8, description="share of word 5-grams in common from which two documents of a query are duplicates")
+    max_negative_share: float = Field(
+        default=0.95,
+        gt=0,
+        le=2,
+        description="TopK-PercPos: a negative must score below this share of the positive's score",
+    )
+    min_negative_margin: float = Field(
+        default=0.05, ge=0, le=2, description="TopK-MarginPos: and this far below it"
+    )
+    max_similarity_to_positive: float = Field(
+        default=0.95,
+        gt=0,
+        le=1,
+        description="from this cosine on, a negative is a near copy of the positive",
+    )
+    near_duplicate_jaccard: Share = Field(
+        default=0.8,
+        description="share of word 5-grams in common from which two documents of a query are "
+        "duplicates",
+    )
 
 
 class VerifyConfig(Section):
     """What verification measures and demands."""
 
-    encoder: str = Field(default="sentence-transformers/all-MiniLM-L6-v2", description="model that scores; a folder or a Hub name")
+    encoder: str = Field(
+        default="sentence-transformers/all-MiniLM-L6-v2",
+        description="model that scores; a folder or a Hub name",
+    )
     encode_batch: int = Field(default=64, ge=1, description="texts per encoder call")
     queries: QueryChecks = QueryChecks()
     documents: DocumentChecks = DocumentChecks()
@@ -128,19 +209,35 @@ class ExportConfig(Section):
     """Which datasets are made of the examples."""
 
     shapes: tuple[Shape, ...] = Field(
-        default=("triplet", "n-tuple", "labeled-list", "beir"), min_length=1, description="each becomes a configuration of the dataset"
+        default=("triplet", "n-tuple", "labeled-list", "beir"),
+        min_length=1,
+        description="each becomes a configuration of the dataset",
     )
 
 
 class TrainConfig(Section):
     """How the retriever is trained."""
 
-    base_model: str = Field(default="sentence-transformers/all-MiniLM-L6-v2", description="model to start from; a folder or a Hub name")
-    loss: Literal["infonce"] = Field(default="infonce", description="infonce: in-batch and hard negatives, gradients cached")
-    negatives: int = Field(default=1, ge=0, le=16, description="hard negatives per query; a query with fewer repeats its own")
+    base_model: str = Field(
+        default="sentence-transformers/all-MiniLM-L6-v2",
+        description="model to start from; a folder or a Hub name",
+    )
+    loss: Literal["infonce"] = Field(
+        default="infonce", description="infonce: in-batch and hard negatives, gradients cached"
+    )
+    negatives: int = Field(
+        default=1,
+        ge=0,
+        le=16,
+        description="hard negatives per query; a query with fewer repeats its own",
+    )
     epochs: float = Field(default=1, gt=0, description="passes over the training pairs")
     batch_size: int = Field(default=32, ge=2, description="queries per batch")
-    mini_batch_size: int = Field(default=16, ge=1, description="queries per forward pass; memory only, the result is the same")
+    mini_batch_size: int = Field(
+        default=16,
+        ge=1,
+        description="queries per forward pass; memory only, the result is the same",
+    )
     learning_rate: float = Field(default=2e-5, gt=0, description="peak of the schedule")
     warmup: Share = Field(default=0.1, description="share of steps with a rising learning rate")
     temperature: float = Field(default=0.05, gt=0, description="softmax temperature of the loss")
@@ -152,8 +249,12 @@ class EvaluateConfig(Section):
 
     collections: tuple[str, ...] = Field(default=(), description="BEIR folders")
     split: str = Field(default="test", description="qrels/<split>.tsv of each collection")
-    measures: tuple[str, ...] = Field(default=("nDCG@10", "P@10", "R@100"), min_length=1, description="names of ir-measures")
-    resamples: int = Field(default=10_000, ge=100, description="bootstrap samples and random permutations")
+    measures: tuple[str, ...] = Field(
+        default=("nDCG@10", "P@10", "R@100"), min_length=1, description="names of ir-measures"
+    )
+    resamples: int = Field(
+        default=10_000, ge=100, description="bootstrap samples and random permutations"
+    )
     bm25: bool = Field(default=True, description="also measure BM25")
 
 
@@ -162,14 +263,18 @@ class PublishConfig(Section):
 
     repo: str | None = Field(default=None, description="name/dataset on the Hub")
     private: bool = Field(default=True, description="only its owner sees it")
-    license: str | None = Field(default=None, description="licence of the dataset, as the Hub spells it; yours to give")
+    license: str | None = Field(
+        default=None, description="licence of the dataset, as the Hub spells it; yours to give"
+    )
 
 
 class RunConfig(Section):
     """All settings of one run."""
 
     run: Name = Field(description="the run's name and folder")
-    seed: int = Field(default=7, ge=0, lt=2**31, description="everything that is drawn at random depends on it")
+    seed: int = Field(
+        default=7, ge=0, lt=2**31, description="everything that is drawn at random depends on it"
+    )
     corpus: CorpusConfig
     llm: LLMConfig = LLMConfig()
     generate: GenerateConfig = GenerateConfig()
@@ -189,11 +294,15 @@ def load(path: Path, changes: Sequence[str] = ()) -> RunConfig:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"{path}: no settings file can be read there ({error.strerror}); `synthneg init` writes one") from error
+        raise SettingsError(
+            f"{path}: no settings file can be read there ({error.strerror}); `synthneg init` writes one"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: expected YAML, but {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
-        raise SettingsError(f"{path}: expected a mapping with sections such as corpus and llm, got {type(values).__name__}")
+        raise SettingsError(
+            f"{path}: expected a mapping with sections such as corpus and llm, got {type(values).__name__}"
+        )
     for change in changes:
         _apply(values, change)
     return resolve(values, str(path))
@@ -204,19 +313,25 @@ def resolve(values: dict[str, Any], where: str) -> RunConfig:
     try:
         return RunConfig.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(f"{where}: " + "; ".join(_explain(e) for e in error.errors())) from error
+        raise SettingsError(
+            f"{where}: " + "; ".join(_explain(e) for e in error.errors())
+        ) from error
 
 
 def dump(config: RunConfig) -> str:
     """Return the settings as YAML, defaults filled in. They hold no secret: keys are named, not kept."""
-    text: str = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=1000)
+    text: str = yaml.safe_dump(
+        config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=1000
+    )
     return text
 
 
 def _apply(values: dict[str, Any], change: str) -> None:
     name, equals, value = change.partition("=")
     if not equals or not name.strip():
-        raise SettingsError(f"--set {change!r}: expected section.key=value, such as llm.concurrency=64")
+        raise SettingsError(
+            f"--set {change!r}: expected section.key=value, such as llm.concurrency=64"
+        )
     *sections, last = name.strip().split(".")
     for section in sections:
         values = values.setdefault(section, {})
@@ -244,7 +359,11 @@ def _known_keys(sections: Sequence[str | int]) -> list[str]:
     model: type[BaseModel] = RunConfig
     for section in sections:
         field = model.model_fields.get(str(section))
-        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+        if (
+            field is None
+            or not isinstance(field.annotation, type)
+            or not issubclass(field.annotation, BaseModel)
+        ):
             return []
         model = field.annotation
     return list(model.model_fields)

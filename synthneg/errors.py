@@ -64,4 +64,6 @@ def require(module: str, extra: str, feature: str) -> None:
     >>> require("json", "none", "reading")
     """
     if find_spec(module) is None:
-        raise MissingExtra(f"{feature} needs the package {module}; run: pip install 'synthneg[{extra}]'")
+        raise MissingExtra(
+            f"{feature} needs the package {module}; run: pip install 'synthneg[{extra}]'"
+        )

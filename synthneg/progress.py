@@ -37,13 +37,20 @@ class Progress:
         self.note = ""
         self._start = time.monotonic()
         self._terminal = sys.stderr.isatty()
-        self._shown_at = self._start + _FIRST_AFTER_S - (_TERMINAL_EVERY_S if self._terminal else _LOG_EVERY_S)
+        self._shown_at = (
+            self._start + _FIRST_AFTER_S - (_TERMINAL_EVERY_S if self._terminal else _LOG_EVERY_S)
+        )
         self._shown = False
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._shown:
             self._show(time.monotonic())
             if self._terminal:

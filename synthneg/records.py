@@ -41,7 +41,9 @@ class Origin:
     sampling: Row
     seed: int
     key: str  # of the reply in the ledger
-    draws: Row = field(default_factory=dict)  # attributes drawn for this record, such as its length in words
+    draws: Row = field(
+        default_factory=dict
+    )  # attributes drawn for this record, such as its length in words
 
 
 @dataclass(frozen=True, slots=True)

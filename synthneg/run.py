@@ -5,13 +5,14 @@ file or the new one. A stage is used as a context:
 
     with run.stage("generate.queries", "queries.jsonl") as stage:
         stage.take()
-        stage.keep(query)            # or stage.reject(id, reason, detail), or stage.fail(id, reason, detail)
+        stage.keep(query)            # or stage.reject(...), or stage.fail(id, reason, detail)
 
-On a clean exit the stage checks that `in = kept + rejected + failed`, then publishes its file, its rejects and its books.
+On a clean exit the stage checks that `in = kept + rejected + failed`, then publishes its file, its rejects and books.
 Several stages may write to one file (`documents.jsonl`, `scores.jsonl`, `rejects.jsonl`): each has its part under
 `parts/`, and the visible file is the parts in the order of STAGES.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -41,6 +42,7 @@ STAGES = (
     "train",
     "evaluate",
 )
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 SHARED_FILES = ("documents.jsonl", "scores.jsonl", "rejects.jsonl")
 Counts = dict[str, Any]
 
@@ -87,7 +89,12 @@ class Stage:
 
     def counts(self) -> Counts:
         """Return the books of this stage."""
-        return {"in": self.taken, "kept": self.kept, "rejected": dict(sorted(self.rejected.items())), "failed": dict(sorted(self.failed.items()))}
+        return {
+            "in": self.taken,
+            "kept": self.kept,
+            "rejected": dict(sorted(self.rejected.items())),
+            "failed": dict(sorted(self.failed.items())),
+        }
 
 
 class Run:
@@ -104,11 +111,15 @@ class Run:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = (self.folder / ".lock").open("a+")
         except OSError as error:
-            raise RunError(f"{self.folder}: a run's folder must be writable, but {error.strerror}; choose another with --outputs") from error
+            raise RunError(
+                f"{self.folder}: a run's folder must be writable, but {error.strerror}; choose another with --outputs"
+            ) from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise RunError(f"{self.folder}: another synthneg process is at work in this run; wait for it or stop it") from error
+            raise RunError(
+                f"{self.folder}: another synthneg process is at work in this run; wait for it or stop it"
+            ) from error
         write_whole(self.folder / "run.yaml", dump(config).encode())
 
     def close(self) -> None:
@@ -133,15 +144,21 @@ class Run:
 
     @contextmanager
     def stage(self, name: str, file: str) -> Iterator[Stage]:
-        """Open the stage `name`, whose kept records make `file`; what later stages made of the old file is discounted."""
+        """Open the stage `name`, whose kept records make `file`."""
         out_path, rejects_path = self._part(file, name), self._part("rejects.jsonl", name)
         try:
-            with out_path.with_name(out_path.name + ".part").open("wb") as out, rejects_path.with_name(rejects_path.name + ".part").open("wb") as rejects:
+            with (
+                out_path.with_name(out_path.name + ".part").open("wb") as out,
+                rejects_path.with_name(rejects_path.name + ".part").open("wb") as rejects,
+            ):
                 stage = Stage(name, out, rejects)
                 yield stage
         except OSError as error:
+            if error.errno not in _DISK_ERRORS:
+                raise
             raise RunError(
-                f"{error.filename or self.folder}: cannot be written ({error.strerror}); what was answered is kept, give the same command again"
+                f"{error.filename or self.folder}: cannot be written ({error.strerror});"
+                " make room, then give the same command again: nothing that was answered is lost"
             ) from error
         _balance(stage)
         self._unfinish()
@@ -174,20 +191,28 @@ class Run:
                         shutil.copyfileobj(stream, out)
         os.replace(part, self.file(file))
 
-    # -- the books -------------------------------------------------------------------------------------------------------
-
     def books(self) -> dict[str, Counts]:
         """Return the counts of each stage that has ended, in the order of STAGES."""
         return read_books(self.folder)
 
+    def need(self, stage: str) -> None:
+        """Raise RunError unless `stage` has ended and nothing before it was made anew since."""
+        if stage not in self.books():
+            raise RunError(
+                f"{self.folder}: the stage {stage} has not been run on these files; run it, or `synthneg run`"
+            )
+
     def _write_books(self, name: str, counts: Counts) -> None:
-        books = self.books() | {name: counts}
-        write_whole(self.file("books.json"), orjson.dumps({s: books[s] for s in STAGES if s in books}, option=orjson.OPT_INDENT_2))
+        # What later stages counted was made of the file that has just been replaced.
+        earlier = STAGES[: STAGES.index(name)]
+        books = {s: c for s, c in self.books().items() if s in earlier} | {name: counts}
+        write_whole(
+            self.file("books.json"),
+            orjson.dumps({s: books[s] for s in STAGES if s in books}, option=orjson.OPT_INDENT_2),
+        )
 
     def _unfinish(self) -> None:
         self.file("run.json").unlink(missing_ok=True)
-
-    # -- work that is too dear to be done twice ----------------------------------------------------------------------------
 
     def is_done(self, stage: str, fingerprint: str) -> bool:
         """Whether `stage` (training, evaluation) was completed for exactly these inputs and settings."""
@@ -205,7 +230,10 @@ class Run:
 def _balance(stage: Stage) -> None:
     ended = stage.kept + stage.rejected.total() + stage.failed.total()
     if stage.taken != ended:
-        raise AssertionError(f"{stage.name}: {stage.taken} in, but {stage.kept} kept + {stage.rejected.total()} rejected + {stage.failed.total()} failed")
+        raise AssertionError(
+            f"{stage.name}: {stage.taken} in, but {stage.kept} kept"
+            f" + {stage.rejected.total()} rejected + {stage.failed.total()} failed"
+        )
 
 
 def read_records(file: Path, kind: type[R]) -> Iterator[R]:
@@ -217,7 +245,9 @@ def read_records(file: Path, kind: type[R]) -> Iterator[R]:
     try:
         stream = file.open("rb")
     except OSError as error:
-        raise RunError(f"{file}: not written yet; run the stage before it, or `synthneg run`") from error
+        raise RunError(
+            f"{file}: not written yet; run the stage before it, or `synthneg run`"
+        ) from error
     with stream:
         for line in stream:
             yield from_row(kind, orjson.loads(line))

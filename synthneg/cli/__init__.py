@@ -1,0 +1,1 @@
+"""The command line: read arguments, build settings, call one function, print one summary."""

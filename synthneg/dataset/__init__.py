@@ -1,0 +1,1 @@
+"""Datasets made of the examples, and their cards."""

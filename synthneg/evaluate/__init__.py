@@ -1,0 +1,1 @@
+"""Measures on collections in BEIR format."""

@@ -1,0 +1,1 @@
+"""What the language model writes: queries, graded documents, hard negatives."""

@@ -1,0 +1,1 @@
+"""The seam to encoders: vectors, their cache, exact search."""

@@ -1,0 +1,1 @@
+"""Checks, as pure functions of stored scores, and the verdicts they give."""
