@@ -134,10 +134,6 @@ class GenerateConfig(Section):
     queries: QueriesConfig = QueriesConfig()
     documents: DocumentsConfig = DocumentsConfig()
     negatives: NegativesConfig = NegativesConfig()
-    documents_for: Literal["verified", "all"] = Field(
-        default="verified",
-        description="documents are written for queries that passed verify.queries, or for all",
-    )
     passage_chars: int = Field(
         default=4000,
         ge=100,
