@@ -1,0 +1,68 @@
+"""The seam to language models: what is asked, what comes back, and the one method that a backend has."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from synthneg.prompts.render import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One completion to be asked for; the ledger's key covers all of it."""
+
+    messages: tuple[Message, ...]
+    sampling: dict[str, Any]  # temperature, max_tokens, top_p, stop
+    seed: int
+    schema: dict[str, Any] | None  # JSON schema of the reply; None for text
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the model answered, raw."""
+
+    text: str
+    finish: str  # "stop", "length", or the server's own word
+    tokens_in: int
+    tokens_out: int
+    model: str  # as the server names it
+    reasoning: str = ""  # where the server sends it apart from the text
+
+
+class Transient(Exception):  # noqa: N818  # a signal to try again, caught by `ask`; it never reaches a user
+    """A try failed in a way that another try may cure."""
+
+    def __init__(self, reason: str, detail: str, wait_s: float | None = None) -> None:
+        super().__init__(reason, detail, wait_s)
+        self.reason, self.detail, self.wait_s = reason, detail, wait_s
+
+
+class Unanswerable(Exception):  # noqa: N818  # as above
+    """This one request cannot be answered, however often it is sent; others can."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+
+class Backend(Protocol):
+    """Answers requests, one at a time each, any number at once.
+
+    `identity` names the weights or the server, without port or secret: a reply is taken from the ledger for the same
+    identity alone.
+    """
+
+    identity: str
+
+    async def complete(self, request: Request) -> Reply:
+        """Return the reply.
+
+        Raises:
+            Transient: another try may succeed.
+            Unanswerable: this request alone cannot be answered, such as one longer than the model's context.
+            BackendError: no retry will help; the run stops.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and weights."""
+        ...

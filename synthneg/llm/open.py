@@ -1,0 +1,19 @@
+"""The one place that knows all backends by name; each is imported when it is opened."""
+
+from synthneg.config import LLMConfig
+from synthneg.llm.base import Backend
+
+
+def open_backend(config: LLMConfig) -> Backend:
+    """Return the backend that the settings name.
+
+    Raises:
+        SynthnegError: settings that do not fit, missing packages, or a server that cannot be asked.
+    """
+    if config.backend == "local":
+        from synthneg.llm.local import open_local  # noqa: PLC0415  # needs an extra
+
+        return open_local(config)
+    from synthneg.llm.http import open_server  # noqa: PLC0415  # aiohttp is not needed for the local settings' errors
+
+    return open_server(config)
