@@ -1,1 +1,1 @@
-"""The seam to encoders: vectors, their cache, exact search."""
+"""The seam to encoders: texts to unit vectors, kept once computed, and exact search over them."""
