@@ -118,6 +118,17 @@ class Example:
     origin: Origin
     documents: tuple[Judged, ...]
 
+    @property
+    def positive(self) -> Judged:
+        """The passage that the query was written from."""
+        return self.documents[0]
+
+    @property
+    def negatives(self) -> tuple[Judged, ...]:
+        """The documents of grade 1 and 0: those written as hard negatives first, then by falling grade."""
+        graded = (d for d in self.documents[1:] if d.grade <= 1)
+        return tuple(sorted(graded, key=lambda d: (d.source != "negative", -d.grade)))
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:

@@ -57,6 +57,28 @@ def write_whole(file: Path, data: bytes) -> None:
     os.replace(part, file)
 
 
+def replace_folder(part: Path, folder: Path) -> None:
+    """Put the finished folder `part` in the place of `folder`.
+
+    No system call swaps a folder that is not empty, so the old one is moved aside first; `recover_folder` puts it
+    back where a kill came between the two moves.
+    """
+    aside = folder.with_name(folder.name + ".old")
+    if folder.exists():
+        os.replace(folder, aside)
+    os.replace(part, folder)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def recover_folder(folder: Path) -> None:
+    """Undo what a killed `replace_folder` left half done, and remove its leavings."""
+    aside = folder.with_name(folder.name + ".old")
+    if aside.exists() and not folder.exists():
+        os.replace(aside, folder)
+    for leaving in (aside, folder.with_name(folder.name + ".part")):
+        shutil.rmtree(leaving, ignore_errors=True)
+
+
 class Stage:
     """One stage at work: takes records in, and keeps, rejects or fails each of them."""
 
@@ -72,9 +94,9 @@ class Stage:
         """Count records that came in; each must come to one end."""
         self.taken += count
 
-    def keep(self, record: object) -> None:
-        """Write a record that passed."""
-        self.kept += 1
+    def keep(self, record: object, count: int = 1) -> None:
+        """Write a record that passed; `count` is for one that holds several of what the stage counts."""
+        self.kept += count
         self._out.write(to_line(record))
 
     def reject(self, id: str, reason: str, detail: str) -> None:
@@ -146,20 +168,13 @@ class Run:
     def stage(self, name: str, file: str) -> Iterator[Stage]:
         """Open the stage `name`, whose kept records make `file`."""
         out_path, rejects_path = self._part(file, name), self._part("rejects.jsonl", name)
-        try:
-            with (
-                out_path.with_name(out_path.name + ".part").open("wb") as out,
-                rejects_path.with_name(rejects_path.name + ".part").open("wb") as rejects,
-            ):
-                stage = Stage(name, out, rejects)
-                yield stage
-        except OSError as error:
-            if error.errno not in _DISK_ERRORS:
-                raise
-            raise RunError(
-                f"{error.filename or self.folder}: cannot be written ({error.strerror});"
-                " make room, then give the same command again: nothing that was answered is lost"
-            ) from error
+        with (
+            _disk_errors(self.folder),
+            out_path.with_name(out_path.name + ".part").open("wb") as out,
+            rejects_path.with_name(rejects_path.name + ".part").open("wb") as rejects,
+        ):
+            stage = Stage(name, out, rejects)
+            yield stage
         _balance(stage)
         self._unfinish()
         for path in (out_path, rejects_path):
@@ -171,7 +186,11 @@ class Run:
     def write_part(self, stage: str, file: str, records: Iterator[object]) -> None:
         """Write the records that `stage` adds to a shared file, such as its scores, without counting them."""
         path = self._part(file, stage)
-        write_whole(path, b"".join(map(to_line, records)))
+        part = path.with_name(path.name + ".part")
+        with _disk_errors(self.folder), part.open("wb") as out:
+            out.writelines(map(to_line, records))
+        self._unfinish()
+        os.replace(part, path)
         self._join(file)
 
     def _part(self, file: str, stage: str) -> Path:
@@ -225,6 +244,20 @@ class Run:
         mark.parent.mkdir(parents=True, exist_ok=True)
         self._unfinish()
         write_whole(mark, fingerprint.encode())
+
+
+@contextmanager
+def _disk_errors(folder: Path) -> Iterator[None]:
+    """Turn a full or protected disk into a RunError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        raise RunError(
+            f"{error.filename or folder}: cannot be written ({error.strerror});"
+            " make room, then give the same command again: nothing that was answered is lost"
+        ) from error
 
 
 def _balance(stage: Stage) -> None:

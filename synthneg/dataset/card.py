@@ -1,0 +1,157 @@
+"""The dataset card, written from the settings, the books and the records; never by hand."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any
+
+import orjson
+import yaml
+from pydantic import BaseModel
+
+from synthneg.config import RunConfig, Shape
+from synthneg.dataset.shapes import model_name
+from synthneg.records import Example, Origin, Row
+from synthneg.run import Counts
+
+_SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeContent:
+    """Rows of one shape by split, and how many exported queries and negatives of theirs it does not hold."""
+
+    train: int
+    validation: int
+    queries_left_out: int
+    negatives_left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an export holds: the entries of the card's `configs`, the default one first, and counts by shape."""
+
+    configs: Sequence[Row]
+    shapes: Mapping[Shape, ShapeContent]
+
+
+def card(
+    config: RunConfig, books: dict[str, Counts], examples: Sequence[Example], content: Content
+) -> str:
+    """Return the README.md of the dataset: its metadata block and what a reader needs to judge it."""
+    parts = [
+        f"# {config.run}",
+        "Queries and documents for training retrievers, written by a language model from a corpus of passages and"
+        " verified by an encoder. The first document of each query is the corpus passage that the query was written"
+        " from (grade 3); the others were written to be of a wanted grade.",
+        *_load(config, content),
+        *_made(config, examples),
+        "## Yield",
+        "What came into each stage and what became of it.",
+        _yield_table(books),
+        "## Thresholds",
+        _thresholds(config),
+        "## Limits",
+        _LIMITS,
+    ]
+    return f"---\n{_metadata(config, examples, content)}---\n\n" + "\n\n".join(parts) + "\n"
+
+
+_LIMITS = """\
+- All queries and all documents but the corpus passages are synthetic; no person has judged them.
+- The grade of a written document is what was asked for. A negative may still answer its query, and a passage of the
+  corpus that answers it may be unlabelled.
+- The validation split holds queries of other passages, written by the same prompts and models: it says nothing about
+  the queries of real users.
+- Whether training on this data helps is to be measured on a test collection. The run that made it keeps its measures
+  in `evaluation/`; a number that is not there was not measured."""
+
+
+def _metadata(config: RunConfig, examples: Sequence[Example], content: Content) -> str:
+    size = _SIZES[max(0, min(len(str(len(examples))) - 3, len(_SIZES) - 1))]
+    data: Row = {
+        "pretty_name": config.run,
+        "task_categories": ["text-retrieval"],
+        "tags": ["synthetic", "retrieval", "hard-negatives", "sentence-transformers"],
+        "size_categories": [size],
+        "configs": list(content.configs),
+    }
+    if config.publish.license:
+        data = {"license": config.publish.license} | data
+    text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000)
+    return text
+
+
+def _load(config: RunConfig, content: Content) -> Iterable[str]:
+    names = [entry["config_name"] for entry in content.configs]
+    source = config.publish.repo or "path/to/dataset"
+    yield "## Load"
+    yield f'```python\nfrom datasets import load_dataset\n\ndataset = load_dataset("{source}", "{names[0]}")\n```'
+    yield (
+        f"Configurations: {', '.join(f'`{name}`' for name in names)}. A trainer of sentence-transformers takes"
+        " `triplet`, `n-tuple` and `labeled-list` as they are; with `-full` at the end, the same rows carry ids,"
+        " prompts, models, seeds, grades and scores. The folder `beir/` is a BEIR collection with graded qrels."
+    )
+    yield _table(
+        ("shape", "rows: train", "rows: validation", "queries left out", "negatives left out"),
+        [(shape, *astuple(counts)) for shape, counts in content.shapes.items()],
+    )
+
+
+def _made(config: RunConfig, examples: Sequence[Example]) -> Iterable[str]:
+    queries = Counter(_maker(example.origin) for example in examples)
+    documents = Counter(
+        _maker(document.origin)
+        for example in examples
+        for document in example.documents
+        if document.origin
+    )
+    yield "## How it was made"
+    yield (
+        f"Run `{config.run}` with seed {config.seed}; every text is traced to the prompt file (`name@hash`), the model"
+        f" and the seed that made it. Scores are cosines of `{model_name(config.verify.encoder)}`."
+    )
+    yield _table(
+        ("makes", "prompt", "model", "sampling", "texts"),
+        [("query", *maker, n) for maker, n in sorted(queries.items())]
+        + [("document", *maker, n) for maker, n in sorted(documents.items())],
+    )
+
+
+def _maker(origin: Origin) -> tuple[str, str, str]:
+    sampling = orjson.dumps(origin.sampling, option=orjson.OPT_SORT_KEYS).decode()
+    return f"`{origin.prompt}`", model_name(origin.model), f"`{sampling}`"
+
+
+def _yield_table(books: dict[str, Counts]) -> str:
+    def reasons(counts: dict[str, int]) -> str:
+        return ", ".join(f"{reason} {n}" for reason, n in counts.items()) or "0"
+
+    return _table(
+        ("stage", "in", "kept", "rejected", "failed"),
+        [
+            (stage, b["in"], b["kept"], reasons(b["rejected"]), reasons(b["failed"]))
+            for stage, b in books.items()
+        ],
+    )
+
+
+def _thresholds(config: RunConfig) -> str:
+    sections: dict[str, BaseModel] = {
+        "queries": config.verify.queries,
+        "documents": config.verify.documents,
+    }
+    rows = [
+        (f"{name}.{key}", value, type(section).model_fields[key].description)
+        for name, section in sections.items()
+        for key, value in section.model_dump(mode="json").items()
+    ]
+    return _table(("setting", "value", "meaning"), rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return a Markdown table; a bar within a cell does not end it."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
