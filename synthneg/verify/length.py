@@ -1,0 +1,17 @@
+"""Too short, too long: counted in words."""
+
+from synthneg.verify.refusal import Refusal
+
+
+def length(text_words: list[str], least: int, most: int) -> Refusal | None:
+    """Return `too_short` or `too_long` unless there are `least` to `most` words.
+
+    >>> length(["green", "tea"], 3, 40)
+    Refusal(reason='too_short', detail='2 words, at least 3')
+    """
+    count = len(text_words)
+    if count < least:
+        return Refusal("too_short", f"{count} words, at least {least}")
+    if count > most:
+        return Refusal("too_long", f"{count} words, at most {most}")
+    return None
