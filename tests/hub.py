@@ -1,0 +1,338 @@
+"""A Hub on the loopback interface that speaks the commit protocol of huggingface_hub to the unmodified client.
+
+It knows one account and its token, keeps what it received byte for byte, and writes down every request. Files are
+committed as on the Hub: small text inside the commit, Parquet and anything above 10 MB ahead of it: through the Xet
+storage, which the client prefers where hf_xet is installed, or through Git LFS (batch, PUT, verify) where it is not or
+`HF_HUB_DISABLE_XET=1`. Reading works too (info, tree, paths-info, resolve), so `load_dataset` can take a dataset back.
+"""
+
+import base64
+import hashlib
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import xet
+
+TOKEN = "hf_loopbackLoopbackLoopback"
+USER = "ann"
+LFS_FROM_BYTES = 10 * 1024 * 1024
+REPO = r"/(?P<repo>[^/]+/[^/]+)"
+Json = dict[str, Any]
+
+
+@dataclass
+class Repo:
+    """A dataset repository: its files by path, and the messages of its commits."""
+
+    private: bool
+    files: dict[str, bytes] = field(default_factory=dict)
+    lfs_paths: set[str] = field(default_factory=set)
+    commits: list[str] = field(default_factory=list)
+
+    @property
+    def sha(self) -> str:
+        return hashlib.sha1(repr((self.commits, sorted(self.files))).encode()).hexdigest()
+
+    def oid(self, path: str) -> str:
+        data = self.files[path]
+        if path in self.lfs_paths:
+            return hashlib.sha256(data).hexdigest()
+        return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+    def entry(self, path: str) -> Json:
+        size = len(self.files[path])
+        entry: Json = {"type": "file", "path": path, "size": size, "oid": self.oid(path)}
+        if path in self.lfs_paths:
+            entry["lfs"] = {"oid": self.oid(path), "size": size, "pointerSize": 130}
+        return entry
+
+
+class Refused(Exception):
+    """The answer is an error of HTTP."""
+
+    def __init__(self, status: int, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.status, self.message, self.code = status, message, code
+
+
+class Hub(ThreadingHTTPServer):
+    """The server and all it remembers."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.repos: dict[str, Repo] = {}
+        self.blobs: dict[str, bytes] = {}  # by SHA-256
+        self.xorbs: dict[str, bytes] = {}
+        self.requests: list[str] = []  # "METHOD /path"
+        self.created: list[Json] = []  # bodies of repos/create
+        self.failures: dict[str, tuple[int, str]] = {}  # start of "METHOD /path" -> status, body
+        self.lock = threading.Lock()
+
+    def sent(self) -> list[str]:
+        """Return the names of the LFS blobs and Xet xorbs that arrived, in order."""
+        marks = ("PUT /blob/", "POST /cas/v1/xorbs/")
+        return [r.rpartition("/")[2] for r in self.requests if r.startswith(marks)]
+
+    def repo(self, name: str) -> Repo:
+        if name not in self.repos:
+            raise Refused(404, "Repository not found", "RepoNotFound")
+        return self.repos[name]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of connections that a client drops."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request; `ROUTES` says which method answers it."""
+
+    protocol_version = "HTTP/1.1"
+    server: Hub
+
+    def do(self) -> None:
+        path = unquote(urlsplit(self.path).path)
+        with self.server.lock:
+            self.server.requests.append(f"{self.command} {path}")
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or self._chunks()
+        try:
+            self._plant(f"{self.command} {path}")
+            if not path.startswith("/blob/") and path != "/api/agent-harnesses":
+                self._authorize()
+            with self.server.lock:
+                self._route(path, body)
+        except Refused as refused:
+            self._answer({"error": refused.message}, refused.status, {"X-Error-Code": refused.code})
+
+    do_GET = do_POST = do_PUT = do_HEAD = do
+
+    def _chunks(self) -> bytes:
+        data = b""
+        while self.headers.get("Transfer-Encoding") == "chunked":
+            size = int(self.rfile.readline(), 16)
+            data += self.rfile.read(size)
+            self.rfile.readline()
+            if size == 0:
+                break
+        return data
+
+    def _plant(self, request: str) -> None:
+        for start, (status, message) in self.server.failures.items():
+            if request.startswith(start):
+                raise Refused(status, message)
+
+    def _authorize(self) -> None:
+        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            raise Refused(401, "Invalid username or password.")
+
+    def _route(self, path: str, body: bytes) -> None:
+        for method, pattern, answer in ROUTES:
+            found = re.fullmatch(pattern, path)
+            if found and self.command in method.split():
+                getattr(self, answer)(body, **found.groupdict())
+                return
+        raise Refused(404, f"no such page: {path}", "EntryNotFound")
+
+    def _answer(
+        self, data: object, status: int = 200, headers: dict[str, str] | None = None
+    ) -> None:
+        self._send(
+            json.dumps(data).encode(),
+            status,
+            {"Content-Type": "application/json"} | (headers or {}),
+        )
+
+    def _send(self, data: bytes, status: int, headers: dict[str, str]) -> None:
+        self.send_response(status, HTTPStatus(status).phrase)
+        for name, value in ({"Content-Length": str(len(data))} | headers).items():
+            if value:
+                self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Write nothing: tests read `requests`."""
+
+    def whoami(self, body: bytes) -> None:
+        self._answer({"type": "user", "name": USER, "auth": {"accessToken": {"role": "write"}}})
+
+    def create(self, body: bytes) -> None:
+        wanted = json.loads(body)
+        self.server.created.append(wanted)
+        name = f"{wanted['organization'] or USER}/{wanted['name']}"
+        if not name.startswith(f"{USER}/"):
+            raise Refused(403, f"You don't have the rights to create a dataset under {name}")
+        url = f"{self.server.url}/datasets/{name}"
+        if name in self.server.repos:
+            self._answer({"error": "You already created this dataset repo", "url": url}, 409)
+            return
+        self.server.repos[name] = Repo(private=wanted.get("visibility") == "private")
+        self._answer({"name": name, "url": url, "id": "1"})
+
+    def validate_card(self, body: bytes) -> None:
+        self._answer({"errors": [], "warnings": []})
+
+    def info(self, body: bytes, repo: str) -> None:
+        found = self.server.repo(repo)
+        siblings = [{"rfilename": path} for path in sorted(found.files)]
+        self._answer(
+            {
+                "id": repo,
+                "sha": found.sha,
+                "private": found.private,
+                "siblings": siblings,
+                "tags": [],
+            }
+        )
+
+    def preupload(self, body: bytes, repo: str) -> None:
+        found = self.server.repo(repo)
+        files = []
+        for file in json.loads(body)["files"]:
+            path = file["path"]
+            large = path.endswith(".parquet") or file["size"] > LFS_FROM_BYTES
+            known = {"oid": found.oid(path)} if path in found.files else {}
+            mode = "lfs" if large else "regular"
+            files.append({"path": path, "uploadMode": mode, "shouldIgnore": False} | known)
+        self._answer({"files": files})
+
+    def batch(self, body: bytes, repo: str) -> None:
+        self.server.repo(repo)
+        objects = []
+        for wanted in json.loads(body)["objects"]:
+            entry = {"oid": wanted["oid"], "size": wanted["size"]}
+            if wanted["oid"] not in self.server.blobs:
+                blob = f"{self.server.url}/blob/{wanted['oid']}"
+                verify = f"{self.server.url}/datasets/{repo}/verify"
+                entry["actions"] = {"upload": {"href": blob}, "verify": {"href": verify}}
+            objects.append(entry)
+        self._answer({"transfer": "basic", "objects": objects})
+
+    def blob(self, body: bytes, oid: str) -> None:
+        if hashlib.sha256(body).hexdigest() != oid:
+            raise Refused(400, "the bytes are not those of the oid")
+        self.server.blobs[oid] = body
+        self._answer({})
+
+    def verify(self, body: bytes, repo: str) -> None:
+        wanted = json.loads(body)
+        if len(self.server.blobs.get(wanted["oid"], b"")) != wanted["size"]:
+            raise Refused(422, "the object is not as long as it should be")
+        self._answer({})
+
+    def xet_token(self, body: bytes, repo: str) -> None:
+        self.server.repo(repo)
+        until = int(time.time()) + 3600
+        self._answer({"casUrl": f"{self.server.url}/cas", "exp": until, "accessToken": TOKEN})
+
+    def xorb(self, body: bytes, name: str) -> None:
+        self.server.xorbs[name] = body
+        self._answer({"was_inserted": True})
+
+    def shard(self, body: bytes) -> None:
+        for sha256, data in xet.files(body, self.server.xorbs):
+            if hashlib.sha256(data).hexdigest() != sha256:
+                raise Refused(400, "the bytes are not those of the SHA-256")
+            self.server.blobs[sha256] = data
+        self._answer({"result": 1})
+
+    def commit(self, body: bytes, repo: str) -> None:
+        found = self.server.repo(repo)
+        for line in body.splitlines():
+            entry = json.loads(line)
+            value = entry["value"]
+            if entry["key"] == "header":
+                found.commits.append(value["summary"])
+            elif entry["key"] == "file":
+                found.files[value["path"]] = base64.b64decode(value["content"])
+                found.lfs_paths.discard(value["path"])
+            elif entry["key"] == "lfsFile":
+                if value["oid"] not in self.server.blobs:
+                    raise Refused(
+                        400, f"LFS pointer to an object that was not sent: {value['path']}"
+                    )
+                found.files[value["path"]] = self.server.blobs[value["oid"]]
+                found.lfs_paths.add(value["path"])
+            else:
+                raise Refused(400, f"unknown operation {entry['key']}")
+        url = f"{self.server.url}/datasets/{repo}/commit/{found.sha}"
+        self._answer({"success": True, "commitOid": found.sha, "commitUrl": url})
+
+    def tree(self, body: bytes, repo: str, folder: str) -> None:
+        found = self.server.repo(repo)
+        prefix = f"{folder}/" if folder else ""
+        below = [path for path in sorted(found.files) if path.startswith(prefix)]
+        recursive = "recursive=true" in self.path.lower()
+        direct = [path for path in below if recursive or "/" not in path[len(prefix) :]]
+        folders = {path[: path.index("/", len(prefix))] for path in below if path not in direct}
+        if not below:
+            raise Refused(404, f"{folder} does not exist", "EntryNotFound")
+        entries = [{"type": "directory", "path": f, "oid": "0", "size": 0} for f in sorted(folders)]
+        self._answer(entries + [found.entry(path) for path in direct])
+
+    def paths_info(self, body: bytes, repo: str) -> None:
+        found = self.server.repo(repo)
+        entries = []
+        for path in json.loads(body)["paths"]:
+            if path in found.files:
+                entries.append(found.entry(path))
+            elif any(file.startswith(f"{path}/") for file in found.files):
+                entries.append({"type": "directory", "path": path, "oid": "0", "size": 0})
+        self._answer(entries)
+
+    def resolve(self, body: bytes, repo: str, path: str) -> None:
+        found = self.server.repo(repo)
+        if path not in found.files:
+            raise Refused(404, f"{path} does not exist", "EntryNotFound")
+        data, status, headers = found.files[path], 200, {"ETag": f'"{found.oid(path)}"'}
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
+        if asked:
+            first, last = int(asked[1]), min(int(asked[2] or len(data)), len(data) - 1)
+            headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
+            data, status = data[first : last + 1], 206
+        self._send(data, status, headers | {"X-Repo-Commit": found.sha, "Accept-Ranges": "bytes"})
+
+
+ROUTES = (
+    ("GET", r"/api/whoami-v2", "whoami"),
+    ("POST", r"/api/repos/create", "create"),
+    ("POST", r"/api/validate-yaml", "validate_card"),
+    ("GET", rf"/api/datasets{REPO}", "info"),
+    ("GET", rf"/api/datasets{REPO}/revision/[^/]+", "info"),
+    ("POST", rf"/api/datasets{REPO}/preupload/[^/]+", "preupload"),
+    ("POST", rf"/api/datasets{REPO}/commit/[^/]+", "commit"),
+    ("GET", rf"/api/datasets{REPO}/tree/[^/]+/?(?P<folder>.*)", "tree"),
+    ("POST", rf"/api/datasets{REPO}/paths-info/[^/]+", "paths_info"),
+    ("POST", rf"/datasets{REPO}\.git/info/lfs/objects/batch", "batch"),
+    ("POST", rf"/datasets{REPO}/verify", "verify"),
+    ("GET", rf"/api/datasets{REPO}/xet-write-token/[^/]+", "xet_token"),
+    ("POST", r"/cas/v1/xorbs/default/(?P<name>[0-9a-f]{64})", "xorb"),
+    ("POST", r"/cas/v1/shards", "shard"),
+    ("PUT", r"/blob/(?P<oid>[0-9a-f]{64})", "blob"),
+    ("GET HEAD", rf"/datasets{REPO}/resolve/[^/]+/(?P<path>.+)", "resolve"),
+)
+
+
+@contextmanager
+def running() -> Iterator[Hub]:
+    """Run a Hub in a thread for the time of the context."""
+    hub = Hub()
+    thread = threading.Thread(target=hub.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield hub
+    finally:
+        hub.shutdown()
+        thread.join()
+        hub.server_close()
