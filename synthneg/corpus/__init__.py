@@ -1,1 +1,1 @@
-"""The user's documents, read as passages."""
+"""The user's documents: read them, check them, choose those that get queries."""
