@@ -51,14 +51,20 @@ def load_encoder(
         ModelError: there is no such model, its folder is broken, or the Hub cannot be reached.
     """
     found = find_model(name)
-    model = _load(name, found)
-    if max_length is not None:
-        model.max_seq_length = _allowed(model, max_length)
+    model = load_model(name, max_length)
     encoder: Encoder = SentenceEncoder(name, model, batch_size)
     if vectors is not None:
         identity = fingerprint(_content(model, found), str(model.max_seq_length))
         encoder = CachedEncoder(encoder, vectors, identity)
     return encoder
+
+
+def load_model(name: str, max_length: int | None) -> Any:
+    """Return the SentenceTransformer itself, as training needs it; arguments and errors are those of `load_encoder`."""
+    model = _load(name, find_model(name))
+    if max_length is not None:
+        model.max_seq_length = _allowed(model, max_length)
+    return model
 
 
 def find_model(name: str) -> str:
