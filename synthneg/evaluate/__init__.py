@@ -1,1 +1,1 @@
-"""Measures on collections in BEIR format."""
+"""Measure models on test collections: rank, score per query, intervals, and paired tests between models."""

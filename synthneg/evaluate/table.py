@@ -1,0 +1,42 @@
+"""An evaluation as lines of text."""
+
+from synthneg.evaluate.compare import Evaluation
+from synthneg.evaluate.significance import Difference, Interval, verdict
+
+
+def table(evaluation: Evaluation) -> list[str]:
+    """Return a row per model with 95 % intervals, then each difference and what can be said of it."""
+    kind = "synthetic queries" if evaluation.synthetic else "queries"
+    title = f"{evaluation.collection} · {evaluation.split} · {evaluation.queries:,} {kind}"
+    measures = list(next(iter(evaluation.models.values()), {}))
+    rows = [["model", *measures]] + [
+        [model, *(_cell(values[name]) for name in measures)]
+        for model, values in evaluation.models.items()
+    ]
+    lines = [title, *_aligned(rows)]
+    if evaluation.differences:
+        lines += ["", *_aligned([_sentence(d) for d in evaluation.differences])]
+    return lines
+
+
+def _cell(value: Interval) -> str:
+    return f"{value.mean:.3f} [{value.low:.3f}, {value.high:.3f}]"
+
+
+def _sentence(d: Difference) -> list[str]:
+    said = verdict(d)
+    words = (
+        f"{d.a} and {d.b} are not distinguishable"
+        if said == "not distinguishable"
+        else f"{d.a} is {said} than {d.b}"
+    )
+    return [d.measure, words, f"{d.mean:+.3f} [{d.low:+.3f}, {d.high:+.3f}]", f"p = {d.p:.4f}"]
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  "
+        + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,85 @@
+"""Intervals and tests: exact where it can be worked out, calibrated where chance decides."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synthneg.evaluate import significance
+from synthneg.evaluate.significance import Difference, compare, interval, randomisation_p, verdict
+
+VALUES = st.lists(st.floats(0, 1, allow_subnormal=False), min_size=1, max_size=20)
+
+
+@given(VALUES, st.integers(0, 9))
+def test_identical_scores_are_not_distinguishable(values, seed):
+    """A model against itself: difference 0, interval 0 to 0, p = 1, and the words."""
+    zeros = [a - b for a, b in zip(values, values, strict=True)]
+    found = compare("a", "b", "P@10", zeros, seed, 100)
+    assert found == Difference("a", "b", "P@10", 0.0, 0.0, 0.0, 1.0)
+    assert verdict(found) == "not distinguishable"
+
+
+@given(VALUES, st.integers(0, 9))
+def test_an_interval_lies_within_the_values_around_the_mean(values, seed):
+    """An interval has low <= high, between the smallest and the largest value, and is the same for a seed."""
+    found = interval(values, seed, 200)
+    assert min(values) - 1e-9 <= found.low <= found.high <= max(values) + 1e-9
+    assert found.mean == pytest.approx(np.mean(values))
+    assert found == interval(values, seed, 200)
+
+
+def test_a_bootstrap_interval_of_known_spread():
+    """Of 400 coin throws with 200 heads the 95 % interval is 0.5 ± 1.96 * 0.5 / 20."""
+    found = interval([0.0, 1.0] * 200, 7, 10_000)
+    assert found.mean == 0.5
+    assert found.low == pytest.approx(0.451, abs=0.005)
+    assert found.high == pytest.approx(0.549, abs=0.005)
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=8))
+def test_the_p_value_is_that_of_all_sign_flips(differences):
+    """With few pairs all 2^n flips can be tried: the drawn p-value comes within sampling error of theirs."""
+    seen = abs(sum(differences))
+    flips = itertools.product((-1, 1), repeat=len(differences))
+    sums = [abs(sum(s * d for s, d in zip(signs, differences, strict=True))) for signs in flips]
+    exact = sum(s >= seen for s in sums) / len(sums)
+    assert randomisation_p([d / 10 for d in differences], 7, 4000) == pytest.approx(exact, abs=0.04)
+
+
+def test_the_p_value_is_never_zero():
+    """However clear the difference, p is at least 1 / (m + 1)."""
+    assert randomisation_p([1.0] * 100, 7, 999) == 1 / 1000
+
+
+def test_p_values_are_uniform_when_nothing_differs():
+    """Over 400 pairs of equal models, p < x in a share x of the cases, within three standard errors."""
+    random = np.random.default_rng(3)
+    p = np.array([randomisation_p(random.normal(0, 1, 40), seed, 400) for seed in range(400)])
+    for x in (0.05, 0.25, 0.5, 0.75):
+        assert abs((p <= x).mean() - x) < 3 * np.sqrt(x * (1 - x) / 400)
+
+
+def test_a_planted_shift_is_found_in_both_directions():
+    """A shift of half a standard deviation over 200 queries is better one way and worse the other."""
+    shifted = np.random.default_rng(5).normal(0.5, 1, 200)
+    assert verdict(compare("a", "b", "P@10", shifted, 7, 2000)) == "better"
+    assert verdict(compare("b", "a", "P@10", -shifted, 7, 2000)) == "worse"
+
+
+def test_at_the_level_itself_nothing_is_claimed():
+    """A p-value of 0.05 is not below 0.05."""
+    assert verdict(Difference("a", "b", "P@10", 0.1, 0.0, 0.2, p=0.05)) == "not distinguishable"
+    assert verdict(Difference("a", "b", "P@10", 0.1, 0.0, 0.2, p=0.0499)) == "better"
+
+
+def test_blocks_do_not_change_the_arithmetic(monkeypatch):
+    """Drawn one at a time, the result stays within sampling error of the one drawn at once."""
+    values = np.random.default_rng(1).normal(0.1, 1, 50)
+    whole = compare("a", "b", "P@10", values, 7, 4000)
+    monkeypatch.setattr(significance, "_BLOCK_VALUES", 1)
+    single = compare("a", "b", "P@10", values, 7, 4000)
+    assert single.p == pytest.approx(whole.p, abs=0.04)
+    assert single.low == pytest.approx(whole.low, abs=0.03)
