@@ -17,6 +17,7 @@ from typing import NamedTuple
 from synthneg.config import RunConfig
 from synthneg.errors import HubError, RunError, SettingsError
 from synthneg.progress import say
+from synthneg.run import read_books
 
 CARD = "README.md"
 _TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
@@ -53,7 +54,7 @@ def plan(run_folder: Path, config: RunConfig) -> Upload:
 
     Raises:
         SettingsError: publish.repo is not set, or no name that the Hub could know.
-        RunError: the run has no exported dataset, or one that holds a secret of this machine.
+        RunError: the run has no exported dataset, one older than its records, or one that holds a secret.
     """
     repo = _repo(config.publish.repo)
     folder = run_folder / "dataset"
@@ -61,6 +62,11 @@ def plan(run_folder: Path, config: RunConfig) -> Upload:
     if CARD not in {file.path for file in files}:
         raise RunError(
             f"{folder}: expected an exported dataset with its {CARD}, found none; run `synthneg export` first"
+        )
+    books = read_books(run_folder)
+    if books and "export" not in books:
+        raise RunError(
+            f"{folder}: expected the dataset of the run's present records, found an older one; run `synthneg export`"
         )
     planned = Upload(
         folder=folder,

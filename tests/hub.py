@@ -14,54 +14,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import xet
+from hub_repo import Json, Refused, Repo
 
 TOKEN = "hf_loopbackLoopbackLoopback"
 USER = "ann"
 LFS_FROM_BYTES = 10 * 1024 * 1024
 REPO = r"/(?P<repo>[^/]+/[^/]+)"
-Json = dict[str, Any]
-
-
-@dataclass
-class Repo:
-    """A dataset repository: its files by path, and the messages of its commits."""
-
-    private: bool
-    files: dict[str, bytes] = field(default_factory=dict)
-    lfs_paths: set[str] = field(default_factory=set)
-    commits: list[str] = field(default_factory=list)
-
-    @property
-    def sha(self) -> str:
-        return hashlib.sha1(repr((self.commits, sorted(self.files))).encode()).hexdigest()
-
-    def oid(self, path: str) -> str:
-        data = self.files[path]
-        if path in self.lfs_paths:
-            return hashlib.sha256(data).hexdigest()
-        return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
-
-    def entry(self, path: str) -> Json:
-        size = len(self.files[path])
-        entry: Json = {"type": "file", "path": path, "size": size, "oid": self.oid(path)}
-        if path in self.lfs_paths:
-            entry["lfs"] = {"oid": self.oid(path), "size": size, "pointerSize": 130}
-        return entry
-
-
-class Refused(Exception):
-    """The answer is an error of HTTP."""
-
-    def __init__(self, status: int, message: str, code: str = "") -> None:
-        super().__init__(message)
-        self.status, self.message, self.code = status, message, code
 
 
 class Hub(ThreadingHTTPServer):
@@ -163,9 +127,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Write nothing: tests read `requests`."""
-
-    def whoami(self, body: bytes) -> None:
-        self._answer({"type": "user", "name": USER, "auth": {"accessToken": {"role": "write"}}})
 
     def create(self, body: bytes) -> None:
         wanted = json.loads(body)
@@ -305,7 +266,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 ROUTES = (
-    ("GET", r"/api/whoami-v2", "whoami"),
     ("POST", r"/api/repos/create", "create"),
     ("POST", r"/api/validate-yaml", "validate_card"),
     ("GET", rf"/api/datasets{REPO}", "info"),

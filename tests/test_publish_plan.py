@@ -95,6 +95,15 @@ def test_run_without_a_dataset_is_an_error(run_folder: Path, missing: str) -> No
     assert "\n" not in str(caught.value)
 
 
+def test_dataset_older_than_the_records_is_an_error(run_folder: Path) -> None:
+    """Where an earlier stage was run again since the export, the old dataset is not published."""
+    (run_folder / "books.json").write_text('{"corpus": {}, "export": {}}')
+    assert plan(run_folder, settings())
+    (run_folder / "books.json").write_text('{"corpus": {}}')
+    with pytest.raises(RunError, match="found an older one; run `synthneg export`"):
+        plan(run_folder, settings())
+
+
 def test_unset_repository_is_an_error(run_folder: Path) -> None:
     """Without publish.repo the error shows how to set it."""
     with pytest.raises(SettingsError, match=r"--set publish\.repo=name/dataset"):

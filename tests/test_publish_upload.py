@@ -12,6 +12,7 @@ import hub
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hub_repo import Repo
 
 CARD = """---
 configs:
@@ -248,7 +249,7 @@ def test_other_visibility_than_shown_is_refused(
     server: hub.Hub, run_folder: Path, private: bool
 ) -> None:
     """Where the repository exists with the other visibility, nothing is sent and the error names the setting."""
-    server.repos["ann/tea"] = hub.Repo(private=not private)
+    server.repos["ann/tea"] = Repo(private=not private)
     done = publish(run_folder, server.url, private=private)
     assert_one_line(
         done, f"publish.private={not private}".replace("True", "true").replace("False", "false")
