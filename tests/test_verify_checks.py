@@ -143,6 +143,12 @@ def test_the_bound_of_a_negative_by_hand(positive, bound):
     assert negative_bound(positive, 0.95, 0.05) == pytest.approx(bound)
 
 
+def test_a_share_above_one_means_nothing_below_zero():
+    """A share of 2 leaves the margin to decide for either sign: it must not turn strict where the positive is -0.2."""
+    assert negative_bound(0.2, 2.0, 0.05) == pytest.approx(0.15)
+    assert negative_bound(-0.2, 2.0, 0.05) == pytest.approx(-0.25)
+
+
 @given(cosines, cosines, st.floats(0.01, 1), st.floats(0, 2))
 @example(-0.19, -0.2, 0.95, 0.0)
 @example(0.0, 0.0, 0.95, 0.0)

@@ -94,14 +94,6 @@ def test_each_planted_fault_gets_its_reason(make_run):
     }
 
 
-def test_a_query_with_all_faults_gets_the_first_reason(make_run):
-    """Of several faults the one that stands first in the documented order is the reason."""
-    query = replace(QUERIES[0], text="rails")
-    run = make_run([query, replace(query, id="q0")])
-    verify_queries(run, HashingEncoder())
-    assert outcome(run) == ([], {"q1": "too_short", "q0": "too_short"})
-
-
 def test_swapped_pairs_do_not_survive_the_round_trip(make_run):
     """Two queries whose passages were exchanged rank them below the right ones, and are dropped."""
     swapped = [replace(QUERIES[0], passage_id="steel"), replace(QUERIES[1], passage_id="tea")]
@@ -254,6 +246,7 @@ def test_each_fault_of_a_document_gets_its_reason(make_run):
         "near_positive": written("near_positive", 0, 2, " ".join(reversed(words))),
         "answers": written("answers", 0, 1, "how long is green tea steeped is asked", "negative"),
     }
+    assert cosine(positive, faults["near_positive"].text) == 1
     run = make_run(documents=[*positives(), *faults.values(), *SOUND])
     verify_documents(run, HashingEncoder())
     _, refused = outcome(run, "verify.documents")
@@ -272,6 +265,16 @@ def test_grade_decides_which_nearness_counts(make_run):
         verify_documents(run, HashingEncoder())
         _, refused = outcome(run, "verify.documents")
         assert refused == ({"d": "answers"} if grade <= 1 else {})
+
+
+def test_a_written_answer_may_be_near_the_positive(make_run):
+    """A document of grade 3 says what the positive says, in other words; grades below must not."""
+    text = " ".join(reversed(PASSAGES[0].full_text.split()))
+    for grade in range(4):
+        run = make_run(documents=[*positives(), written("d", 0, grade, text)])
+        verify_documents(run, HashingEncoder())
+        refused = outcome(run, "verify.documents")[1]
+        assert refused == ({"d": "near_positive"} if grade < 3 else {})
 
 
 def test_a_document_that_repeats_a_better_one_goes(make_run):

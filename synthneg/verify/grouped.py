@@ -62,9 +62,6 @@ class Grouped(Generic[R]):
         """Return how many records the file holds."""
         return self._count
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._spans
-
     def keys(self) -> Iterator[str]:
         """Yield the values of the field, in the order of their first record."""
         yield from self._spans

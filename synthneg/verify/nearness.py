@@ -16,8 +16,9 @@ def negative_bound(positive: float, share: float, margin: float) -> float:
     """Return the score that a negative must stay below.
 
     TopK-PercPos and TopK-MarginPos of NV-Retriever (arXiv:2407.15831), both demanded. A share of a score means
-    something only when that score is above 0: 0.95 of -0.2 lies above -0.2, and would let a negative pass that
-    beats the positive. So from 0 downwards the margin decides alone; where they meet, at 0, they agree.
+    something only when that score is above 0: 0.95 of -0.2 lies above -0.2 and would let a negative pass that beats
+    the positive, 2 times -0.2 lies below it and would refuse what the margin allows. So from 0 downwards the margin
+    decides alone.
 
     Args:
         positive: cosine of the query and its positive, in [-1, 1].

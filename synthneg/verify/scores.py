@@ -43,7 +43,7 @@ class Candidates:
 
 def encode_corpus(encoder: Encoder, passages: Iterable[Passage], count: int) -> CorpusVectors:
     """Return the vectors of the `count` passages, title and text together."""
-    import numpy as np  # noqa: PLC0415 — heavy: only when encoding
+    import numpy as np  # noqa: PLC0415 - heavy: only when encoding
 
     rows: dict[str, int] = {}
     vectors = np.zeros((count, 0), np.float32)
@@ -142,7 +142,7 @@ def _nearer(
     own: "NDArray[np.float32]",
 ) -> "NDArray[np.int64]":
     """Return how many passages are nearer to each query than its own, whose cosine is in `own`."""
-    import numpy as np  # noqa: PLC0415 — heavy: only when scoring
+    import numpy as np  # noqa: PLC0415 - heavy: only when scoring
 
     nearer = np.zeros(len(queries), np.int64)
     bounds = own[:, None] + _TIE

@@ -10,7 +10,7 @@ _MARKS = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u0610-\u061a\u064b-\u065f\u0670"
     "\u0900-\u0963\u0966-\u0dff"
 )
-_LETTERS = rf"(?:[^\W{_UNSPACED}]|[{_MARKS}])+"
+_LETTERS = rf"(?:[^\W{_UNSPACED}]++|[{_MARKS}])++"  # possessive: no text makes it try twice
 _WORD = re.compile(rf"[{_UNSPACED}]|{_LETTERS}(?:'{_LETTERS})*")
 
 
