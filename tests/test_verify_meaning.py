@@ -46,6 +46,7 @@ DOCUMENTS = {
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
+    """The model, with a cache of vectors that all tests here share."""
     return encoders.load_encoder(
         "all-MiniLM-L6-v2", batch_size=16, vectors=tmp_path_factory.mktemp("vectors")
     )
@@ -53,6 +54,7 @@ def encoder(tmp_path_factory):
 
 @pytest.fixture
 def run(tmp_path):
+    """A run whose passages and queries are planted."""
     settings = {"run": "r", "corpus": {"path": "x"}, "verify": {"queries": {"round_trip_k": 1}}}
     run = Run(tmp_path, resolve(settings, "test"))
     plant(run, "corpus", "passages.jsonl", [Passage(id, text) for id, text in PASSAGES.items()])
@@ -63,6 +65,7 @@ def run(tmp_path):
 
 
 def plant(run, stage_name, file, records):
+    """Write the records as what a stage kept."""
     with run.stage(stage_name, file) as stage:
         for record in records:
             stage.take()
@@ -70,6 +73,7 @@ def plant(run, stage_name, file, records):
 
 
 def reasons(run):
+    """Return the reason of each id refused."""
     return {r.id: r.reason for r in run.read("rejects.jsonl", Reject)}
 
 

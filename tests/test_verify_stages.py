@@ -52,6 +52,7 @@ def make_run(tmp_path):
 
 
 def plant(run, stage_name, file, records):
+    """Write the records as what a stage kept."""
     with run.stage(stage_name, file) as stage:
         for record in records:
             stage.take()
@@ -65,6 +66,7 @@ def outcome(run, stage="verify.queries"):
 
 
 def cosine(one, other):
+    """Return the cosine of two texts, to compare with a stored one."""
     a, b = HashingEncoder().encode([one, other], "document")
     return pytest.approx(float(a @ b), abs=1e-6)
 
@@ -192,6 +194,7 @@ def test_hostile_texts_get_a_verdict(make_run, text):
 
 
 def positives():
+    """Return the positive passage of each query."""
     return [
         Document(p.id, q.id, p.text, p.title, 3, "corpus")
         for q, p in zip(QUERIES, PASSAGES, strict=True)
@@ -199,6 +202,7 @@ def positives():
 
 
 def written(id, query, grade, text, source="graded"):
+    """Return a document written for the query at place `query`."""
     return Document(id, QUERIES[query].id, text, "", grade, source, ORIGIN)
 
 

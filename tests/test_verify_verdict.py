@@ -41,6 +41,7 @@ def test_a_query_gets_the_first_reason_in_the_documented_order():
 
 
 def documents(*texts):
+    """Return the positive and then a negative for each further text."""
     first, *others = (
         Document(f"d{i}", "q", text, "", 1, "negative") for i, text in enumerate(texts)
     )
