@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytrec_eval
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthneg.errors import SettingsError
@@ -55,6 +55,7 @@ SCORES = st.dictionaries(st.sampled_from(IDS), st.integers(-9, 9).map(float), mi
 GRADES = st.dictionaries(st.sampled_from([*IDS, "absent"]), st.integers(0, 3), min_size=1)
 
 
+@settings(deadline=None)  # the first example imports the measuring libraries
 @given(st.dictionaries(st.sampled_from("abc"), st.tuples(SCORES, GRADES), min_size=1))
 def test_equal_to_trec_eval(drawn):
     """For any rankings, with ties, and any graded judgements: what pytrec_eval says, to 1e-6."""

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthneg.evaluate import significance
@@ -13,6 +13,7 @@ from synthneg.evaluate.significance import Difference, compare, interval, random
 VALUES = st.lists(st.floats(0, 1, allow_subnormal=False), min_size=1, max_size=20)
 
 
+@settings(deadline=None)  # a busy machine is not a wrong number
 @given(VALUES, st.integers(0, 9))
 def test_identical_scores_are_not_distinguishable(values, seed):
     """A model against itself: difference 0, interval 0 to 0, p = 1, and the words."""
@@ -22,6 +23,7 @@ def test_identical_scores_are_not_distinguishable(values, seed):
     assert verdict(found) == "not distinguishable"
 
 
+@settings(deadline=None)  # a busy machine is not a wrong number
 @given(VALUES, st.integers(0, 9))
 def test_an_interval_lies_within_the_values_around_the_mean(values, seed):
     """An interval has low <= high, between the smallest and the largest value, and is the same for a seed."""
@@ -39,6 +41,7 @@ def test_a_bootstrap_interval_of_known_spread():
     assert found.high == pytest.approx(0.549, abs=0.005)
 
 
+@settings(deadline=None)  # a busy machine is not a wrong number
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=8))
 def test_the_p_value_is_that_of_all_sign_flips(differences):
     """With few pairs all 2^n flips can be tried: the drawn p-value comes within sampling error of theirs."""

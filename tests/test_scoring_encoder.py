@@ -138,3 +138,23 @@ def test_a_retrained_model_never_meets_old_vectors(tmp_path):
     after.encode(["tea"], "query")
     assert len(list(vectors.glob("*.keys"))) == 2
     assert before.shape == (1, 384)
+
+
+@pytest.mark.slow
+def test_weights_that_are_no_numbers_are_said(tmp_path):
+    """A model whose training diverged to NaN is a ModelError, and none of its vectors is kept."""
+    from safetensors.torch import (  # noqa: PLC0415 - heavy: only here
+        load_file,
+        save_file,
+    )
+
+    folder = tmp_path / "diverged"
+    shutil.copytree(find_model(MINILM), folder)
+    weights = load_file(folder / "model.safetensors")
+    save_file(
+        {name: t * float("nan") for name, t in weights.items() if t.is_floating_point()},
+        folder / "model.safetensors",
+    )
+    with pytest.raises(ModelError, match=r"diverged: expected finite numbers"):
+        load_encoder(str(folder), batch_size=8, vectors=tmp_path / "v").encode(["tea"], "query")
+    assert [f.stat().st_size for f in (tmp_path / "v").iterdir()] == [0, 0]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthneg.errors import ModelError
@@ -26,10 +26,12 @@ class Counting:
         self._inner = HashingEncoder(8)
 
     def encode(self, texts, role):
+        """Hashed words, noted."""
         self.asked.append(list(texts))
         return self._inner.encode(texts, role)
 
 
+@settings(deadline=None)  # writes and syncs files
 @given(first=TEXTS, second=TEXTS)
 def test_nothing_is_encoded_twice(first, second):
     """After `first`, only the new texts of `second` are asked for, each once, and all rows are right."""
@@ -83,6 +85,7 @@ def test_files_cut_at_any_byte_still_open(tmp_path, monkeypatch):
 
 
 def _chunks(rows: int) -> int:
+    """How many of the chunks of 2, 2 and 1 rows are whole."""
     return 3 if rows >= 5 else rows // 2
 
 
@@ -97,7 +100,10 @@ def test_an_interrupted_append_leaves_no_trace(tmp_path, monkeypatch):
     texts = ["a", "b", "c", "d"]
 
     class Failing(Counting):
+        """Stopped by the user in its second chunk."""
+
         def encode(self, texts, role):
+            """Hashed words, but not the second time."""
             if len(self.asked) == 1:
                 self.asked.append([])
                 raise KeyboardInterrupt

@@ -98,20 +98,25 @@ class SentenceEncoder:
         """
         import numpy as np  # noqa: PLC0415 - heavy: only when encoding
 
-        encode = self._model.encode_query if role == "query" else self._model.encode_document
+        if len(texts) <= CHUNK:
+            return self._encode_chunk(texts, role)
         parts: list[NDArray[np.float32]] = []
         with Progress(f"encode ({Path(self.name).name})", len(texts), "texts") as progress:
-            for start in range(0, max(1, len(texts)), CHUNK):
-                part = [readable(text) for text in texts[start : start + CHUNK]]
-                encoded = encode(
-                    part or [""],  # the library gives no dimension for an empty list
-                    batch_size=self._batch_size,
-                    normalize_embeddings=True,
-                    show_progress_bar=False,
-                )
-                parts.append(encoded[: len(part)].astype(np.float32))
-                progress.advance(len(part))
-        rows = np.concatenate(parts)
+            for start in range(0, len(texts), CHUNK):
+                parts.append(self._encode_chunk(texts[start : start + CHUNK], role))
+                progress.advance(len(parts[-1]))
+        return np.concatenate(parts)
+
+    def _encode_chunk(self, texts: Sequence[str], role: Role) -> "NDArray[np.float32]":
+        import numpy as np  # noqa: PLC0415 - heavy: only when encoding
+
+        encode = self._model.encode_query if role == "query" else self._model.encode_document
+        rows: NDArray[np.float32] = encode(
+            [readable(text) for text in texts] or [""],  # none would be without a dimension
+            batch_size=self._batch_size,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+        )[: len(texts)].astype(np.float32)
         if not np.isfinite(rows).all():
             raise ModelError(
                 f"{self.name}: expected finite numbers, but it gives vectors with NaN or infinity;"
