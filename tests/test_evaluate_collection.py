@@ -78,6 +78,7 @@ def test_variants_of_the_format_are_read_too(tmp_path):
         ({"queries": b'{"_id": "q2", "text": "t"}'}, "", "judges the query 'q1', but no query"),
         ({"qrels": b"query-id\tcorpus-id\tscore\n"}, "", "expected judgements in the split test"),
         ({"qrels": QRELS.encode() + b"q1\td1\t1\n"}, "qrels/test.tsv:4: ", "judged in an earlier"),
+        ({"qrels": b"q1 0 d1 1\n"}, "qrels/test.tsv:1: ", "separated by tabs"),
         ({"qrels": QRELS.encode() + b"q1 0 d1 1\n"}, "qrels/test.tsv:4: ", "separated by tabs"),
         ({"qrels": QRELS.encode() + b"q1\td1\thigh\n"}, "qrels/test.tsv:4: ", "whole-number"),
         ({"qrels": QRELS.encode() + b"q1\t0\t1\t1\n"}, "qrels/test.tsv:4: ", "separated by tabs"),

@@ -117,6 +117,39 @@ def test_an_interrupted_append_leaves_no_trace(tmp_path, monkeypatch):
     assert inner.asked == [["a", "b"], [], ["c", "d"]]
 
 
+def test_rows_without_keys_are_written_over(tmp_path, monkeypatch):
+    """Stopped after the rows of a chunk and before its keys, the same encoder goes on with right vectors."""
+    cached = CachedEncoder(Counting(), tmp_path, "i")
+    cached.encode(["a"], "query")
+    with monkeypatch.context() as patch:
+        patch.setattr(vectors.os, "fsync", _stop)
+        with pytest.raises(KeyboardInterrupt):
+            cached.encode(["b", "c"], "query")
+    texts = ["d", "c", "b", "a"]
+    right = HashingEncoder(8).encode(texts, "query")
+    assert np.array_equal(cached.encode(texts, "query"), right)
+    assert np.array_equal(CachedEncoder(Counting(), tmp_path, "i").encode(texts, "query"), right)
+
+
+def _stop(descriptor: int) -> None:
+    """The user's Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def test_keys_whose_rows_are_lost_do_not_come_back(tmp_path, monkeypatch):
+    """When rows are gone, their keys go at once: rows written by a run that is killed are not taken for theirs."""
+    texts = ["tea", "pot", "cup"]
+    CachedEncoder(Counting(), tmp_path, "i").encode(texts, "query")
+    (rows,) = tmp_path.glob("*.f32")
+    rows.write_bytes(b"")
+    with monkeypatch.context() as patch:
+        patch.setattr(vectors.os, "fsync", _stop)
+        with pytest.raises(KeyboardInterrupt):
+            CachedEncoder(Counting(), tmp_path, "i").encode(["one", "two", "three"], "query")
+    found = CachedEncoder(Counting(), tmp_path, "i").encode(texts, "query")
+    assert np.array_equal(found, HashingEncoder(8).encode(texts, "query"))
+
+
 def test_two_encoders_on_one_cache_see_each_others_vectors(tmp_path):
     """What one has added, the other reads, though it had opened the files before."""
     inner = Counting()
