@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from synthneg.errors import ModelError
-from synthneg.scoring.encoder import Encoder, find_model, load_encoder
+from synthneg.scoring.base import Encoder
+from synthneg.scoring.encoder import find_model, load_encoder
 from synthneg.testing import HashingEncoder
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"

@@ -13,7 +13,8 @@ from synthneg.evaluate.lexical import bm25_rank
 from synthneg.evaluate.measure import PerQuery, dense_rank, depth_for, measure
 from synthneg.evaluate.significance import Difference, Interval, compare, interval, verdict
 from synthneg.run import write_whole
-from synthneg.scoring.encoder import Encoder, load_encoder
+from synthneg.scoring.base import Encoder
+from synthneg.scoring.encoder import load_encoder
 
 BM25 = "bm25"
 

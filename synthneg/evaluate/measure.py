@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthneg.errors import SettingsError
 from synthneg.evaluate.collection import Collection
-from synthneg.scoring.encoder import Encoder
+from synthneg.scoring.base import Encoder
 from synthneg.scoring.search import top_k
 
 if TYPE_CHECKING:

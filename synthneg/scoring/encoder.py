@@ -6,34 +6,21 @@ import urllib.request
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any
 
 from synthneg.errors import ModelError
 from synthneg.progress import Progress
 from synthneg.run import fingerprint
+from synthneg.scoring.base import Encoder as Encoder
+from synthneg.scoring.base import Role as Role
 from synthneg.scoring.vectors import CHUNK, CachedEncoder
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Role = Literal["query", "document"]
-
 _PACKAGED = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
 _HUB_WAIT_S = 10.0
-
-
-class Encoder(Protocol):
-    """Turns texts into vectors whose dot product is the similarity that the model was trained for.
-
-    Equal texts in the same role get the same vector whatever stands around them, up to the last bits of a float.
-    """
-
-    name: str
-
-    def encode(self, texts: Sequence[str], role: Role) -> "NDArray[np.float32]":
-        """Return (n, d) float32 unit rows in the order of `texts`; n may be 0."""
-        ...
 
 
 def load_encoder(

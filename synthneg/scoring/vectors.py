@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from synthneg.errors import ModelError
 from synthneg.progress import Progress
+from synthneg.scoring.base import Encoder, Role
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from synthneg.scoring.encoder import Encoder, Role
 
 CHUNK = 512  # texts between two writes, and between two reports of progress
 
@@ -37,7 +36,7 @@ _FLOAT = 4  # bytes
 class CachedEncoder:
     """An encoder that keeps what it has encoded; the same text in the same role is encoded once."""
 
-    def __init__(self, encoder: "Encoder", folder: Path, identity: str) -> None:
+    def __init__(self, encoder: Encoder, folder: Path, identity: str) -> None:
         """Open the cache of one model.
 
         Args:
@@ -51,7 +50,7 @@ class CachedEncoder:
         self._stem = folder / f"{slug}-{identity[:16]}"
         self._known: _Known | None = None
 
-    def encode(self, texts: Sequence[str], role: "Role") -> "NDArray[np.float32]":
+    def encode(self, texts: Sequence[str], role: Role) -> "NDArray[np.float32]":
         """Return (n, d) unit rows in the order of `texts`; only those not in the cache are encoded."""
         import numpy as np  # noqa: PLC0415 - heavy: only when encoding
 
@@ -88,7 +87,7 @@ class CachedEncoder:
         self,
         texts: Sequence[str],
         keys: "NDArray[np.uint64]",
-        role: "Role",
+        role: Role,
         key_file: BinaryIO,
         row_file: BinaryIO,
     ) -> None:
@@ -203,7 +202,7 @@ class _Known:
         self._first = self._keys[self._order, 0]
 
 
-def _key(text: str, role: "Role") -> bytes:
+def _key(text: str, role: Role) -> bytes:
     data = role.encode() + b"\0" + text.encode("utf-8", "surrogatepass")
     return hashlib.blake2b(data, digest_size=_KEY).digest()
 
