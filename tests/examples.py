@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from synthneg.config import RunConfig, resolve
-from synthneg.records import Example, Judged, Origin, Passage, Source, Split, to_line
+from synthneg.records import Example, Judged, Origin, Passage, Source, Split
 from synthneg.run import Run
 
 TOPICS = {
@@ -86,8 +86,3 @@ def rewrite(run: Run, file: str, extra: bytes) -> None:
     """Append bytes to a file of the run, as a fault of the disk might."""
     path = run.file(file)
     path.write_bytes(path.read_bytes() + extra)
-
-
-def lines(records: list[object]) -> bytes:
-    """Return records as a file of them holds them."""
-    return b"".join(map(to_line, records))

@@ -1,17 +1,17 @@
-"""A sentence-transformers model of 30,000 random weights, for tests that train."""
+"""A sentence-transformers model of 21,280 random weights, for tests that train."""
 
 from pathlib import Path
+
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.sentence_transformer.modules import Pooling
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 
 def save_tiny_model(folder: Path, prompts: dict[str, str] | None = None) -> Path:
     """Write the model to `folder`; it reads the 26 letters, one a token, and nothing else."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.base.modules import Transformer
-    from sentence_transformers.sentence_transformer.modules import Pooling
-    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
     vocabulary = {t: i for i, t in enumerate([*special, *"abcdefghijklmnopqrstuvwxyz"])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
