@@ -128,6 +128,7 @@ class Run:
 
     def __init__(self, outputs: Path, config: RunConfig) -> None:
         self.config = config
+        self.from_ledger = 0  # replies that this start did not have to ask for
         self.folder = outputs / config.run
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

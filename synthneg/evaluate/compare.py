@@ -92,6 +92,19 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
     return row
 
 
+def from_json(row: dict[str, Any]) -> Evaluation:
+    """Return what `to_json` gave, without the values per query."""
+    models = {
+        model: {name: Interval(**value) for name, value in measures.items()}
+        for model, measures in row["models"].items()
+    }
+    differences = tuple(
+        Difference(**{key: value for key, value in d.items() if key != "verdict"})
+        for d in row["differences"]
+    )
+    return Evaluation(**row | {"models": models, "differences": differences, "per_query": {}})
+
+
 def write(evaluation: Evaluation, folder: Path) -> Path:
     """Write <collection>.json and, beside it, <collection>.per-query.jsonl; return the path of the first.
 

@@ -1,6 +1,11 @@
 """An evaluation as lines of text."""
 
-from synthneg.evaluate.compare import Evaluation
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+
+from synthneg.evaluate.compare import Evaluation, from_json
 from synthneg.evaluate.significance import Difference, Interval, verdict
 
 
@@ -17,6 +22,12 @@ def table(evaluation: Evaluation) -> list[str]:
     if evaluation.differences:
         lines += ["", *_aligned([_sentence(d) for d in evaluation.differences])]
     return lines
+
+
+def saved_tables(folder: Path) -> Iterator[list[str]]:
+    """Yield the table of each evaluation in a run's folder `evaluation`, which may be absent."""
+    for file in sorted(folder.glob("*.json")):
+        yield table(from_json(orjson.loads(file.read_bytes())))
 
 
 def _cell(value: Interval) -> str:

@@ -38,6 +38,7 @@ class Job:
     sampling: dict[str, Any]
     schema: dict[str, Any] | None
     seed: int
+    draws: dict[str, Any]  # what the prompt drew for this record; carried to its Origin
 
 
 @dataclass(frozen=True, slots=True)

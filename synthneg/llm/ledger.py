@@ -90,8 +90,8 @@ class Ledger:
             (key, reason, detail, seconds, time.time()),
         )
 
-    def request(self, key: str) -> tuple[list[list[str]], dict[str, Any], Reply] | None:
-        """Return (messages as [role, content], sampling, reply) of a stored key: what `synthneg show` prints."""
+    def request(self, key: str) -> tuple[list[dict[str, str]], dict[str, Any], Reply] | None:
+        """Return (messages, sampling, reply) of a stored key: what `synthneg show` prints."""
         row = self._base.execute("SELECT request FROM replies WHERE key = ?", (key,)).fetchone()
         reply = self.get(key)
         if row is None or reply is None:

@@ -142,7 +142,7 @@ def to_f16(source: Path, target: Path) -> None:
 
 
 def _edge_hash(file: Path) -> str:
-    """Return a hash of a weights file's size, head (names, shapes) and tail (weights): cheap, and tells tunings apart."""
+    """Return a hash of a weights file's size, head (names, shapes) and tail (weights): cheap, tells tunings apart."""
     digest = hashlib.sha256(str(file.stat().st_size).encode())
     with file.open("rb") as stream:
         digest.update(stream.read(_EDGE_BYTES))

@@ -96,6 +96,11 @@ class Prompt:
     source: str
 
     @property
+    def kind(self) -> str:
+        """The last part of the name, such as `question`: records are named by it."""
+        return self.name.rpartition("/")[2]
+
+    @property
     def schema(self) -> dict[str, Any] | None:
         """The JSON schema of the reply, or None for text."""
         return self.head.reply if isinstance(self.head.reply, dict) else None
@@ -116,6 +121,7 @@ def parse(source: str, name: str | None, path: Path) -> Prompt:
     head = _front_matter(lines[1:end], path)
     turns = _split(lines, end + 1, path)
     _check_variables(head, turns, path)
+    _check_reply(head, path)
     name = name or f"{head.makes}/{path.stem}"
     if not name.startswith(f"{head.makes}/"):
         raise PromptError(
@@ -202,6 +208,20 @@ def _check_variables(head: FrontMatter, turns: list[tuple[Role, str, int]], path
         raise PromptError(
             f"{path}: the text uses {missing or 'nothing'} that the front matter does not give,"
             f" and leaves {surplus or 'nothing'} of it unused; `needs`, `draws` and `examples` must match the text"
+        )
+
+
+def _check_reply(head: FrontMatter, path: Path) -> None:
+    required = set(head.reply.get("required", ())) if isinstance(head.reply, dict) else set()
+    if head.makes == "document" and not (
+        head.grades and {str(grade) for grade in head.grades} <= required
+    ):
+        raise PromptError(
+            f"{path}: a prompt that makes documents names its grades, and its JSON schema requires each of them"
+        )
+    if head.makes != "document" and (head.grades or isinstance(head.reply, dict)):
+        raise PromptError(
+            f"{path}: a prompt that makes a {head.makes} has no grades, and its reply is text"
         )
 
 

@@ -3,8 +3,9 @@
 import hashlib
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from jinja2 import Template, UndefinedError
 from jinja2.exceptions import SecurityError
@@ -15,7 +16,8 @@ from synthneg.prompts.file import ENVIRONMENT, Between, Prompt, Role
 Draws = dict[str, Any]
 
 
-class Message(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Message:
     """One turn of a conversation; `content` is None for a turn that the model is to answer."""
 
     role: Role

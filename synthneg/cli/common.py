@@ -1,0 +1,72 @@
+"""What the commands share: the arguments that name a run, its settings, and the books as lines of text."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from synthneg.errors import RunError
+
+if TYPE_CHECKING:
+    from synthneg.config import RunConfig
+    from synthneg.run import Counts
+
+Target = Annotated[
+    Path,
+    typer.Argument(
+        metavar="[FILE|RUN]", help="A settings file, or the name or folder of a run that was begun."
+    ),
+]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or its folder.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a setting, such as llm.concurrency=64; may be repeated.",
+    ),
+]
+Outputs = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
+DEFAULT_FILE = Path("synthneg.yaml")
+DEFAULT_OUTPUTS = Path("outputs")
+
+
+def run_folder(name: str, outputs: Path) -> Path:
+    """Return the folder of the run `name`, which may be a folder itself.
+
+    Raises:
+        RunError: there is no such run; the message lists those that there are.
+    """
+    for folder in (Path(name), outputs / name):
+        if (folder / "run.yaml").is_file():
+            return folder
+    known = sorted(p.parent.name for p in outputs.glob("*/run.yaml"))
+    raise RunError(
+        f"{name}: there is no run of that name under {outputs}/; runs there: {', '.join(known) or 'none'}"
+    )
+
+
+def settings(target: Path, changes: list[str] | None, outputs: Path) -> tuple["RunConfig", Path]:
+    """Return the settings that `target` names, and the folder of runs: those of a file, or those of a begun run."""
+    from synthneg.config import load  # noqa: PLC0415  # pydantic is not needed for help
+
+    if not target.is_file() and target.suffix not in (".yaml", ".yml"):
+        folder = run_folder(str(target), outputs)
+        return load(folder / "run.yaml", changes or ()), folder.resolve().parent
+    return load(target, changes or ()), outputs
+
+
+def books_lines(books: "dict[str, Counts]") -> list[str]:
+    """Return the books as a table: a row per stage, then each reason of a loss with its count."""
+    rows = [("stage", "in", "kept", "rejected and failed, by reason")]
+    for stage, counts in books.items():
+        reasons = [f"{reason} {n:,}" for reason, n in counts["rejected"].items()]
+        reasons += [f"failed: {reason} {n:,}" for reason, n in counts["failed"].items()]
+        rows.append(
+            (stage, f"{counts['in']:,}", f"{counts['kept']:,}", ", ".join(reasons) or "none")
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return [
+        f"  {stage:<{widths[0]}}  {taken:>{widths[1]}}  {kept:>{widths[2]}}  {reasons}"
+        for stage, taken, kept, reasons in rows
+    ]

@@ -1,0 +1,98 @@
+"""`synthneg evaluate` and `synthneg publish`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from synthneg.cli.common import DEFAULT_FILE, DEFAULT_OUTPUTS, Changes, Outputs, Target, settings
+from synthneg.cli.run import with_run
+from synthneg.errors import SettingsError
+
+
+def evaluate(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL...|RUN]",
+            help="Models (folders or Hub names), the first is the base; or a run.",
+        ),
+    ] = None,
+    collections: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--collection", metavar="PATH", help="A folder in BEIR format; may be repeated."
+        ),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which qrels: qrels/<split>.tsv.")] = "test",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write the numbers here.")
+    ] = None,
+    changes: Changes = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+) -> None:
+    """Measure models against each other: nDCG@10, P@10 and R@100, with intervals and paired tests.
+
+    With --collection, any sentence-transformers models; BM25 is always beside them. Without, the base and the tuned
+    model of a run, on the collections of its settings and its held-out queries.
+    """
+    if not collections:
+        if models and len(models) > 1:
+            raise SettingsError(
+                f"evaluate: expected --collection PATH for the models {', '.join(models)}"
+            )
+        from synthneg.pipeline import evaluate_model  # noqa: PLC0415  # needs the settings model
+
+        with_run(Path(models[0]) if models else DEFAULT_FILE, changes, outputs, evaluate_model)
+        return
+    if changes:
+        raise SettingsError(
+            "evaluate: --set changes the settings of a run; with --collection there is none"
+        )
+    _evaluate_models(models or [], collections, split, json_file)
+
+
+def _evaluate_models(
+    models: list[str], collections: list[Path], split: str, json_file: Path | None
+) -> None:
+    import orjson  # noqa: PLC0415  # not needed for help
+
+    from synthneg.config import EvaluateConfig, VerifyConfig  # noqa: PLC0415  # pydantic is not needed for help
+    from synthneg.evaluate.collection import read_collection  # noqa: PLC0415  # as above
+    from synthneg.evaluate.compare import evaluate as measure  # noqa: PLC0415  # as above
+    from synthneg.evaluate.compare import to_json  # noqa: PLC0415  # as above
+    from synthneg.evaluate.table import table  # noqa: PLC0415  # as above
+    from synthneg.run import write_whole  # noqa: PLC0415  # as above
+
+    config = EvaluateConfig()
+    evaluations = measure(
+        {name: name for name in models},
+        [read_collection(path, split) for path in collections],
+        measures=config.measures,
+        seed=0,
+        resamples=config.resamples,
+        bm25=config.bm25,
+        batch_size=VerifyConfig().encode_batch,
+    )
+    for evaluation in evaluations:
+        typer.echo("\n".join([*table(evaluation), ""]))
+    if json_file is not None:
+        write_whole(
+            json_file, orjson.dumps([to_json(e) for e in evaluations], option=orjson.OPT_INDENT_2)
+        )
+
+
+def publish(
+    target: Target = DEFAULT_FILE,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Upload; without it, only show what would be uploaded.")
+    ] = False,
+    changes: Changes = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+) -> None:
+    """Show the dataset's files and card as the Hub would get them, and upload them with --yes. Private by default."""
+    from synthneg.publish import describe, plan, upload  # noqa: PLC0415  # not needed for help
+
+    config, outputs = settings(target, changes, outputs)
+    planned = plan(outputs / config.run, config)
+    typer.echo(describe(planned) if not yes else f"Uploaded: {upload(planned)}")

@@ -1,0 +1,30 @@
+"""`synthneg demo`: the whole path on this machine alone."""
+
+from pathlib import Path
+
+import typer
+
+from synthneg.cli.common import DEFAULT_OUTPUTS, Changes, Outputs
+from synthneg.cli.run import with_run
+
+_NOTE = """\
+The language model of this demo has 135 million parameters: it shows the machinery, not what synthetic data is worth.
+For data of use, point to a better model with one line, in a settings file (`synthneg init`) or here:
+  synthneg run {folder}/run.yaml --set run=better --set llm.model=path/to/model.gguf
+  synthneg run {folder}/run.yaml --set run=better --set llm.backend=openai --set llm.base_url=http://localhost:8000/v1
+The queries above are synthetic too: how well they are found says little of real ones. Measure on a test collection of
+your own with evaluate.collections."""
+
+
+def demo(changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
+    """Make a retriever from the docstrings of installed packages, with a tiny language model, in a few minutes.
+
+    Needs the extra `local`, and neither a key nor a network.
+    """
+    from synthneg.pipeline import build  # noqa: PLC0415  # needs the settings model
+
+    typer.echo(
+        "Documents: docstrings of installed packages. Language model: SmolLM2-135M, in this process."
+    )
+    with_run(Path(__file__).with_name("demo.yaml"), changes, outputs, build)
+    typer.echo("\n" + _NOTE.format(folder=outputs / "demo"))

@@ -1,0 +1,94 @@
+"""`synthneg status` and `synthneg show`: a run's books, and the lineage of one record."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from synthneg.cli.common import DEFAULT_OUTPUTS, Outputs, RunName, books_lines, run_folder
+from synthneg.errors import RunError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from synthneg.llm.ledger import Ledger
+
+_RECORD_FILES = (
+    "queries.jsonl",
+    "documents.jsonl",
+    "passages.jsonl",
+    "scores.jsonl",
+    "rejects.jsonl",
+)
+
+
+def status(run: RunName, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
+    """Show a run's books: what came in, what was kept, what was rejected or failed and why, and what it cost."""
+    from synthneg.llm.ledger import Ledger  # noqa: PLC0415  # not needed for help
+    from synthneg.run import read_books  # noqa: PLC0415  # as above
+
+    folder = run_folder(run, outputs)
+    state = (
+        "finished" if (folder / "run.json").exists() else "not finished; `synthneg run` takes it up"
+    )
+    typer.echo("\n".join([f"{folder}: {state}", *books_lines(read_books(folder))]))
+    if (folder / "ledger.sqlite").exists():
+        ledger = Ledger(folder / "ledger.sqlite")
+        totals = ledger.totals()
+        ledger.close()
+        typer.echo(
+            f"  ledger: {totals.replies:,} replies, {totals.failures:,} failed tries,"
+            f" {totals.tokens_in:,} tokens in, {totals.tokens_out:,} out; price not known"
+        )
+
+
+def show(
+    run: RunName,
+    id: Annotated[str, typer.Argument(metavar="ID", help="Id of a query, document or passage.")],
+    outputs: Outputs = DEFAULT_OUTPUTS,
+) -> None:
+    """Show where a record comes from and what became of it: prompt as sent, raw reply, scores, reason of a reject."""
+    from synthneg.llm.ledger import Ledger  # noqa: PLC0415  # not needed for help
+
+    folder = run_folder(run, outputs)
+    rows = list(_rows_of(folder, id))
+    if not rows:
+        raise RunError(
+            f"{folder}: no record has the id {id!r}; ids stand in queries.jsonl and documents.jsonl"
+        )
+    ledger = Ledger(folder / "ledger.sqlite") if (folder / "ledger.sqlite").exists() else None
+    for file, row in rows:
+        typer.echo(f"── {file}")
+        for key, value in row.items():
+            if key != "origin":
+                typer.echo(f"{key}: {value}")
+        if ledger is not None and row.get("origin"):
+            _show_origin(row["origin"], ledger)
+    if ledger is not None:
+        ledger.close()
+
+
+def _rows_of(folder: "Path", id: str) -> "list[tuple[str, dict[str, Any]]]":
+    import orjson  # noqa: PLC0415  # not needed for help
+
+    found = []
+    for name in _RECORD_FILES:
+        if (folder / name).exists():
+            with (folder / name).open("rb") as stream:
+                rows = (orjson.loads(line) for line in stream)
+                found += [(name, row) for row in rows if id in (row.get("id"), row.get("query_id"))]
+    return found
+
+
+def _show_origin(origin: dict[str, Any], ledger: "Ledger") -> None:
+    typer.echo(f"prompt: {origin['prompt']}  model: {origin['model']}  seed: {origin['seed']}")
+    typer.echo(
+        f"sampling: {origin['sampling']}  draws: {origin['draws']}  ledger key: {origin['key']}"
+    )
+    stored = ledger.request(origin["key"])
+    if stored is not None:
+        messages, _, reply = stored
+        for message in messages:
+            typer.echo(
+                f"  === {message['role']}\n  {message['content'].replace(chr(10), chr(10) + '  ')}"
+            )
+        typer.echo(f"  === raw reply ({reply.finish}, {reply.tokens_out} tokens)\n  {reply.text}\n")

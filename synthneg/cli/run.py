@@ -1,0 +1,134 @@
+"""`synthneg run`, and its stages one by one."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from synthneg.cli.common import (
+    DEFAULT_FILE,
+    DEFAULT_OUTPUTS,
+    Changes,
+    Outputs,
+    Target,
+    books_lines,
+    settings,
+)
+
+if TYPE_CHECKING:
+    from synthneg.run import Run
+
+
+def run(
+    target: Target = DEFAULT_FILE,
+    until: Annotated[
+        str, typer.Option(metavar="STAGE", help="Last stage to run, such as export.")
+    ] = "evaluate",
+    changes: Changes = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
+) -> None:
+    """Run all stages: documents to queries, negatives, checked dataset, trained retriever and measures.
+
+    The same command again takes up a run where it was stopped: no reply is asked for twice. A finished run is left
+    as it is.
+    """
+    from synthneg.pipeline import build  # noqa: PLC0415  # needs the settings model
+
+    with_run(target, changes, outputs, lambda opened: build(opened, until))
+
+
+def generate(
+    target: Target = DEFAULT_FILE, changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS
+) -> None:
+    """Ask the language model: queries first; documents and hard negatives for queries that `verify` has passed."""
+    from synthneg import pipeline  # noqa: PLC0415  # needs the settings model
+
+    def work(opened: "Run") -> None:
+        pipeline.read_corpus(opened)
+        pipeline.generate_queries(opened)
+        if "verify.queries" in opened.books():
+            pipeline.generate_documents(opened)
+            pipeline.generate_negatives(opened)
+        else:
+            typer.echo(
+                "Queries are written. Next: `synthneg verify`, then `generate` again for their documents."
+            )
+
+    with_run(target, changes, outputs, work)
+
+
+def verify(
+    target: Target = DEFAULT_FILE, changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS
+) -> None:
+    """Check the queries with an encoder, and the documents where they are written. Encodes nothing twice."""
+    from synthneg import pipeline  # noqa: PLC0415  # needs the settings model
+
+    def work(opened: "Run") -> None:
+        opened.need("generate.queries")
+        pipeline.check_queries(opened)
+        if "generate.negatives" in opened.books():
+            pipeline.check_documents(opened)
+        else:
+            typer.echo(
+                "Queries are checked. Next: `synthneg generate` writes documents for those that passed."
+            )
+
+    with_run(target, changes, outputs, work)
+
+
+def export(
+    target: Target = DEFAULT_FILE, changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS
+) -> None:
+    """Make the dataset of the examples, with its card: a folder that `load_dataset` reads."""
+    from synthneg.dataset.export import export as make  # noqa: PLC0415  # needs the settings model
+
+    with_run(target, changes, outputs, make)
+
+
+def train(
+    target: Target = DEFAULT_FILE, changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS
+) -> None:
+    """Train the retriever on the examples."""
+    from synthneg.pipeline import train_model  # noqa: PLC0415  # needs the settings model
+
+    with_run(target, changes, outputs, train_model)
+
+
+def with_run(
+    target: Path, changes: list[str] | None, outputs: Path, work: "Callable[[Run], object]"
+) -> None:
+    """Open the run that `target` names, do `work` in it, and print its books, its measures and where its files are."""
+    from synthneg.run import Run  # noqa: PLC0415  # needs the settings model
+
+    config, outputs = settings(target, changes, outputs)
+    opened = Run(outputs, config)
+    try:
+        before = opened.has("run.json")
+        if work(opened) is False and before:
+            typer.echo(
+                f"{opened.folder} is finished, with these settings and documents; there is nothing to do."
+            )
+        summary(opened.folder)
+    finally:
+        opened.close()
+
+
+def summary(folder: Path) -> None:
+    """Print what a run has come to: its books, its measures, its files."""
+    from synthneg.evaluate.table import saved_tables  # noqa: PLC0415  # not needed for help
+    from synthneg.run import read_books  # noqa: PLC0415  # needs the settings model
+
+    typer.echo("\n".join(["", *books_lines(read_books(folder)), ""]))
+    for lines in saved_tables(folder / "evaluation"):
+        typer.echo("\n".join([*lines, ""]))
+    made = {
+        "dataset": "the dataset: datasets.load_dataset(this path, 'triplet')",
+        "model": "the retriever: sentence_transformers.SentenceTransformer(this path)",
+        "evaluation": "measures, also per query",
+        "rejects.jsonl": "everything that was dropped, and why",
+        "run.yaml": "the settings",
+    }
+    for name, about in made.items():
+        if (folder / name).exists():
+            typer.echo(f"  {folder / name}  {about}")

@@ -1,0 +1,92 @@
+"""What all kinds of generation share: prompts, jobs with their seeds, and where an answer came from."""
+
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, TypeVar
+
+from synthneg.errors import PromptError
+from synthneg.llm.ask import Answer, Asker, Failure, Job
+from synthneg.prompts.file import Prompt
+from synthneg.prompts.render import Draws, draw, render, seed_of
+from synthneg.prompts.shelf import load
+from synthneg.records import Origin, Passage, Query
+from synthneg.run import Run, Stage
+
+C = TypeVar("C")
+
+
+def prompts_for(
+    names: Sequence[str], makes: Literal["query", "document", "negative"]
+) -> list[Prompt]:
+    """Return the prompts, checked to make what is wanted and to have names of their own.
+
+    Raises:
+        PromptError: a prompt makes something else, or two would give their records the same ids.
+    """
+    prompts = [load(name) for name in names]
+    for prompt in prompts:
+        if prompt.head.makes != makes:
+            raise PromptError(
+                f"{prompt.name} makes a {prompt.head.makes}; here a prompt is needed that makes a {makes}"
+            )
+    names_seen = [prompt.name for prompt in prompts]
+    for name in names_seen:
+        if names_seen.count(name) > 1:
+            raise PromptError(f"two prompts are called {name}; rename one of the files")
+    return prompts
+
+
+def job_for(prompt: Prompt, id: str, values: Mapping[str, Mapping[str, str]], run_seed: int) -> Job:
+    """Return the job that asks `prompt` for the record `id`; all that is random in it depends on these arguments."""
+    seed = seed_of(run_seed, id, prompt.tag)
+    draws = draw(prompt, seed)
+    messages = render(prompt, values, draws, seed)
+    return Job(id, prompt.tag, messages, prompt.sampling(), prompt.schema, seed, draws)
+
+
+async def answers(
+    asker: Asker, asked: Iterable[tuple[C, Job]]
+) -> AsyncIterator[tuple[C, Job, Answer | Failure]]:
+    """Yield what each job was asked for, the job and its outcome, in their order."""
+    contexts: deque[C] = deque()
+
+    def jobs() -> Iterator[Job]:
+        for context, job in asked:
+            contexts.append(context)
+            yield job
+
+    async for job, outcome in asker.ask(jobs()):
+        yield contexts.popleft(), job, outcome
+
+
+def origin_of(prompt: Prompt, answer: Answer, draws: Draws) -> Origin:
+    """Return where an answer's record comes from."""
+    return Origin(prompt.tag, answer.reply.model, prompt.sampling(), answer.seed, answer.key, draws)
+
+
+def shown(passage: Passage, most_chars: int) -> dict[str, str]:
+    """Return what a prompt may see of a passage, its text cut to `most_chars`."""
+    return {"text": passage.text[:most_chars], "title": passage.title}
+
+
+def verified(run: Run) -> tuple[list[Query], dict[str, Passage]]:
+    """Return the queries that passed their checks, and the passage of each by its id."""
+    run.need("verify.queries")
+    queries = list(run.read("verified_queries.jsonl", Query))
+    wanted = {query.passage_id for query in queries}
+    return queries, {p.id: p for p in run.read("passages.jsonl", Passage) if p.id in wanted}
+
+
+def values_of(
+    prompt: Prompt, query: Query, positive: Passage, most_chars: int
+) -> dict[str, dict[str, str]]:
+    """Return the variables that the prompt names and no other: what is written from the query alone sees no passage."""
+    values = {"query": {"text": query.text}}
+    if "passage" in prompt.head.needs:
+        values["passage"] = shown(positive, most_chars)
+    return values
+
+
+def record_failure(stage: Stage, id: str, failure: Failure) -> None:
+    """Put a job without an answer into the books: a reply of no use is a reject, no reply is a failure."""
+    (stage.reject if failure.replied else stage.fail)(id, failure.reason, failure.detail)

@@ -1,0 +1,247 @@
+"""A whole run: the stages in order, each a function of the run's folder."""
+
+import asyncio
+import platform
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import orjson
+
+from synthneg import __version__
+from synthneg.config import RunConfig
+from synthneg.corpus.check import check
+from synthneg.corpus.read import read
+from synthneg.dataset.export import export
+from synthneg.errors import RunError, SettingsError
+from synthneg.evaluate.collection import Collection, read_collection
+from synthneg.evaluate.compare import Evaluation, evaluate, write
+from synthneg.generate.documents import write_documents
+from synthneg.generate.jobs import prompts_for
+from synthneg.generate.negatives import write_negatives
+from synthneg.generate.queries import write_queries
+from synthneg.llm.ask import Asker
+from synthneg.llm.ledger import Ledger
+from synthneg.llm.open import open_backend
+from synthneg.progress import say, track
+from synthneg.records import Example, Passage, Reject
+from synthneg.run import STAGES, Run, fingerprint, write_whole
+from synthneg.scoring.encoder import Encoder, find_model, load_encoder
+from synthneg.train.fit import train
+from synthneg.verify.documents import verify_documents
+from synthneg.verify.queries import verify_queries
+
+HELD_OUT = "held-out"
+_PACKAGES = ("datasets", "huggingface-hub", "sentence-transformers", "torch", "transformers")
+
+Writer = Callable[[Run, Asker], Awaitable[None]]
+
+
+def build(run: Run, until: str = STAGES[-1]) -> bool:
+    """Run the stages up to and with `until`; return False where the run was finished before and nothing was to be done.
+
+    Raises:
+        SettingsError: there is no such stage.
+        SynthnegError: whatever a stage cannot put right.
+    """
+    if until not in STAGES:
+        raise SettingsError(f"--until {until}: expected one of {', '.join(STAGES)}")
+    inputs = _inputs(run.config)
+    if _finished_with(run) == inputs:
+        return False
+    wanted = STAGES[: STAGES.index(until) + 1]
+    for stage in wanted:
+        _STEPS[stage](run)
+    if until == STAGES[-1]:
+        _finish(run, inputs)
+    return True
+
+
+def read_corpus(run: Run) -> None:
+    """Write passages.jsonl: what of the user's documents can be used, and the rejects."""
+    config = run.config.corpus
+    with run.stage("corpus", "passages.jsonl") as stage:
+        for outcome in track(check(read(config), config, run.config.seed), "corpus", "passages"):
+            stage.take()
+            if isinstance(outcome, Reject):
+                stage.reject(outcome.id, outcome.reason, outcome.detail)
+            else:
+                stage.keep(outcome)
+    _must_keep(run, "corpus", "passages")
+
+
+def generate_queries(run: Run) -> None:
+    """Write queries.jsonl by asking the language model."""
+    _ask(run, write_queries)
+    _must_keep(run, "generate.queries", "queries")
+
+
+def check_queries(run: Run) -> None:
+    """Write verified_queries.jsonl: the queries that pass their checks."""
+    verify_queries(run, _encoder(run))
+    _must_keep(run, "verify.queries", "queries")
+
+
+def generate_documents(run: Run) -> None:
+    """Write the graded documents of verified queries."""
+    _ask(run, write_documents)
+
+
+def generate_negatives(run: Run) -> None:
+    """Write the hard negatives of verified queries."""
+    _ask(run, write_negatives)
+
+
+def check_documents(run: Run) -> None:
+    """Write examples.jsonl: verified queries with the documents that pass their checks."""
+    run.need("generate.negatives")
+    verify_documents(run, _encoder(run))
+
+
+def train_model(run: Run) -> None:
+    """Train the retriever on the examples and write it to model/."""
+    run.need("verify.documents")
+    train(run)
+
+
+def evaluate_model(run: Run) -> list[Evaluation]:
+    """Measure base and tuned model on the collections of the settings and on the held-out synthetic queries."""
+    config = run.config.evaluate
+    if not run.has("model"):
+        raise RunError(
+            f"{run.folder}: there is no trained model yet; run `synthneg train`, or `synthneg run`"
+        )
+    collections = [read_collection(Path(c), config.split) for c in config.collections]
+    held_out = _held_out(run)
+    if held_out is not None:
+        collections.append(held_out)
+    if not collections:
+        say("evaluate: no collection in the settings and no held-out query; nothing is measured")
+        return []
+    evaluations = evaluate(
+        {"base": find_model(run.config.train.base_model), "tuned": str(run.file("model"))},
+        collections,
+        measures=config.measures,
+        seed=run.config.seed,
+        resamples=config.resamples,
+        bm25=config.bm25,
+        batch_size=run.config.verify.encode_batch,
+        max_length=run.config.train.max_length,
+        vectors=run.file("vectors"),
+    )
+    run.file("run.json").unlink(missing_ok=True)
+    shutil.rmtree(run.file("evaluation"), ignore_errors=True)
+    for evaluation in evaluations:
+        write(evaluation, run.file("evaluation"))
+    return evaluations
+
+
+_STEPS: dict[str, Callable[[Run], object]] = {
+    "corpus": read_corpus,
+    "generate.queries": generate_queries,
+    "verify.queries": check_queries,
+    "generate.documents": generate_documents,
+    "generate.negatives": generate_negatives,
+    "verify.documents": check_documents,
+    "export": export,
+    "train": train_model,
+    "evaluate": evaluate_model,
+}
+
+
+def _ask(run: Run, write: Writer) -> None:
+    """Let `write` ask the run's language model, with the run's ledger as memory."""
+
+    async def work() -> None:
+        backend = open_backend(run.config.llm)
+        ledger = Ledger(run.file("ledger.sqlite"))
+        asker = Asker(backend, ledger, run.config.llm, run.config.seed)
+        try:
+            await write(run, asker)
+        finally:
+            run.from_ledger += asker.from_ledger
+            ledger.close()
+            await backend.close()
+
+    asyncio.run(work())
+
+
+def _encoder(run: Run) -> Encoder:
+    config = run.config.verify
+    return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.file("vectors"))
+
+
+def _held_out(run: Run) -> Collection | None:
+    """Return the verified queries of held-out passages, to be found among all passages; None where there are none."""
+    examples = [e for e in run.read("examples.jsonl", Example) if e.split == "held_out"]
+    if not examples:
+        return None
+    qrels = {e.query_id: {e.passage_id: 1} for e in examples}
+    return Collection.of_records(
+        HELD_OUT,
+        run.read("passages.jsonl", Passage),
+        {e.query_id: e.query for e in examples},
+        qrels,
+    )
+
+
+def _must_keep(run: Run, stage: str, what: str) -> None:
+    """Raise RunError, with the reasons counted, where a stage has kept nothing: all that follows would be empty."""
+    counts = run.books()[stage]
+    if not counts["kept"]:
+        reasons = counts["rejected"] | counts["failed"]
+        counted = ", ".join(
+            f"{reason} {n}" for reason, n in sorted(reasons.items(), key=lambda r: -r[1])
+        )
+        raise RunError(
+            f"{run.folder}: {stage} kept none of {counts['in']} {what} ({counted or 'nothing came in'});"
+            " rejects.jsonl says why of each"
+        )
+
+
+def _inputs(config: RunConfig) -> str:
+    """Return a fingerprint of all that a run is made of: settings, prompts, the corpus's files, this version."""
+    names = config.generate
+    prompts = [
+        *prompts_for(names.queries.prompts, "query"),
+        *prompts_for(names.documents.prompts, "document"),
+        *prompts_for(names.negatives.prompts, "negative"),
+    ]
+    corpus = Path(config.corpus.path)
+    files = sorted(p for p in corpus.rglob("*") if p.is_file()) if corpus.is_dir() else [corpus]
+    states = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
+    return fingerprint(
+        __version__, config.model_dump(mode="json"), [p.tag for p in prompts], states
+    )
+
+
+def _finished_with(run: Run) -> str | None:
+    file = run.file("run.json")
+    return str(orjson.loads(file.read_bytes())["inputs"]) if file.exists() else None
+
+
+def _finish(run: Run, inputs: str) -> None:
+    """Write run.json, the mark that the run is complete."""
+    ledger = Ledger(run.file("ledger.sqlite"))
+    totals = ledger.totals()
+    ledger.close()
+    facts = {
+        "run": run.config.run,
+        "seed": run.config.seed,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "stages": run.books(),
+        "llm": {
+            "requests": totals.replies,
+            "from_ledger": run.from_ledger,
+            "failed_tries": totals.failures,
+            "tokens_in": totals.tokens_in,
+            "tokens_out": totals.tokens_out,
+            "usd": None,  # not known: a server does not say what it charges
+        },
+        "versions": {"synthneg": __version__, "python": platform.python_version()}
+        | {name: version(name) for name in _PACKAGES},
+        "inputs": inputs,
+    }
+    write_whole(run.file("run.json"), orjson.dumps(facts, option=orjson.OPT_INDENT_2))
