@@ -28,7 +28,7 @@ class CorpusConfig(Section):
     """Where the passages come from and which of them get queries."""
 
     path: str = Field(
-        description="BEIR folder, .jsonl, .parquet, .csv/.tsv, saved HF dataset, Hub name, or a"
+        description="BEIR folder, .jsonl(.gz), .parquet, .csv/.tsv, saved HF dataset, Hub name, or a"
         " folder of documents; docstrings:numpy,scipy reads those packages' "
         "docstrings"
     )

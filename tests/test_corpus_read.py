@@ -65,6 +65,8 @@ def test_id_serves_where_there_is_no_underscore_id(tmp_path):
     file = tmp_path / "c.parquet"
     pq.write_table(pa.table({"id": [7, 8], "text": ["x", "y"], "more": [None, None]}), file)
     assert _triples(file) == [("7", "", "x"), ("8", "", "y")]
+    pq.write_table(pa.table({"id": [7], "_id": ["a"], "text": ["x"]}), file)
+    assert _triples(file) == [("a", "", "x")]
 
 
 def test_columns_are_those_of_the_settings(tmp_path):
