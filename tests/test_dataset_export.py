@@ -300,6 +300,7 @@ def test_the_card_is_one_that_the_hub_takes(exported: Run):
     assert "synthetic" in data["tags"]
     assert "license" not in data
     assert "language" not in data
+    assert "&id" not in (exported.file("dataset") / "README.md").read_text(encoding="utf-8")
     names = [config["config_name"] for config in data["configs"]]
     assert len(names) == len(set(names)) == 9
     assert [c["config_name"] for c in data["configs"] if c.get("default")] == ["triplet"]
