@@ -62,10 +62,14 @@ class Sampling(BaseModel):
 
 
 class Examples(BaseModel):
-    """Exemplars: `draw` of the pool, at random per record."""
+    """Exemplars: `draw` of the pool at random, in one of `sets` draws that each record falls into.
+
+    Fewer sets mean longer beginnings in common, which a server's prefix cache does not read again.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     draw: int = Field(ge=1)
+    sets: int = Field(ge=1)
     pool: tuple[dict[str, str], ...]
 
 

@@ -84,7 +84,8 @@ def render(
         names["draws"] = draws
     if prompt.head.examples:
         pool = prompt.head.examples
-        names["examples"] = random.Random(seed).sample(pool.pool, pool.draw)
+        drawn = random.Random(f"{prompt.tag} {seed % pool.sets}")
+        names["examples"] = drawn.sample(pool.pool, pool.draw)
     return tuple(Message(role, _text(prompt, text, names)) for role, text in prompt.turns)
 
 

