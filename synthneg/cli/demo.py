@@ -27,4 +27,16 @@ def demo(changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
         "Documents: docstrings of installed packages. Language model: SmolLM2-135M, in this process."
     )
     with_run(Path(__file__).with_name("demo.yaml"), changes, outputs, build)
-    typer.echo("\n" + _NOTE.format(folder=outputs / "demo"))
+    typer.echo(f"\n{passed(outputs / 'demo')}\n\n" + _NOTE.format(folder=outputs / "demo"))
+
+
+def passed(folder: Path) -> str:
+    """Return in a sentence how many of the passages that were asked about have a query that passed its checks."""
+    from synthneg.records import Query  # noqa: PLC0415  # orjson is not needed for help
+    from synthneg.run import read_records  # noqa: PLC0415  # as above
+
+    asked, kept = (
+        {query.passage_id for query in read_records(folder / name, Query)}
+        for name in ("queries.jsonl", "verified_queries.jsonl")
+    )
+    return f"{len(kept)} of {len(asked)} passages have a query that passed its checks."

@@ -1,0 +1,63 @@
+"""What the documents say is true of the program."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from synthneg.config import resolve
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "benchmarks" / "README.md"]
+)
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """Return the README's fenced blocks of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", blocks("yaml"))
+def test_settings_in_the_readme_are_settings(block: str) -> None:
+    """Every YAML block of the README is a whole settings file."""
+    assert resolve(yaml.safe_load(block), "README.md").run
+
+
+def test_the_readme_shows_each_way_in() -> None:
+    """The README has settings for a folder, an API, a local server, vLLM and a file of weights."""
+    assert len(blocks("yaml")) == 5
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
+def test_links_and_named_files_exist(document: Path) -> None:
+    """Relative links, and files named in backticks under docs, tests, benchmarks, prompts or synthneg, are there."""
+    text = document.read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if "://" not in link]
+    named = re.findall(r"`((?:docs|tests|benchmarks|synthneg)/[\w./-]+\.\w+)`", text)
+
+    missing = [x for x in links if not (document.parent / x).exists()]
+    missing += [x for x in named if not (ROOT / x).exists()]
+
+    assert missing == []
+
+
+def test_make_targets_in_the_documents_exist() -> None:
+    """Every `make x` that a document names is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = "\n".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
+    commands = re.findall(r"(?:^|`)make ([a-z ]+?)(?:`|\s+#|$)", text, re.MULTILINE)
+    named = {word for command in commands for word in command.split()}
+
+    assert named
+    assert named <= targets
+
+
+def test_no_placeholder_is_left() -> None:
+    """No document waits for a text that was to be filled in."""
+    for document in DOCUMENTS:
+        assert not re.search(
+            r"\b(?:DEMO_OUTPUT|REAL_RUN|TODO|TBD|XXX)\b", document.read_text(encoding="utf-8")
+        )
