@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from synthneg.cli.run import _STAGES
 from synthneg.config import resolve
+from synthneg.run import STAGES
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
@@ -53,6 +55,11 @@ def test_make_targets_in_the_documents_exist() -> None:
 
     assert named
     assert named <= targets
+
+
+def test_the_help_of_run_names_all_stages() -> None:
+    """`synthneg run --help` lists the stages of a run, in their order."""
+    assert tuple(_STAGES.split(", ")) == STAGES
 
 
 def test_no_placeholder_is_left() -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Target = Annotated[
     Path,
     typer.Argument(
-        metavar="[FILE|RUN]", help="A settings file, or the name or folder of a run that was begun."
+        metavar="FILE|RUN", help="A settings file, or the name or folder of a run that was begun."
     ),
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or its folder.")]
@@ -26,7 +26,7 @@ Changes = Annotated[
         help="Change a setting, such as llm.concurrency=64; may be repeated.",
     ),
 ]
-Outputs = Annotated[Path, typer.Option(help="Folder that holds the runs.")]
+Outputs = Annotated[Path, typer.Option(metavar="PATH", help="Folder that holds the runs.")]
 DEFAULT_FILE = Path("synthneg.yaml")
 DEFAULT_OUTPUTS = Path("outputs")
 

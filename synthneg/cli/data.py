@@ -14,7 +14,7 @@ def evaluate(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL...|RUN]",
+            metavar="MODEL...|RUN",
             help="Models (folders or Hub names), the first is the base; or a run.",
         ),
     ] = None,
@@ -24,7 +24,9 @@ def evaluate(
             "--collection", metavar="PATH", help="A folder in BEIR format; may be repeated."
         ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Which qrels: qrels/<split>.tsv.")] = "test",
+    split: Annotated[
+        str, typer.Option(metavar="SPLIT", help="Which qrels: qrels/<split>.tsv.")
+    ] = "test",
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the numbers here.")
     ] = None,

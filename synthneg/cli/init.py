@@ -10,7 +10,7 @@ from synthneg.errors import SettingsError
 
 def init(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="Where to write synthneg.yaml.")
+        Path, typer.Argument(metavar="DIR", help="Where to write synthneg.yaml.")
     ] = Path(),
 ) -> None:
     """Write synthneg.yaml, a settings file with the usual settings, each explained. Nothing is overwritten."""
