@@ -16,8 +16,9 @@ from synthneg.corpus.check import check
 from synthneg.corpus.read import read
 from synthneg.dataset.export import export
 from synthneg.errors import RunError, SettingsError
-from synthneg.evaluate.collection import Collection, read_collection
-from synthneg.evaluate.compare import Evaluation, evaluate, write
+from synthneg.evaluate.collection import Collection, check_collection, read_collection
+from synthneg.evaluate.compare import Evaluation, check_names_differ, evaluate, write
+from synthneg.evaluate.measure import parse
 from synthneg.generate.documents import write_documents
 from synthneg.generate.jobs import prompts_for
 from synthneg.generate.negatives import write_negatives
@@ -26,9 +27,10 @@ from synthneg.llm.ask import Asker
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import open_backend
 from synthneg.progress import say, track
+from synthneg.prompts.file import Prompt
 from synthneg.records import Example, Passage, Reject
 from synthneg.run import STAGES, Run, fingerprint, write_whole
-from synthneg.scoring.encoder import Encoder, find_model, load_encoder
+from synthneg.scoring.encoder import Encoder, check_model, find_model, load_encoder
 from synthneg.train.fit import train
 from synthneg.verify.documents import verify_documents
 from synthneg.verify.queries import verify_queries
@@ -43,20 +45,47 @@ def build(run: Run, until: str = STAGES[-1]) -> bool:
     """Run the stages up to and with `until`; return False where the run was finished before and nothing was to be done.
 
     Raises:
-        SettingsError: there is no such stage.
-        SynthnegError: whatever a stage cannot put right.
+        SynthnegError: the settings do not pass `check_settings`, or a stage meets what it cannot put right.
     """
-    if until not in STAGES:
-        raise SettingsError(f"--until {until}: expected one of {', '.join(STAGES)}")
+    check_settings(run.config, until)
     inputs = _inputs(run.config)
     if _finished_with(run) == inputs:
         return False
-    wanted = STAGES[: STAGES.index(until) + 1]
-    for stage in wanted:
+    run.unfinish()
+    for stage in _up_to(until):
         _STEPS[stage](run)
     if until == STAGES[-1]:
         _finish(run, inputs)
     return True
+
+
+def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
+    """Refuse what the stages up to `until` would stumble over, before a language model is asked for hours.
+
+    Raises:
+        SettingsError: there is no such stage or measure, or two collections have one name.
+        PromptError: a prompt is missing, broken, or makes something else.
+        ModelError: the encoder or the base model is a folder without a model.
+        CollectionError: a test collection is missing or broken.
+    """
+    if until not in STAGES:
+        raise SettingsError(f"--until {until}: expected one of {', '.join(STAGES)}")
+    wanted = _up_to(until)
+    _prompts(config)
+    if "verify.queries" in wanted:
+        check_model(config.verify.encoder)
+    if "train" in wanted:
+        check_model(config.train.base_model)
+    if "evaluate" in wanted:
+        parse(config.evaluate.measures)
+        folders = [Path(folder) for folder in config.evaluate.collections]
+        check_names_differ([HELD_OUT, *(folder.resolve().name for folder in folders)])
+        for folder in folders:
+            check_collection(folder, config.evaluate.split)
+
+
+def _up_to(stage: str) -> tuple[str, ...]:
+    return STAGES[: STAGES.index(stage) + 1]
 
 
 def read_corpus(run: Run) -> None:
@@ -100,6 +129,12 @@ def check_documents(run: Run) -> None:
     verify_documents(run, _encoder(run))
 
 
+def export_dataset(run: Run) -> None:
+    """Write dataset/: the examples as a dataset, with its card."""
+    run.need("verify.documents")
+    export(run)
+
+
 def train_model(run: Run) -> None:
     """Train the retriever on the examples and write it to model/."""
     run.need("verify.documents")
@@ -117,7 +152,9 @@ def evaluate_model(run: Run) -> list[Evaluation]:
     held_out = _held_out(run)
     if held_out is not None:
         collections.append(held_out)
+    run.unfinish()
     if not collections:
+        shutil.rmtree(run.file("evaluation"), ignore_errors=True)
         say("evaluate: no collection in the settings and no held-out query; nothing is measured")
         return []
     evaluations = evaluate(
@@ -131,7 +168,6 @@ def evaluate_model(run: Run) -> list[Evaluation]:
         max_length=run.config.train.max_length,
         vectors=run.file("vectors"),
     )
-    run.file("run.json").unlink(missing_ok=True)
     shutil.rmtree(run.file("evaluation"), ignore_errors=True)
     for evaluation in evaluations:
         write(evaluation, run.file("evaluation"))
@@ -145,7 +181,7 @@ _STEPS: dict[str, Callable[[Run], object]] = {
     "generate.documents": generate_documents,
     "generate.negatives": generate_negatives,
     "verify.documents": check_documents,
-    "export": export,
+    "export": export_dataset,
     "train": train_model,
     "evaluate": evaluate_model,
 }
@@ -201,20 +237,33 @@ def _must_keep(run: Run, stage: str, what: str) -> None:
         )
 
 
-def _inputs(config: RunConfig) -> str:
-    """Return a fingerprint of all that a run is made of: settings, prompts, the corpus's files, this version."""
+def _prompts(config: RunConfig) -> list[Prompt]:
     names = config.generate
-    prompts = [
+    return [
         *prompts_for(names.queries.prompts, "query"),
         *prompts_for(names.documents.prompts, "document"),
         *prompts_for(names.negatives.prompts, "negative"),
     ]
-    corpus = Path(config.corpus.path)
-    files = sorted(p for p in corpus.rglob("*") if p.is_file()) if corpus.is_dir() else [corpus]
-    states = [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.is_file()]
-    return fingerprint(
-        __version__, config.model_dump(mode="json"), [p.tag for p in prompts], states
-    )
+
+
+def _inputs(config: RunConfig) -> str:
+    """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version."""
+    models = (find_model(config.verify.encoder), find_model(config.train.base_model))
+    named = (config.corpus.path, config.llm.model, *models, *config.evaluate.collections)
+    states = [
+        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
+        for path in dict.fromkeys(named)
+        if path is not None
+        for file in _files(Path(path))
+    ]
+    tags = [prompt.tag for prompt in _prompts(config)]
+    return fingerprint(__version__, config.model_dump(mode="json"), tags, states)
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the files that a path stands for; none where it is no path, as a Hub name is not."""
+    found = sorted(path.rglob("*")) if path.is_dir() else [path]
+    return [file for file in found if file.is_file()]
 
 
 def _finished_with(run: Run) -> str | None:

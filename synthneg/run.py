@@ -8,12 +8,15 @@ file or the new one. A stage is used as a context:
         stage.keep(query)            # or stage.reject(...), or stage.fail(id, reason, detail)
 
 On a clean exit the stage checks that `in = kept + rejected + failed`, then publishes its file, its rejects and books.
+Where the file differs from the one before, the books of later stages and the measures are taken away; where it is the
+same, byte for byte, they stand.
 Several stages may write to one file (`documents.jsonl`, `scores.jsonl`, `rejects.jsonl`): each has its part under
 `parts/`, and the visible file is the parts in the order of STAGES.
 """
 
 import errno
 import fcntl
+import filecmp
 import hashlib
 import os
 import shutil
@@ -49,12 +52,11 @@ Counts = dict[str, Any]
 
 def write_whole(file: Path, data: bytes) -> None:
     """Write `file` so that a kill leaves the old content or the new, never a mixture."""
-    part = file.with_name(file.name + ".part")
-    with part.open("wb") as stream:
+    with _unpublished(file) as stream:
         stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
-    os.replace(part, file)
+    os.replace(_beside(file), file)
 
 
 def replace_folder(part: Path, folder: Path) -> None:
@@ -140,10 +142,15 @@ class Run:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            self._lock.close()
             raise RunError(
                 f"{self.folder}: another synthneg process is at work in this run; wait for it or stop it"
             ) from error
-        write_whole(self.folder / "run.yaml", dump(config).encode())
+        settings = self.folder / "run.yaml"
+        text = dump(config).encode()
+        if not settings.exists() or settings.read_bytes() != text:
+            with _disk_errors(self.folder):
+                write_whole(settings, text)
 
     def close(self) -> None:
         """Give the folder free for another process."""
@@ -167,32 +174,35 @@ class Run:
 
     @contextmanager
     def stage(self, name: str, file: str) -> Iterator[Stage]:
-        """Open the stage `name`, whose kept records make `file`."""
-        out_path, rejects_path = self._part(file, name), self._part("rejects.jsonl", name)
-        with (
-            _disk_errors(self.folder),
-            out_path.with_name(out_path.name + ".part").open("wb") as out,
-            rejects_path.with_name(rejects_path.name + ".part").open("wb") as rejects,
-        ):
-            stage = Stage(name, out, rejects)
-            yield stage
-        _balance(stage)
-        self._unfinish()
-        for path in (out_path, rejects_path):
-            os.replace(path.with_name(path.name + ".part"), path)
-        for shared in {file, "rejects.jsonl"} & set(SHARED_FILES):
-            self._join(shared)
-        self._write_books(name, stage.counts())
+        """Open the stage `name`, whose kept records make `file`; where something is raised, the old file stays."""
+        with _disk_errors(self.folder):
+            out_path, rejects_path = self._part(file, name), self._part("rejects.jsonl", name)
+            with _unpublished(out_path) as out, _unpublished(rejects_path) as rejects:
+                stage = Stage(name, out, rejects)
+                yield stage
+                _balance(stage)
+            self._publish(name, out_path)
+            os.replace(_beside(rejects_path), rejects_path)
+            for shared in {file, "rejects.jsonl"} & set(SHARED_FILES):
+                self._join(shared)
+            self._write_books(self.books() | {name: stage.counts()})
 
     def write_part(self, stage: str, file: str, records: Iterator[object]) -> None:
         """Write the records that `stage` adds to a shared file, such as its scores, without counting them."""
-        path = self._part(file, stage)
-        part = path.with_name(path.name + ".part")
-        with _disk_errors(self.folder), part.open("wb") as out:
-            out.writelines(map(to_line, records))
-        self._unfinish()
+        with _disk_errors(self.folder):
+            path = self._part(file, stage)
+            with _unpublished(path) as out:
+                out.writelines(map(to_line, records))
+            self._publish(stage, path)
+            self._join(file)
+
+    def _publish(self, stage: str, path: Path) -> None:
+        """Put a complete file in its place; where it differs from the old one, all that was made of that is void."""
+        part = _beside(path)
+        if not (path.exists() and filecmp.cmp(part, path, shallow=False)):
+            # Before the file changes, so that a kill in between leaves no books of what is gone.
+            self._forget(stage)
         os.replace(part, path)
-        self._join(file)
 
     def _part(self, file: str, stage: str) -> Path:
         if file not in SHARED_FILES:
@@ -202,36 +212,40 @@ class Run:
         return path
 
     def _join(self, file: str) -> None:
-        part = self.file(file + ".part")
-        with part.open("wb") as out:
+        joined = self.file(file)
+        with _unpublished(joined) as out:
             for stage in STAGES:
                 path = self._part(file, stage)
                 if path.exists():
                     with path.open("rb") as stream:
                         shutil.copyfileobj(stream, out)
-        os.replace(part, self.file(file))
+        os.replace(_beside(joined), joined)
 
     def books(self) -> dict[str, Counts]:
         """Return the counts of each stage that has ended, in the order of STAGES."""
         return read_books(self.folder)
 
     def need(self, stage: str) -> None:
-        """Raise RunError unless `stage` has ended and nothing before it was made anew since."""
+        """Raise RunError unless `stage` has ended and nothing before it has come out otherwise since."""
         if stage not in self.books():
             raise RunError(
                 f"{self.folder}: the stage {stage} has not been run on these files; run it, or `synthneg run`"
             )
 
-    def _write_books(self, name: str, counts: Counts) -> None:
-        # What later stages counted was made of the file that has just been replaced.
-        earlier = STAGES[: STAGES.index(name)]
-        books = {s: c for s, c in self.books().items() if s in earlier} | {name: counts}
-        write_whole(
-            self.file("books.json"),
-            orjson.dumps({s: books[s] for s in STAGES if s in books}, option=orjson.OPT_INDENT_2),
-        )
+    def _forget(self, stage: str) -> None:
+        """Discount `stage` and all later ones, and take away the measures of what they made."""
+        earlier = STAGES[: STAGES.index(stage)]
+        self._write_books({s: c for s, c in self.books().items() if s in earlier})
+        shutil.rmtree(self.file("evaluation"), ignore_errors=True)
 
-    def _unfinish(self) -> None:
+    def _write_books(self, books: dict[str, Counts]) -> None:
+        if books != self.books():
+            self.unfinish()
+            ordered = {s: books[s] for s in STAGES if s in books}
+            write_whole(self.file("books.json"), orjson.dumps(ordered, option=orjson.OPT_INDENT_2))
+
+    def unfinish(self) -> None:
+        """Take away the mark that the run is complete."""
         self.file("run.json").unlink(missing_ok=True)
 
     def is_done(self, stage: str, fingerprint: str) -> bool:
@@ -243,8 +257,26 @@ class Run:
         """Remember that `stage` is complete for these inputs; written last, so that its presence means so."""
         mark = self.file("parts") / f"{stage}.done"
         mark.parent.mkdir(parents=True, exist_ok=True)
-        self._unfinish()
+        self.unfinish()
+        self._forget(stage)
         write_whole(mark, fingerprint.encode())
+
+
+def _beside(path: Path) -> Path:
+    """Return where the content of `path` is written until it is complete."""
+    return path.with_name(path.name + ".part")
+
+
+@contextmanager
+def _unpublished(path: Path) -> Iterator[BinaryIO]:
+    """Open the `.part` of `path`; it is removed again where something is raised."""
+    part = _beside(path)
+    try:
+        with part.open("wb") as stream:
+            yield stream
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

@@ -51,8 +51,10 @@ def settings(target: Path, changes: list[str] | None, outputs: Path) -> tuple["R
     from synthneg.config import load  # noqa: PLC0415  # pydantic is not needed for help
 
     if not target.is_file() and target.suffix not in (".yaml", ".yml"):
-        folder = run_folder(str(target), outputs)
-        return load(folder / "run.yaml", changes or ()), folder.resolve().parent
+        folder = run_folder(str(target), outputs).resolve()
+        # The folder's name counts, because people rename folders; quoted, because a name such as 2024 is no number.
+        name = f"run='{folder.name}'"
+        return load(folder / "run.yaml", (name, *(changes or ()))), folder.parent
     return load(target, changes or ()), outputs
 
 

@@ -25,8 +25,9 @@ def evaluate(
         ),
     ] = None,
     split: Annotated[
-        str, typer.Option(metavar="SPLIT", help="Which qrels: qrels/<split>.tsv.")
-    ] = "test",
+        str | None,
+        typer.Option(metavar="SPLIT", help="Which qrels: qrels/<split>.tsv, test if not given."),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the numbers here.")
     ] = None,
@@ -39,10 +40,7 @@ def evaluate(
     model of a run, on the collections of its settings and its held-out queries.
     """
     if not collections:
-        if models and len(models) > 1:
-            raise SettingsError(
-                f"evaluate: expected --collection PATH for the models {', '.join(models)}"
-            )
+        _refuse_without_collection(models or [], split, json_file)
         from synthneg.pipeline import evaluate_model  # noqa: PLC0415  # needs the settings model
 
         with_run(Path(models[0]) if models else DEFAULT_FILE, changes, outputs, evaluate_model)
@@ -54,9 +52,31 @@ def evaluate(
     _evaluate_models(models or [], collections, split, json_file)
 
 
-def _evaluate_models(
-    models: list[str], collections: list[Path], split: str, json_file: Path | None
+def _refuse_without_collection(
+    models: list[str], split: str | None, json_file: Path | None
 ) -> None:
+    if len(models) > 1:
+        raise SettingsError(
+            f"evaluate: expected --collection PATH for the models {', '.join(models)}"
+        )
+    if split is not None or json_file is not None:
+        raise SettingsError(
+            "evaluate: --split and --json go with --collection; a run has evaluate.split in its settings, and its"
+            " numbers in its folder evaluation/"
+        )
+
+
+def _evaluate_models(
+    models: list[str], collections: list[Path], split: str | None, json_file: Path | None
+) -> None:
+    if twice := next((name for name in models if models.count(name) > 1), None):
+        raise SettingsError(
+            f"evaluate: the model {twice} is given twice; expected models that differ in name"
+        )
+    if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
+        raise SettingsError(
+            f"--json {json_file}: expected a file in a folder that exists; make the folder or name another"
+        )
     import orjson  # noqa: PLC0415  # not needed for help
 
     from synthneg.config import EvaluateConfig, VerifyConfig  # noqa: PLC0415  # pydantic is not needed for help
@@ -69,7 +89,7 @@ def _evaluate_models(
     config = EvaluateConfig()
     evaluations = measure(
         {name: name for name in models},
-        [read_collection(path, split) for path in collections],
+        [read_collection(path, split or config.split) for path in collections],
         measures=config.measures,
         seed=0,
         resamples=config.resamples,

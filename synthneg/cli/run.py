@@ -17,6 +17,7 @@ from synthneg.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from synthneg.config import RunConfig
     from synthneg.run import Run
 
 # Written out, because the list itself lies behind imports that help does not need; a test holds the two together.
@@ -39,9 +40,15 @@ def run(
     The same command again takes up a run where it was stopped: no reply is asked for twice. A finished run is left
     as it is.
     """
-    from synthneg.pipeline import build  # noqa: PLC0415  # needs the settings model
+    from synthneg.pipeline import build, check_settings  # noqa: PLC0415  # needs the settings model
 
-    with_run(target, changes, outputs, lambda opened: build(opened, until))
+    with_run(
+        target,
+        changes,
+        outputs,
+        lambda opened: build(opened, until),
+        lambda config: check_settings(config, until),
+    )
 
 
 def generate(
@@ -61,7 +68,13 @@ def generate(
                 "Queries are written. Next: `synthneg verify`, then `generate` again for their documents."
             )
 
-    with_run(target, changes, outputs, work)
+    with_run(
+        target,
+        changes,
+        outputs,
+        work,
+        lambda config: pipeline.check_settings(config, "generate.queries"),
+    )
 
 
 def verify(
@@ -87,9 +100,9 @@ def export(
     target: Target = DEFAULT_FILE, changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS
 ) -> None:
     """Make the dataset of the examples, with its card: a folder that `load_dataset` reads."""
-    from synthneg.dataset.export import export as make  # noqa: PLC0415  # needs the settings model
+    from synthneg.pipeline import export_dataset  # noqa: PLC0415  # needs the settings model
 
-    with_run(target, changes, outputs, make)
+    with_run(target, changes, outputs, export_dataset)
 
 
 def train(
@@ -102,12 +115,21 @@ def train(
 
 
 def with_run(
-    target: Path, changes: list[str] | None, outputs: Path, work: "Callable[[Run], object]"
+    target: Path,
+    changes: list[str] | None,
+    outputs: Path,
+    work: "Callable[[Run], object]",
+    check: "Callable[[RunConfig], object] | None" = None,
 ) -> None:
-    """Open the run that `target` names, do `work` in it, and print its books, its measures and where its files are."""
+    """Open the run that `target` names, do `work` in it, and print its books, its measures and where its files are.
+
+    `check` sees the settings before the run's folder does, so that settings which it refuses are written nowhere.
+    """
     from synthneg.run import Run  # noqa: PLC0415  # needs the settings model
 
     config, outputs = settings(target, changes, outputs)
+    if check is not None:
+        check(config)
     opened = Run(outputs, config)
     try:
         before = opened.has("run.json")

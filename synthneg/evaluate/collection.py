@@ -74,16 +74,37 @@ def read_collection(folder: Path, split: str) -> Collection:
     Raises:
         CollectionError: a file is missing or a line is not in the format; the message names both.
     """
-    qrels_file = folder / "qrels" / f"{split}.tsv"
-    for file in (folder / "corpus.jsonl", folder / "queries.jsonl", qrels_file):
-        if not file.is_file():
-            raise CollectionError(f"{file}: expected this file in BEIR format, {_seen(file)}")
+    qrels_file = _files_of(folder, split)
     documents = dict(_texts(folder / "corpus.jsonl"))
     queries = dict(_texts(folder / "queries.jsonl"))
     name = folder.resolve().name
     return Collection._checked(
         name, split, documents, queries, _read_qrels(qrels_file), synthetic=False
     )
+
+
+def check_collection(folder: Path, split: str) -> None:
+    """Read the judgements and the beginnings of the other files, so that a wrong folder is refused in little time.
+
+    Raises:
+        CollectionError: as `read_collection` does.
+    """
+    qrels = _read_qrels(_files_of(folder, split))
+    for name in ("corpus.jsonl", "queries.jsonl"):
+        next(_texts(folder / name), None)
+    if not qrels:
+        raise CollectionError(
+            f"{folder}: expected judgements in the split {split}, but there are none"
+        )
+
+
+def _files_of(folder: Path, split: str) -> Path:
+    """Return the file of the judgements, having seen that all three files are there."""
+    qrels = folder / "qrels" / f"{split}.tsv"
+    for file in (folder / "corpus.jsonl", folder / "queries.jsonl", qrels):
+        if not file.is_file():
+            raise CollectionError(f"{file}: expected this file in BEIR format, {_seen(file)}")
+    return qrels
 
 
 def _seen(file: Path) -> str:

@@ -129,7 +129,11 @@ def _check_names(
 ) -> None:
     if bm25 and BM25 in models:
         raise SettingsError(f"a model is called {BM25}, as BM25's own row is; give it another name")
-    names = [collection.name for collection in collections]
+    check_names_differ([collection.name for collection in collections])
+
+
+def check_names_differ(names: Sequence[str]) -> None:
+    """Raise SettingsError where two collections have one name."""
     if taken := next((name for name in names if names.count(name) > 1), None):
         raise SettingsError(
             f"two collections are called {taken}; their results would go to one file, so rename a folder"

@@ -7,6 +7,7 @@ import asyncio
 import os
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -15,8 +16,11 @@ from synthneg.config import LLMConfig
 from synthneg.errors import BackendError, SettingsError
 from synthneg.llm.base import Reply, Request, Transient, Unanswerable
 
+# A shorter key is a placeholder such as EMPTY, and may be a word of a reply.
+_SECRET_FROM_CHARS = 16
 _FORMATS = ("json_schema", "json_object", "text")
 _MISSING_KEY = "none"
+_MOST_WORDS_CHARS = 300
 _TOO_LONG = re.compile(
     r"context (?:size|length|window)|maximum context|too many tokens", re.IGNORECASE
 )
@@ -76,18 +80,21 @@ class HttpBackend:
         body = orjson.dumps(self._body(request, format))
         try:
             async with session.post(f"{self._url}/chat/completions", data=body) as response:
-                status, data = response.status, await response.read()
+                status, data = response.status, self._without_key(await response.read())
                 retry_after = response.headers.get("Retry-After")
         except TimeoutError as error:
             raise Transient("timeout", f"no reply within {self._config.timeout_s:g} s") from error
-        except aiohttp.InvalidURL as error:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise BackendError(
                 f"llm.base_url must be an address such as http://localhost:8000/v1, got {self._url!r}"
             ) from error
         except aiohttp.ClientConnectorError as error:
-            raise Transient(
-                "connection", f"cannot connect to {self._url}: {error.strerror or error}"
-            ) from error
+            seen = f"cannot connect to {self._url}: {error.strerror or error}"
+            if not self._connected and _nobody_there(error):
+                raise BackendError(
+                    f"{seen}; is the server running? else correct llm.base_url"
+                ) from error
+            raise Transient("connection", seen) from error
         except (aiohttp.ClientError, ConnectionError) as error:
             raise Transient("connection", f"{type(error).__name__}: {error}") from error
         self._connected = True
@@ -117,6 +124,7 @@ class HttpBackend:
         words = _words(data)
         if self._key:
             words = words.replace(self._key, "***")
+        words = words[:_MOST_WORDS_CHARS] or "nothing"
         if status == 429:
             return Transient("http_429", words, _seconds(retry_after))
         if status in (408, 409) or status >= 500:
@@ -127,7 +135,7 @@ class HttpBackend:
             status in (400, 422)
             and request.schema is not None
             and format != "text"
-            and "format" in words.lower()
+            and re.search("format|schema|grammar", words, re.IGNORECASE)
         ):
             return _FormatRefused()
         remedy = {
@@ -137,9 +145,21 @@ class HttpBackend:
         }.get(status, "check the settings of llm and of the prompts")
         return BackendError(f"{self._url} answered {status}: {words}; {remedy}")
 
+    def _without_key(self, data: bytes) -> bytes:
+        """Return what the server sent without the key, which some repeat: replies and errors go into files."""
+        if self._key is None or len(self._key) < _SECRET_FROM_CHARS:
+            return data
+        return data.replace(self._key.encode(), b"***")
+
 
 class _FormatRefused(Exception):  # noqa: N818  # a signal inside this module
     """The server does not know this response_format."""
+
+
+def _nobody_there(error: aiohttp.ClientConnectorError) -> bool:
+    """Whether the address has no server at all, which no retry cures where none has ever answered."""
+    unknown = isinstance(error, aiohttp.ClientConnectorDNSError)
+    return unknown or isinstance(error.os_error, ConnectionRefusedError)
 
 
 def _reply(data: bytes) -> Reply:
@@ -147,15 +167,23 @@ def _reply(data: bytes) -> Reply:
         body = orjson.loads(data)
         choice = body["choices"][0]
         message, usage = choice["message"], body.get("usage") or {}
+        text = message.get("content") or message.get("refusal") or ""
+        if not isinstance(text, str):
+            raise TypeError("the content is no text")
         return Reply(
-            text=message.get("content") or message.get("refusal") or "",
-            finish=choice.get("finish_reason") or "stop",
-            tokens_in=usage.get("prompt_tokens", 0),
-            tokens_out=usage.get("completion_tokens", 0),
-            model=body.get("model") or "",
-            reasoning=message.get("reasoning_content") or "",
+            text=text,
+            finish=str(choice.get("finish_reason") or "stop"),
+            tokens_in=int(usage.get("prompt_tokens") or 0),
+            tokens_out=int(usage.get("completion_tokens") or 0),
+            model=str(body.get("model") or ""),
+            reasoning=str(message.get("reasoning_content") or ""),
         )
-    except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+    ) as error:  # not JSON is a ValueError
         raise Transient("bad_body", f"expected a chat completion, got {data[:120]!r}") from error
 
 
@@ -167,7 +195,7 @@ def _words(data: bytes) -> str:
         text = error["message"] if isinstance(error, dict) else str(error)
     except (orjson.JSONDecodeError, LookupError, TypeError):
         pass
-    return " ".join(str(text).split())[:300] or "nothing"
+    return " ".join(str(text).split())
 
 
 def _seconds(retry_after: str | None) -> float | None:
@@ -189,11 +217,25 @@ def open_server(config: LLMConfig) -> HttpBackend:
         raise SettingsError(
             "llm.base_url is missing: the server's address, such as http://localhost:8000/v1"
         )
-    key = os.environ.get(config.api_key_env)
+    if "@" in urlsplit(config.base_url).netloc:
+        raise SettingsError(
+            f"llm.base_url holds a name or password before the @; put the key into {config.api_key_env} instead"
+        )
+    key = _key(config.api_key_env)
     model = config.model or _only_model(config.base_url, key)
     return HttpBackend(
         config.base_url, model, f"{config.base_url.rstrip('/')} {model}", key, config
     )
+
+
+def _key(variable: str) -> str | None:
+    """Return the key, without the line's end that a file gives it; None where there is none."""
+    key = os.environ.get(variable, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise SettingsError(
+            f"the environment variable {variable} holds characters that no key has; put the key alone into it"
+        )
+    return key or None
 
 
 def _only_model(base_url: str, key: str | None) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PACKAGED = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
+_MODEL_FILES = ("modules.json", "config.json")
 _HUB_WAIT_S = 10.0
 
 
@@ -52,6 +53,26 @@ def load_model(name: str, max_length: int | None) -> Any:
     if max_length is not None:
         model.max_seq_length = _allowed(model, max_length)
     return model
+
+
+def check_model(name: str) -> None:
+    """Refuse a name that cannot become a model, without loading anything; a name on the Hub is taken on trust.
+
+    Raises:
+        ModelError: the path of a folder that does not exist, or of one that holds no model.
+    """
+    found = find_model(name)
+    if not Path(found).is_dir():
+        if _is_path(found):
+            raise ModelError(
+                f"{name}: expected a model's folder or a Hub name such as sentence-transformers/all-MiniLM-L6-v2,"
+                " but no such folder exists"
+            )
+    elif not any(Path(found, file).is_file() for file in _MODEL_FILES):
+        raise ModelError(
+            f"{name}: expected a sentence-transformers model in this folder,"
+            f" but it holds neither {' nor '.join(_MODEL_FILES)}"
+        )
 
 
 def find_model(name: str) -> str:
@@ -122,12 +143,8 @@ def readable(text: str) -> str:
 
 
 def _load(name: str, found: str) -> Any:
+    check_model(name)
     local = Path(found).is_dir()
-    if not local and _is_path(found):
-        raise ModelError(
-            f"{name}: expected a model's folder or a Hub name such as sentence-transformers/all-MiniLM-L6-v2,"
-            " but no such folder exists"
-        )
     from safetensors import SafetensorError  # noqa: PLC0415 - heavy: only when a model is loaded
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - heavy: imports torch
     from transformers.utils import logging  # noqa: PLC0415 - heavy: only when a model is loaded
