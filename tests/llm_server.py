@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import hashlib
 import json
-import random
 import re
 import subprocess
 import sys
@@ -26,6 +25,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aiohttp import web
+
+from synthneg.llm.base import Request
+from synthneg.prompts.render import Message
+from synthneg.testing import invented
 
 MODEL = "loopback-llm"
 REFUSAL = "I'm sorry, but I can't help with that."
@@ -52,25 +55,6 @@ _STATUS = {
         "This model's maximum context length is 2048 tokens; your messages have more",
     ),
 }
-_FILLER = (
-    "after almost along already although among another around because before behind below beside between beyond"
-    " both bring broad brought build called came carry centre change clear close coast cold common cover days deep"
-    " differ during early earth eight either enough even every fairly family farm field find first five follow form"
-    " found four garden gather gives glass grain green ground grow half hand hard harbour heavy hill hold house hundred"
-    " iron island keep kind lake large late later leaf least leave less light line little local long lower make many"
-    " market middle mild mill month more most mountain move much narrow nearly never north often older only open other"
-    " part people place plain plant quarter quite rain rather reach ready river road rock room round salt sand seed"
-    " seldom seven several shape shore short side silver simple since slow small soft soil some south spread spring"
-    " stand steady stone store storm stream street summer table ten thin third thousand three timber today together"
-    " town trade tree turn twelve twice under until upper usual valley village wall warm water weather week well west"
-    " wheel while wide wind winter without wood work worn year yellow young"
-).split()
-_QUERIES = (
-    "how does {} {} affect the {} of {} and {}",
-    "what is known of {} and {} with {} {} {}",
-    "why are {} {} found together with {} or {} {}",
-    "role of {} in {} {}, {} and {}",
-)
 
 
 class Fault(NamedTuple):
@@ -210,37 +194,16 @@ def key_of(body: dict[str, Any]) -> str:
 
 
 def answer(body: dict[str, Any]) -> str:
-    """Return the reply to a request: JSON for a schema, a line for a prompt that wants one, else some 60 words."""
-    said = body["messages"]
-    form = body.get("response_format", {})
-    schema = form.get("json_schema", {}).get("schema")
-    last = said[-1]["content"]
-    line = re.search(r"^Query: *(.+)$", last, re.MULTILINE)
-    found = re.findall(r"[^\W\d_]{4,}", line[1] if line else last)
-    own = list(dict.fromkeys(word for word in found if word != "Passage")) or ["nothing"]
-    chance = random.Random(json.dumps([said, body.get("seed"), schema], sort_keys=True))
-    if form:
-        names = schema["required"] if schema else sorted(set(re.findall(r'"(\w+)"', str(said))))
-        # The later a key stands, the less it says of the prompt: graded documents have falling grades.
-        shares = {name: 0.4 * (len(names) - i) / len(names) for i, name in enumerate(names)}
-        return json.dumps({name: _prose(own, shares[name], 45, chance) for name in names})
-    if said[0]["role"] == "system" and "on one line" in said[0]["content"]:
-        picked = [chance.choice(own) for _ in range(5)] if len(own) < 5 else chance.sample(own, 5)
-        return chance.choice(_QUERIES).format(*(word.lower() for word in picked))
-    return _prose(own, 0.2, 60, chance)
-
-
-def _prose(own: list[str], share: float, words: int, chance: random.Random) -> str:
-    """Return sentences of `words` words, of which about `share` are the prompt's own."""
-    drawn = [
-        chance.choice(own if chance.random() < share else _FILLER).lower() for _ in range(words)
-    ]
-    sentences, start = [], 0
-    while start < words:
-        length = chance.randint(8, 13)
-        sentences.append(" ".join(drawn[start : start + length]).capitalize() + ".")
-        start += length
-    return " ".join(sentences)
+    """Return the invented reply to a request; where JSON is wanted without a schema, with the keys that it names."""
+    form = body.get("response_format")
+    schema = form.get("json_schema", {}).get("schema") if form else None
+    if form and schema is None:
+        schema = {
+            "type": "object",
+            "required": sorted(set(re.findall(r'"(\w+)"', str(body["messages"])))),
+        }
+    said = tuple(Message(message["role"], message["content"]) for message in body["messages"])
+    return invented(Request(said, {}, body.get("seed", 0), schema))
 
 
 def completion(body: dict[str, Any], text: str, finish: str) -> dict[str, Any]:
