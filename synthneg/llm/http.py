@@ -222,7 +222,7 @@ def open_server(config: LLMConfig) -> HttpBackend:
             f"llm.base_url holds a name or password before the @; put the key into {config.api_key_env} instead"
         )
     key = _key(config.api_key_env)
-    model = config.model or _only_model(config.base_url, key)
+    model = config.model or _only_model(config.base_url, key, config.api_key_env)
     return HttpBackend(
         config.base_url, model, f"{config.base_url.rstrip('/')} {model}", key, config
     )
@@ -238,7 +238,7 @@ def _key(variable: str) -> str | None:
     return key or None
 
 
-def _only_model(base_url: str, key: str | None) -> str:
+def _only_model(base_url: str, key: str | None, variable: str) -> str:
     # heavy, and needed for this question alone
     from openai import APIError, OpenAI  # noqa: PLC0415
 
@@ -249,9 +249,13 @@ def _only_model(base_url: str, key: str | None) -> str:
             names = [model.id for model in client.models.list()]
     except APIError as error:
         words = str(error).replace(key, "***") if key else str(error)
+        remedy = (
+            f"put a valid key into the environment variable {variable}"
+            if getattr(error, "status_code", None) in (401, 403)
+            else "is the server running? else set llm.model"
+        )
         raise BackendError(
-            f"{base_url} cannot be asked for its models ({' '.join(words.split())[:200]});"
-            " is the server running? else set llm.model"
+            f"{base_url} cannot be asked for its models ({' '.join(words.split())[:200]}); {remedy}"
         ) from error
     if len(names) != 1:
         raise BackendError(
