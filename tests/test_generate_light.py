@@ -1,0 +1,49 @@
+"""`synthneg generate` is for machines that only write: it loads no library for models."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import llm_server
+import pytest
+import yaml
+
+HEAVY = {"torch", "transformers", "sentence_transformers", "datasets", "vllm", "numpy", "openai"}
+WATCHED = f"""
+import atexit, sys
+atexit.register(lambda: sys.stderr.write("loaded: " + " ".join(sorted({HEAVY!r} & set(sys.modules)))))
+from synthneg.cli import main
+sys.argv[0] = "synthneg"
+main()
+"""
+
+
+@pytest.mark.slow
+def test_generate_imports_no_torch(tmp_path: Path) -> None:
+    """`synthneg generate` reads a corpus and asks for queries without torch, transformers, datasets or numpy."""
+    rows = [
+        {"_id": f"p{i}", "text": f"passage {i} tells of rivers, mills and number {i}"}
+        for i in range(5)
+    ]
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with llm_server.serving() as server:
+        settings = {
+            "run": "light",
+            "corpus": {"path": "corpus.jsonl"},
+            "llm": {"backend": "openai", "base_url": server.url, "model": "any"},
+        }
+        (tmp_path / "synthneg.yaml").write_text(yaml.safe_dump(settings))
+        done = subprocess.run(
+            [sys.executable, "-c", WATCHED, "generate"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.rpartition("loaded: ")[1:] == ("loaded: ", "")
+    queries = (tmp_path / "outputs" / "light" / "queries.jsonl").read_text().splitlines()
+    assert len(queries) == 5 * 3
