@@ -40,7 +40,7 @@ class Progress:
         self._shown_at = (
             self._start + _FIRST_AFTER_S - (_TERMINAL_EVERY_S if self._terminal else _LOG_EVERY_S)
         )
-        self._shown = False
+        self._shown: tuple[int, str] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -51,8 +51,9 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._shown:
-            self._show(time.monotonic())
+        if self._shown is not None:
+            if self._shown != (self.done, self.note):
+                self._show(time.monotonic())
             if self._terminal:
                 sys.stderr.write("\n")
 
@@ -79,7 +80,7 @@ class Progress:
         return f"{self.stage}  {self.done:,}{of} {self.unit}  {speed}{left}{note}"
 
     def _show(self, now: float) -> None:
-        self._shown_at, self._shown = now, True
+        self._shown_at, self._shown = now, (self.done, self.note)
         text = self.line(now)
         sys.stderr.write(f"\r\x1b[2K{text}" if self._terminal else f"{text}\n")
         sys.stderr.flush()

@@ -6,8 +6,8 @@
 An answer depends on the messages, the seed and the schema alone. Each request that arrives is one line of the log, its
 key first, written before it is answered: a key that stands there twice was asked twice, even if the client was killed.
 
-A fault is MARKER:KIND[:TIMES]: requests whose messages contain MARKER (any, where it is empty) get KIND for their first
-TIMES attempts, or always. Kinds: see `FAULTS`.
+A fault is MARKER:KIND[:TIMES]: requests whose messages contain MARKER (any, where it is empty) get KIND the first TIMES
+times that these messages arrive, or always. Kinds: see `FAULTS`.
 """
 
 import argparse
@@ -58,7 +58,7 @@ _STATUS = {
 
 
 class Fault(NamedTuple):
-    """What requests get that contain `marker`, for their first `times` attempts; 0: always."""
+    """What requests get whose messages contain `marker`, the first `times` times that these arrive; 0: always."""
 
     marker: str
     kind: str
@@ -74,7 +74,7 @@ class Fault(NamedTuple):
 
 
 class Server:
-    """The server and what it remembers: attempts by key, bodies in the order of arrival."""
+    """The server and what it remembers: attempts by messages, bodies in the order of arrival."""
 
     def __init__(
         self,
@@ -86,6 +86,7 @@ class Server:
         formats: Sequence[str] = ("json_schema", "json_object"),
         retry_after: str = "0.05",
         models: Sequence[str] = (MODEL,),
+        canned: tuple[int, str] | None = None,
     ) -> None:
         self.url = ""
         self.bodies: list[dict[str, Any]] = []
@@ -94,8 +95,10 @@ class Server:
         self._in_flight = 0
         self._faults, self._latency_ms, self._key = faults, latency_ms, key
         self._formats, self._retry_after, self._models = formats, retry_after, models
+        self._canned = canned  # status and body of every answer
         self._log = log.open("ab", buffering=0) if log else None
         self._runner: web.AppRunner | None = None
+        self._stopping = asyncio.Event()
 
     async def start(self, port: int = 0) -> None:
         """Listen, and set `url`."""
@@ -109,6 +112,7 @@ class Server:
 
     async def stop(self) -> None:
         """Close all connections."""
+        self._stopping.set()
         if self._runner:
             await self._runner.cleanup()
         if self._log:
@@ -125,9 +129,9 @@ class Server:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.bodies.append(body)
-        key = key_of(body)
-        self.attempts[key] += 1
-        fault = self._fault(body, self.attempts[key])
+        key, said = key_of(body), str(body["messages"])
+        self.attempts[said] += 1
+        fault = self._fault(body, self.attempts[said])
         if self._log:
             self._log.write(f"{key} {fault or 'ok'}\n".encode())  # one write: lines never mix
         self._in_flight += 1
@@ -163,6 +167,9 @@ class Server:
     async def _answer(
         self, request: web.Request, body: dict[str, Any], fault: str | None
     ) -> web.StreamResponse:
+        if self._canned is not None:
+            status, text = self._canned
+            return web.Response(status=status, body=text.encode("latin-1"))
         if fault == "echo":
             return _error(
                 403,
@@ -174,7 +181,7 @@ class Server:
                 response.headers["Retry-After"] = self._retry_after
             return response
         if fault == "hang":
-            await asyncio.sleep(3600)
+            await self._stopping.wait()
         text, finish = answer(body), "stop"
         if fault == "length":
             text, finish = text[: text.rfind(" ")].rstrip("."), "length"

@@ -52,9 +52,8 @@ async def write_documents(run: Run, asker: Asker) -> None:
                 )
             )
         with Progress("graded documents", len(prompts) * len(queries), "queries") as progress:
-            async for (prompt, query), job, outcome in answers(asker, asked()):
+            async for (prompt, query), job, outcome in answers(asker, asked(), progress.advance):
                 _keep_graded(stage, prompt, query, job, outcome)
-                progress.advance(note=f"{stage.kept - len(queries)} documents kept")
 
 
 def _keep_graded(

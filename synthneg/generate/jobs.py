@@ -1,7 +1,7 @@
 """What all kinds of generation share: prompts, jobs with their seeds, and where an answer came from."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeVar
 
 from synthneg.errors import PromptError
@@ -45,9 +45,9 @@ def job_for(prompt: Prompt, id: str, values: Mapping[str, Mapping[str, str]], ru
 
 
 async def answers(
-    asker: Asker, asked: Iterable[tuple[C, Job]]
+    asker: Asker, asked: Iterable[tuple[C, Job]], ended: Callable[[], None]
 ) -> AsyncIterator[tuple[C, Job, Answer | Failure]]:
-    """Yield what each job was asked for, the job and its outcome, in their order."""
+    """Yield what each job was asked for, the job and its outcome, in their order; `ended` is as in `Asker.ask`."""
     contexts: deque[C] = deque()
 
     def jobs() -> Iterator[Job]:
@@ -55,7 +55,7 @@ async def answers(
             contexts.append(context)
             yield job
 
-    async for job, outcome in asker.ask(jobs()):
+    async for job, outcome in asker.ask(jobs(), ended):
         yield contexts.popleft(), job, outcome
 
 

@@ -48,7 +48,7 @@ async def write_negatives(run: Run, asker: Asker) -> None:
             "hard negatives", len(prompts) * len(queries) * per_query, "documents"
         ) as progress,
     ):
-        async for (prompt, query), job, outcome in answers(asker, asked()):
+        async for (prompt, query), job, outcome in answers(asker, asked(), progress.advance):
             stage.take()
             if isinstance(outcome, Failure):
                 record_failure(stage, job.id, outcome)
@@ -59,4 +59,3 @@ async def write_negatives(run: Run, asker: Asker) -> None:
                         job.id, query.id, outcome.value, "", _NEGATIVE_GRADE, "negative", origin
                     )
                 )
-            progress.advance(note=f"{stage.kept} kept")

@@ -46,7 +46,7 @@ async def write_queries(run: Run, asker: Asker) -> None:
         run.stage("generate.queries", "queries.jsonl") as stage,
         Progress("queries", total, "queries") as progress,
     ):
-        async for (prompt, passage), job, outcome in answers(asker, asked()):
+        async for (prompt, passage), job, outcome in answers(asker, asked(), progress.advance):
             stage.take()
             if isinstance(outcome, Failure):
                 record_failure(stage, job.id, outcome)
@@ -54,4 +54,3 @@ async def write_queries(run: Run, asker: Asker) -> None:
                 text = " ".join(outcome.value.split())
                 origin = origin_of(prompt, outcome, job.draws)
                 stage.keep(Query(job.id, text, passage.id, passage.split, origin))
-            progress.advance(note=f"{stage.kept} kept")

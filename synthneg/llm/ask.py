@@ -1,6 +1,6 @@
 """Asking: ledger, retries, askings anew and order, once for all backends.
 
-    async for job, outcome in asker.ask(jobs): ...
+    async for job, outcome in asker.ask(jobs, progress.advance): ...
 
 Outcomes come in the order of the jobs, whatever the order of the replies, so concurrency does not change a file.
 """
@@ -9,7 +9,7 @@ import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,8 +75,14 @@ class Asker:
         self._in_flight: dict[str, asyncio.Task[Reply | Failure]] = {}
         self._failures_in_a_row = 0
 
-    async def ask(self, jobs: Iterable[Job]) -> AsyncIterator[tuple[Job, Answer | Failure]]:
+    async def ask(
+        self, jobs: Iterable[Job], ended: Callable[[], None]
+    ) -> AsyncIterator[tuple[Job, Answer | Failure]]:
         """Yield each job with its outcome, in the order of the jobs.
+
+        Args:
+            jobs: read as slots come free, not all at once.
+            ended: called when a job has its outcome, which may be long before its turn comes to be yielded.
 
         Raises:
             BackendError: the backend refuses in a way that no retry will cure, or has stopped answering.
@@ -84,7 +90,7 @@ class Asker:
         window: deque[tuple[Job, asyncio.Task[Answer | Failure]]] = deque()
         try:
             for job in jobs:
-                window.append((job, asyncio.create_task(self._converse(job))))
+                window.append((job, asyncio.create_task(self._work(job, ended))))
                 while window and (
                     window[0][1].done() or len(window) >= _WINDOW * self._config.concurrency
                 ):
@@ -94,9 +100,18 @@ class Asker:
                 done, task = window.popleft()
                 yield done, await task
         finally:
-            for _, task in window:
+            # Requests too: a reply that comes after this would find the ledger closed.
+            left: list[asyncio.Task[Any]] = [task for _, task in window] + list(
+                self._in_flight.values()
+            )
+            for task in left:
                 task.cancel()
-            await asyncio.gather(*(task for _, task in window), return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
+
+    async def _work(self, job: Job, ended: Callable[[], None]) -> Answer | Failure:
+        outcome = await self._converse(job)
+        ended()
+        return outcome
 
     async def _converse(self, job: Job) -> Answer | Failure:
         """Answer the open turns of a job one after the other, then ask for its reply."""

@@ -47,8 +47,8 @@ class Unanswerable(Exception):  # noqa: N818  # as above
 class Backend(Protocol):
     """Answers requests, one at a time each, any number at once.
 
-    `identity` names the weights or the server, without port or secret: a reply is taken from the ledger for the same
-    identity alone.
+    `identity` names the weights or the server, without a secret: a reply is taken from the ledger for the same identity
+    alone.
     """
 
     identity: str
@@ -64,5 +64,5 @@ class Backend(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of connections and weights."""
+        """Let go of connections and weights; a second time does nothing."""
         ...

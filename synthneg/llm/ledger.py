@@ -65,13 +65,10 @@ class Ledger:
 
     def get(self, key: str) -> Reply | None:
         """Return the reply stored under `key`, if there is one."""
-        try:
-            row = self._base.execute(
-                "SELECT text, finish, tokens_in, tokens_out, model, reasoning FROM replies WHERE key = ?",
-                (key,),
-            ).fetchone()
-        except sqlite3.Error as error:
-            raise self._broken(error) from error
+        row = self._row(
+            "SELECT text, finish, tokens_in, tokens_out, model, reasoning FROM replies WHERE key = ?",
+            (key,),
+        )
         return Reply(*row) if row else None
 
     def put(self, key: str, identity: str, request: Request, reply: Reply, seconds: float) -> None:
@@ -79,7 +76,7 @@ class Ledger:
         body = orjson.dumps([request.messages, request.sampling, request.seed, request.schema])
         numbers = (reply.tokens_in, reply.tokens_out, reply.model, seconds, time.time())
         self._write(
-            "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
             (key, identity, body, reply.text, reply.reasoning, reply.finish, *numbers),
         )
 
@@ -92,7 +89,7 @@ class Ledger:
 
     def request(self, key: str) -> tuple[list[dict[str, str]], dict[str, Any], Reply] | None:
         """Return (messages, sampling, reply) of a stored key: what `synthneg show` prints."""
-        row = self._base.execute("SELECT request FROM replies WHERE key = ?", (key,)).fetchone()
+        row = self._row("SELECT request FROM replies WHERE key = ?", (key,))
         reply = self.get(key)
         if row is None or reply is None:
             return None
@@ -101,15 +98,23 @@ class Ledger:
 
     def totals(self) -> Totals:
         """Return what the run has cost so far, over all its starts."""
-        replies = self._base.execute(
-            "SELECT count(*), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0) FROM replies"
-        ).fetchone()
-        failures = self._base.execute("SELECT count(*) FROM failures").fetchone()
-        return Totals(*replies, *failures)
+        row = self._row(
+            "SELECT count(*), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0),"
+            " (SELECT count(*) FROM failures) FROM replies"
+        )
+        return Totals(*row or (0, 0, 0, 0))
 
     def close(self) -> None:
         """Fold the write-ahead log into the file."""
         self._base.close()
+
+    def _row(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+        """Return the first row that `query` finds."""
+        try:
+            row: tuple[Any, ...] | None = self._base.execute(query, values).fetchone()
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
+        return row
 
     def _write(self, statement: str, values: tuple[Any, ...]) -> None:
         try:

@@ -41,13 +41,14 @@ class LocalBackend:
         parameters.port = 0
         parameters.verbosity = 0
         try:
-            self._server = xllamacpp.Server(parameters)
+            server = xllamacpp.Server(parameters)
         except RuntimeError as error:
             raise BackendError(
                 f"llama.cpp cannot load {weights} ({error}); llm.model must be a GGUF file"
             ) from error
+        self._server: object | None = server  # it serves as long as it is referred to
         self.identity = f"local {weights.name} {_edge_hash(weights)}"
-        address = f"{self._server.listening_address}/v1"
+        address = f"{server.listening_address}/v1"
         self._http = HttpBackend(address, weights.stem, self.identity, None, config)
 
     async def complete(self, request: Request) -> Reply:
@@ -57,7 +58,7 @@ class LocalBackend:
     async def close(self) -> None:
         """Stop the server and give its memory back."""
         await self._http.close()
-        del self._server
+        self._server = None
 
 
 def open_local(config: LLMConfig) -> LocalBackend:
