@@ -11,7 +11,6 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from world import Walked, World
 
-if TYPE_CHECKING:
     from synthneg.llm.local import LocalBackend
 
 KEYS = ("OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")

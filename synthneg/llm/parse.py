@@ -31,7 +31,8 @@ _PREAMBLE = re.compile(
     r"\A(?:(?:sure|certainly|of course|absolutely|okay|ok|yes)\b[!.:,]?\s+(?=here\b))?"
     r"(?:(?:sure|certainly|of course|absolutely|okay)\b"
     r"(?:!\s*|,? (?:i can|i will|i['’]ll|let me)\b[^\n.!:]{0,80}[.!:]\s+|[^\n]{0,80}[!.:][ \t]*\n\s*))?"
-    rf"(?:here(?:['’]s| is| are| you are| you go)\b[^\n:]{{0,120}}(?:\b{_ASKED_FOR}\b[^\n:]{{0,120}}:\s*|:[ \t]*\n\s*))?",
+    r"(?:here(?:['’]s| is| are| you are| you go)\b[^\n:]{0,120}"
+    rf"(?:\b{_ASKED_FOR}\b[^\n:]{{0,120}}:\s*|:[ \t]*\n\s*))?",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
