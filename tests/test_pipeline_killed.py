@@ -1,0 +1,109 @@
+"""kill -9 of a real `synthneg run`, at many points: the same command again goes on as if nothing had happened."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from world import Walked, World, answered, snapshot
+
+pytestmark = pytest.mark.slow
+
+CONCURRENCY = 4
+Ready = Callable[[], bool]
+
+
+def comparable(files: dict[str, bytes]) -> dict[str, object]:
+    """Return the files of a run without what may differ between a run that was killed and one that was not.
+
+    The undisturbed run had one request in flight, so run.yaml and `inputs` of run.json, a fingerprint of the settings,
+    say so. `finished` is a time, and `from_ledger` counts what the last start found answered. The ledger itself (see
+    `snapshot`) has its replies in the order of their arrival, with times.
+    """
+    found: dict[str, object] = dict(files)
+    concurrency = b"concurrency: %d" % CONCURRENCY
+    found["run.yaml"] = files["run.yaml"].replace(concurrency, b"concurrency: 1")
+    if "run.json" in files:
+        facts = json.loads(files["run.json"])
+        del facts["finished"], facts["inputs"], facts["llm"]["from_ledger"]
+        found["run.json"] = facts
+    return found
+
+
+def kill_and_go_on(world: World, outputs: str, points: Sequence[Ready], *until: str) -> None:
+    """Start the run, kill it at the first point, start it again for the next, and at last let it come to its end.
+
+    Asserts that no request is sent again whose reply was in the ledger when the process was killed, and that apart
+    from those that were in flight none is sent twice.
+    """
+    folder = world.run_folder(outputs)
+    command = ["run", "--outputs", outputs, "--set", f"llm.concurrency={CONCURRENCY}", *until]
+    start = len(world.asked())
+    stored: set[str] = set()
+    for point in points:
+        before = len(world.asked())
+        assert world.kill_when(point, *command), "the run had ended before it could be killed"
+        assert not stored & set(world.asked()[before:])
+        assert not (folder / "run.json").exists()
+        stored = answered(folder) if (folder / "ledger.sqlite").exists() else set()
+    before = len(world.asked())
+    world.synthneg(*command)
+    assert not stored & set(world.asked()[before:])
+    repeated = [key for key, times in Counter(world.asked()[start:]).items() if times > 1]
+    assert len(repeated) <= CONCURRENCY * len(points)
+
+
+def requests(world: World, count: int) -> Ready:
+    """Return whether the server has got `count` further requests, counted from the first time that this is asked."""
+    first: list[int] = []
+
+    def ready() -> bool:
+        asked = len(world.asked())
+        first.append(asked)
+        return asked >= first[0] + count
+
+    return ready
+
+
+def appears(folder: Path, pattern: str) -> Ready:
+    """Return whether a file that matches has appeared or been replaced since this was first asked."""
+    first: list[set[int]] = []
+
+    def ready() -> bool:
+        found = set()
+        for path in folder.glob(pattern):
+            try:
+                found.add(path.stat().st_ino)
+            except FileNotFoundError:
+                continue  # it was renamed between the two calls
+        first.append(found)
+        return bool(found - first[0])
+
+    return ready
+
+
+def test_killed_while_asking(walked: Walked, world: World) -> None:
+    """Killed four times among the requests for queries and twice among those for documents, the files are equal."""
+    points = [requests(world, count) for count in (1, 7, 52, 41, 40, 80)]
+
+    kill_and_go_on(world, "asking", points, "--until", "export")
+
+    assert comparable(snapshot(world.run_folder("asking"))) == comparable(walked.exported)
+
+
+def test_killed_between_and_after_asking(walked: Walked, world: World) -> None:
+    """Killed while reading, encoding, judging, exporting, training and measuring, the run ends with equal files."""
+    folder = world.run_folder("stages")
+    points = [
+        appears(folder, "passages.jsonl.part"),
+        appears(folder, "vectors/*.keys"),
+        appears(folder, "verified_queries.jsonl"),
+        appears(folder, "dataset.part"),
+        appears(folder, "model.part"),
+        appears(folder, "parts/train.done"),
+    ]
+
+    kill_and_go_on(world, "stages", points)
+
+    assert comparable(snapshot(folder)) == comparable(snapshot(walked.folder))
