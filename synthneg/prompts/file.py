@@ -24,12 +24,12 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from synthneg.errors import PromptError
 
@@ -38,6 +38,8 @@ Role = Literal["system", "user", "assistant"]
 # What a template may read of each variable. A query gives its text alone: no passage can be reached through it.
 FIELDS = {"passage": {"text", "title"}, "query": {"text"}}
 ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+# They give another text each time: a prompt's chance is in `draws`, which the record's seed decides.
+del ENVIRONMENT.globals["lipsum"], ENVIRONMENT.filters["random"]
 _MARKER = re.compile(r"^===[ \t]*(.*?)[ \t]*$")
 _ROLES = ("system", "user", "assistant")
 _FORBIDDEN_NODES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
@@ -49,6 +51,12 @@ class Between(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     low: int
     high: int
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        return self
 
 
 class Sampling(BaseModel):
@@ -72,6 +80,14 @@ class Examples(BaseModel):
     sets: int = Field(ge=1)
     pool: tuple[dict[str, str], ...]
 
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.draw > len(self.pool):
+            raise ValueError(f"draw {self.draw} of a pool of {len(self.pool)}")
+        if any(example.keys() != self.pool[0].keys() for example in self.pool):
+            raise ValueError("the examples of the pool must have the same keys")
+        return self
+
 
 class FrontMatter(BaseModel):
     """The head of a prompt file."""
@@ -80,8 +96,8 @@ class FrontMatter(BaseModel):
     makes: Literal["query", "document", "negative"]
     about: str
     needs: tuple[Literal["passage", "query"], ...] = Field(min_length=1)
-    grades: tuple[int, ...] = ()
-    draws: dict[str, Between | tuple[str, ...]] = {}
+    grades: tuple[Annotated[int, Field(ge=0, le=3)], ...] = ()
+    draws: dict[str, Between | Annotated[tuple[str, ...], Field(min_length=1)]] = {}
     examples: Examples | None = None
     reply: Literal["text"] | dict[str, Any] = "text"
     sampling: Sampling
@@ -139,12 +155,11 @@ def parse(source: str, name: str | None, path: Path) -> Prompt:
 def _front_matter(lines: list[str], path: Path) -> FrontMatter:
     try:
         values = yaml.safe_load("\n".join(lines))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date such as 2024-13-01 is a ValueError
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 2 if mark else 2
-        raise PromptError(
-            f"{path}:{line}: the front matter is not YAML: {getattr(error, 'problem', error)}"
-        ) from error
+        problem = " ".join(str(getattr(error, "problem", error)).split())
+        raise PromptError(f"{path}:{line}: the front matter is not YAML: {problem}") from error
     if not isinstance(values, dict):
         raise PromptError(
             f"{path}:2: expected keys such as makes, needs and sampling in the front matter"
@@ -152,7 +167,8 @@ def _front_matter(lines: list[str], path: Path) -> FrontMatter:
     try:
         return FrontMatter.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key is seen twice, as one too many and as one missing: the first tells what to mend.
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         key = str(first["loc"][0])
         line = next((n for n, text in enumerate(lines, 2) if text.startswith(f"{key}:")), 2)
         place = ".".join(map(str, first["loc"]))
@@ -180,33 +196,46 @@ def _split(lines: list[str], start: int, path: Path) -> list[tuple[Role, str, in
                     f"{path}:{number}: expected === system, === user or === assistant, got {line.strip()!r}"
                 )
             turns.append((role, [], number))  # type: ignore[arg-type]  # it is one of _ROLES
+    _check_order(turns, path)
+    return [_stripped(role, body, number) for role, body, number in turns]
+
+
+def _check_order(turns: list[tuple[Role, list[str], int]], path: Path) -> None:
     if not turns or turns[-1][0] != "user":
         raise PromptError(
             f"{path}: the last section must be `=== user`: the model's reply comes after it"
         )
+    before = ""
     for role, body, number in turns:
-        if role != "assistant" and not "".join(body).strip():
+        if role == "assistant":
+            if before != "user":
+                raise PromptError(f"{path}:{number}: `=== assistant` must come after `=== user`")
+        elif not "".join(body).strip():
             raise PromptError(f"{path}:{number}: the section `=== {role}` is empty")
-    return [(role, "\n".join(body).strip("\n"), number) for role, body, number in turns]
+        before = role
+
+
+def _stripped(role: Role, body: list[str], number: int) -> tuple[Role, str, int]:
+    """Return a section without the blank lines around it, with the number of the line before what is left."""
+    text = "\n".join(body)
+    inner = text.lstrip("\n")
+    return role, inner.rstrip("\n") if inner.strip() else "", number + len(text) - len(inner)
 
 
 def _check_variables(head: FrontMatter, turns: list[tuple[Role, str, int]], path: Path) -> None:
     given: set[str] = set(head.needs)
     given |= {"draws"} if head.draws else set()
     given |= {"examples"} if head.examples else set()
+    fields = FIELDS | ({"draws": set(head.draws)} if not head.grades else {})
     used: set[str] = set()
     for _, text, line in turns:
         try:
             tree = ENVIRONMENT.parse(text)
+            used |= meta.find_undeclared_variables(tree)
         except TemplateSyntaxError as error:
-            raise PromptError(f"{path}:{line + error.lineno}: {error.message}") from error
-        for node in tree.find_all(_FORBIDDEN_NODES):
-            raise PromptError(
-                f"{path}:{line + node.lineno}: a prompt is one file; it cannot include or import another"
-            )
-        used |= meta.find_undeclared_variables(tree)
-        for attribute in tree.find_all(nodes.Getattr):
-            _check_field(attribute, f"{path}:{line + attribute.lineno}")
+            words = " ".join(str(error.message).split())
+            raise PromptError(f"{path}:{line + error.lineno}: {words}") from error
+        _check_fields(tree, fields, path, line)
     if used != given:
         missing, surplus = sorted(used - given), sorted(given - used)
         raise PromptError(
@@ -229,11 +258,36 @@ def _check_reply(head: FrontMatter, path: Path) -> None:
         )
 
 
-def _check_field(node: nodes.Getattr, place: str) -> None:
-    if node.attr.startswith("_"):
-        raise PromptError(f"{place}: {node.attr} is not for prompts")
-    if isinstance(node.node, nodes.Name) and node.attr not in FIELDS.get(
-        node.node.name, {node.attr}
-    ):
-        known = ", ".join(sorted(FIELDS[node.node.name]))
-        raise PromptError(f"{place}: {node.node.name} has {known}, not {node.attr}")
+def _check_fields(tree: nodes.Template, fields: dict[str, set[str]], path: Path, line: int) -> None:
+    """Refuse other files, hidden attributes, fields that a variable lacks, and a variable without a field."""
+    for node in tree.find_all(_FORBIDDEN_NODES):
+        raise PromptError(
+            f"{path}:{line + node.lineno}: a prompt is one file; it cannot include or import another"
+        )
+    accesses: list[nodes.Getattr | nodes.Getitem] = [
+        *tree.find_all(nodes.Getattr),
+        *tree.find_all(nodes.Getitem),
+    ]
+    looked_into = set()
+    for access in accesses:
+        place, field = f"{path}:{line + access.lineno}", _field(access)
+        if field is not None and field.startswith("_"):
+            raise PromptError(f"{place}: {field} is not for prompts")
+        variable = access.node
+        if isinstance(variable, nodes.Name) and variable.name in fields:
+            looked_into.add(id(variable))
+            if field is not None and field not in fields[variable.name]:
+                known = ", ".join(sorted(fields[variable.name]))
+                raise PromptError(f"{place}: {variable.name} has {known}, not {field}")
+    for name in tree.find_all(nodes.Name):
+        if name.name in FIELDS and id(name) not in looked_into:
+            known = " or ".join(f"{name.name}.{field}" for field in sorted(FIELDS[name.name]))
+            raise PromptError(f"{path}:{line + name.lineno}: write {known}, not {name.name} alone")
+
+
+def _field(access: nodes.Getattr | nodes.Getitem) -> str | None:
+    """Return the name in `variable.name` and `variable["name"]`; None where it is known at rendering only."""
+    if isinstance(access, nodes.Getattr):
+        return access.attr
+    arg = access.arg
+    return arg.value if isinstance(arg, nodes.Const) and isinstance(arg.value, str) else None

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Template, UndefinedError
-from jinja2.exceptions import SecurityError
+from jinja2 import Template, TemplateError
 
 from synthneg.errors import PromptError
 from synthneg.prompts.file import ENVIRONMENT, Between, Prompt, Role
@@ -99,5 +98,5 @@ def _text(prompt: Prompt, text: str, names: dict[str, Any]) -> str | None:
         return None
     try:
         return _template(text).render(names)
-    except (UndefinedError, SecurityError) as error:
-        raise PromptError(f"{prompt.name}: {error}") from error
+    except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        raise PromptError(f"{prompt.name} cannot be filled in: {error}") from error

@@ -50,4 +50,6 @@ def load(name: str) -> Prompt:
         source = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise PromptError(f"{path}: expected UTF-8, byte {error.start} is not") from error
+    except OSError as error:
+        raise PromptError(f"{path}: cannot be read ({error.strerror})") from error
     return parse(source, name if not name.endswith(".j2") else None, path)
