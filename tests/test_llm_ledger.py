@@ -77,6 +77,11 @@ def test_the_backend_is_part_of_the_key_and_the_order_of_settings_is_not() -> No
     assert key_of("m", turned) == key_of("m", REQUEST)
 
 
+def test_keys_do_not_change_between_versions() -> None:
+    """A ledger outlives an upgrade: the key of a request is fixed for good."""
+    assert key_of("m", REQUEST) == "4d5b6d3bc991a1d384310a813d6b5717"
+
+
 def test_a_reply_comes_back_as_it_was_put(tmp_path: Path) -> None:
     """All fields of a reply are read back, also by a ledger opened anew; the request can be shown."""
     file = tmp_path / "ledger.sqlite"

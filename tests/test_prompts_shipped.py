@@ -1,0 +1,151 @@
+"""The shipped prompts: each loads, is filled in whole, sends what its golden file holds, and sees what it needs alone.
+
+After a change of a prompt, write the golden files anew and read their difference:
+
+    python tests/test_prompts_shipped.py
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from synthneg.config import LLMConfig, RunConfig
+from synthneg.generate.jobs import answers, job_for, shown, values_of
+from synthneg.llm.ask import Answer, Asker, Job
+from synthneg.llm.ledger import Ledger
+from synthneg.prompts.file import Prompt
+from synthneg.prompts.shelf import load, shipped
+from synthneg.records import Origin, Passage, Query
+from synthneg.testing import ScriptedBackend
+
+GOLDEN = Path(__file__).parent / "golden" / "prompts"
+CANARY = "zebrafinch"
+BLIND = [name for name in shipped() if "passage" not in load(name).head.needs]
+QUERY = Query(
+    "p1:question:0",
+    "why does green tea turn bitter",
+    "p1",
+    "train",
+    Origin("query/question@1b9d6bcd", "m", {}, 7, "key"),
+)
+PASSAGE = Passage(
+    "p1", "Green tea is steeped at eighty degrees; it turns bitter above that.", "Green tea"
+)
+
+
+def job_of(prompt: Prompt, passage: Passage) -> Job:
+    """Return the job that generation makes of a prompt for QUERY, or for the passage where it makes queries."""
+    if prompt.head.makes == "query":
+        return job_for(prompt, QUERY.id, {"passage": shown(passage, 4000)}, 7)
+    return job_for(prompt, f"{QUERY.id}:{prompt.kind}", values_of(prompt, QUERY, passage, 4000), 7)
+
+
+def rendered(name: str) -> str:
+    """Return what a prompt sends for the record of this module, as text to be read."""
+    prompt = load(name)
+    job = job_of(prompt, PASSAGE)
+    lines = [
+        f"sampling: {orjson.dumps(job.sampling).decode()}",
+        f"draws: {orjson.dumps(job.draws).decode()}",
+    ]
+    if job.schema is not None:
+        lines.append(f"schema: {orjson.dumps(job.schema).decode()}")
+    for message in job.messages:
+        content = "(the model answers)" if message.content is None else message.content
+        lines += [f"=== {message.role}", content]
+    return "\n".join(lines) + "\n"
+
+
+def golden(name: str) -> Path:
+    """Return the golden file of a prompt."""
+    return GOLDEN / f"{name.replace('/', '.')}.txt"
+
+
+def sent(prompt: Prompt, passage: Passage) -> list[bytes]:
+    """Return all that a backend is sent when generation asks `prompt` for one record, turns before included."""
+    backend = ScriptedBackend()
+
+    async def work() -> None:
+        asker = Asker(backend, Ledger(Path(":memory:")), LLMConfig(), 7)
+        asked = [(None, job_of(prompt, passage))]
+        async for _, _, outcome in answers(asker, asked, lambda: None):
+            assert isinstance(outcome, Answer)
+
+    asyncio.run(work())
+    return [orjson.dumps(request) for request in backend.asked]
+
+
+def with_canary() -> Passage:
+    """Return a passage whose id, title and text all hold the canary."""
+    return Passage(f"id-{CANARY}", f"{CANARY} steeps tea. {PASSAGE.text}", f"{CANARY} and tea")
+
+
+def test_the_default_settings_name_shipped_prompts() -> None:
+    """Every prompt that the defaults name is shipped, and stands where its use expects it."""
+    generate = RunConfig(run="r", corpus={"path": "docs"}).generate
+    for names, makes in (
+        (generate.queries.prompts, "query"),
+        (generate.documents.prompts, "document"),
+        (generate.negatives.prompts, "negative"),
+    ):
+        assert names
+        assert {load(name).head.makes for name in names} == {makes}
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_prompt_is_filled_in_whole(name: str) -> None:
+    """A shipped prompt loads under its name, ends with a turn of the user, and leaves nothing of its template open."""
+    prompt = load(name)
+    assert prompt.tag.startswith(f"{name}@")
+    messages = job_of(prompt, PASSAGE).messages
+    assert messages[-1].role == "user"
+    for message in messages:
+        for mark in ("{{", "}}", "{%", "%}", "{#", "None", "Undefined"):
+            assert mark not in (message.content or "")
+    needed = {"query": QUERY.text, "passage": PASSAGE.text}
+    assert all(needed[variable] in (messages[-1].content or "") for variable in prompt.head.needs)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_prompt_sends_what_its_golden_file_holds(name: str) -> None:
+    """No prompt changes unseen: a change shows as a difference of its golden file."""
+    assert rendered(name) == golden(name).read_text(encoding="utf-8")
+
+
+def test_each_golden_file_belongs_to_a_prompt() -> None:
+    """No golden file is left behind by a prompt that is gone."""
+    assert {file.name for file in GOLDEN.iterdir()} == {golden(name).name for name in shipped()}
+
+
+@pytest.mark.parametrize("name", BLIND)
+def test_a_prompt_that_needs_no_passage_never_sees_one(name: str) -> None:
+    """Of a planted word in id, title and text of the passage, nothing reaches the model that writes from the query."""
+    requests = sent(load(name), with_canary())
+    assert requests
+    assert QUERY.text.encode() in requests[-1]
+    assert not any(CANARY.encode() in request for request in requests)
+
+
+def test_a_prompt_that_needs_the_passage_sees_it() -> None:
+    """The planted word does reach a model that is to see the passage: so the test above can fail."""
+    [request] = sent(load("negative/from-query-and-positive"), with_canary())
+    assert request.count(CANARY.encode()) == 2
+
+
+def test_the_prompts_that_write_from_the_query_alone_are_held_to_it() -> None:
+    """The graded documents and the negatives of the default are among the prompts that see no passage."""
+    assert {"document/graded", "negative/from-query", "negative/defined-first"} <= set(BLIND)
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(parents=True, exist_ok=True)
+    for old in GOLDEN.iterdir():
+        old.unlink()
+    for each in shipped():
+        golden(each).write_text(rendered(each), encoding="utf-8")
+    sys.stdout.write(
+        f"{len(shipped())} golden files in {GOLDEN}; git diff shows what has changed\n"
+    )
