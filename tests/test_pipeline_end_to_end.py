@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from datasets import load_dataset
 from sentence_transformers import SentenceTransformer
 from world import DROPPED, HOSTILE, KEY, PROMPTS, RUN, Walked, World, passages, snapshot
+
+from synthneg.cli import main
 
 pytestmark = pytest.mark.slow
 
@@ -265,6 +268,99 @@ def test_many_requests_at_once_change_no_byte(walked: Walked, world: World) -> N
     changed = many.pop("run.yaml").replace(b"concurrency: 64", b"concurrency: 1")
     assert changed == one.pop("run.yaml")
     assert many == one
+
+
+def test_stages_one_by_one_write_what_run_writes(walked: Walked, world: World) -> None:
+    """`generate` and `verify` in turn write what `run` does; a command given twice changes and asks nothing more."""
+
+    def command(name: str) -> str:
+        return world.synthneg(name, "--outputs", "steps").stdout
+
+    assert "Next: `synthneg verify`" in command("generate")
+    assert "Next: `synthneg generate`" in command("verify")
+    assert "Next" not in command("generate")
+    asked, before = len(world.asked()), snapshot(world.run_folder("steps"))
+    assert "Next" not in command("generate")
+    assert snapshot(world.run_folder("steps")) == before
+    command("verify")
+    assert len(world.asked()) == asked
+
+    wanted = {
+        name: data
+        for name, data in walked.exported.items()
+        if not name.startswith(("dataset/", "parts/rejects.jsonl/export"))
+        and name not in ("exported.jsonl", "books.json")
+    }
+    steps = snapshot(world.run_folder("steps"))
+    del steps["books.json"]
+    assert steps == wanted
+
+
+def test_generate_leaves_a_finished_run_finished(walked: Walked, world: World) -> None:
+    """`generate` on a finished run with the same settings changes no byte: model, measures and run.json stand."""
+    copy = world.run_folder("regenerated")
+    shutil.copytree(walked.folder, copy)
+    before = snapshot(copy)
+
+    world.synthneg("generate", "--outputs", "regenerated")
+
+    assert snapshot(copy) == before
+    assert "run.json" in before
+
+
+def test_publish_shows_and_sends_nothing(
+    walked: Walked,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without --yes, `publish` prints files and card, and says that nothing has been sent."""
+    shown = cli(
+        ["publish", RUN, "--outputs", "undisturbed", "--set", "publish.repo=ann/whole"],
+        world,
+        monkeypatch,
+        capsys,
+    )
+
+    assert "dataset ann/whole (private)" in shown
+    assert "triplet/train.parquet" in shown
+    assert "Nothing has been sent" in shown
+
+
+def test_any_models_are_measured_against_each_other(
+    walked: Walked,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`evaluate MODEL MODEL --collection PATH --json FILE` prints a table and writes the same numbers."""
+    tuned = "undisturbed/whole/model"
+    arguments = ["evaluate", "tiny", tuned, "--collection", "people", "--json", "numbers.json"]
+
+    said = cli(arguments, world, monkeypatch, capsys)
+
+    (found,) = json.loads((world.folder / "numbers.json").read_bytes())
+    assert set(found["models"]) == {"tiny", tuned, "bm25"}
+    mean = found["models"]["bm25"]["nDCG@10"]["mean"]
+    assert re.search(rf"^ *bm25 +{mean:.3f} ", said, re.MULTILINE)
+    in_run = json.loads((walked.folder / "evaluation" / "people.json").read_bytes())["models"]
+    assert mean == in_run["bm25"]["nDCG@10"]["mean"]
+
+
+def cli(
+    arguments: list[str],
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> str:
+    """Run the command line in this process, in the world's folder, and return its standard output."""
+    monkeypatch.chdir(world.folder)
+    monkeypatch.setattr(sys, "argv", ["synthneg", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    written = capsys.readouterr()
+    assert not ended.value.code, written.err
+    return written.out
 
 
 def test_status_shows_the_books(walked: Walked, world: World) -> None:

@@ -1,6 +1,8 @@
 """kill -9 of a real `synthneg run`, at many points: the same command again goes on as if nothing had happened."""
 
 import json
+import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -107,3 +109,25 @@ def test_killed_between_and_after_asking(walked: Walked, world: World) -> None:
     kill_and_go_on(world, "stages", points)
 
     assert comparable(snapshot(folder)) == comparable(snapshot(walked.folder))
+
+
+def test_stopped_by_the_keyboard(world: World) -> None:
+    """Ctrl-C ends the run with status 130 and a sentence, and keeps every reply that had come."""
+    folder = world.run_folder("stopped")
+    command = ["generate", "--outputs", "stopped", "--set", f"llm.concurrency={CONCURRENCY}"]
+    start = len(world.asked())
+    process = world.start(*command)
+    while len(world.asked()) < start + 30:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert said.strip() == (
+        "synthneg: stopped; every reply that came is kept, the same command goes on from there"
+    )
+    assert not list(folder.rglob("*.part"))
+    stored, before = answered(folder), len(world.asked())
+    assert len(stored) >= 30 - CONCURRENCY
+    world.synthneg(*command)
+    assert not stored & set(world.asked()[before:])

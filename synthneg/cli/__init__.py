@@ -5,6 +5,8 @@ import sys
 from synthneg.cli.app import app
 from synthneg.errors import SynthnegError
 
+_INTERRUPTED = 130  # what typer makes of Ctrl-C, without a word
+
 
 def main() -> None:
     """Run the command line; a mistake of the user's is one line on standard error and exit status 2."""
@@ -13,8 +15,9 @@ def main() -> None:
     except SynthnegError as error:
         sys.stderr.write(f"synthneg: {' '.join(str(error).split())}\n")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write(
-            "\nsynthneg: stopped; every reply that came is kept, the same command goes on from there\n"
-        )
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:
+            sys.stderr.write(
+                "\nsynthneg: stopped; every reply that came is kept, the same command goes on from there\n"
+            )
+        raise
