@@ -16,6 +16,8 @@ from synthneg.errors import SettingsError
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+# In capitals, so that a key put here by mistake is refused before it is written down with the settings.
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")]
 
 
 class Section(BaseModel):
@@ -74,7 +76,7 @@ class LLMConfig(Section):
     base_url: str | None = Field(
         default=None, description="openai: address of the server, up to /v1"
     )
-    api_key_env: str = Field(
+    api_key_env: Variable = Field(
         default="OPENAI_API_KEY",
         description="environment variable that holds the key; the key itself is never written "
         "anywhere",
@@ -348,6 +350,11 @@ def _explain(error: Any) -> str:
         return f"unknown setting {place}; {hint}"
     if error["type"] == "missing":
         return f"{place} is missing"
+    if place == "llm.api_key_env":
+        return (
+            f"{place}: expected the name of an environment variable in capitals, such as OPENAI_API_KEY;"
+            " the key itself goes into that variable"
+        )
     return f"{place}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r:.80}"
 
 

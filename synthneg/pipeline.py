@@ -267,8 +267,10 @@ def _files(path: Path) -> list[Path]:
 
 
 def _finished_with(run: Run) -> str | None:
-    file = run.file("run.json")
-    return str(orjson.loads(file.read_bytes())["inputs"]) if file.exists() else None
+    """Return the fingerprint of what the finished run was made of; None where it is not, or has lost what it made."""
+    if not all(map(run.has, ("run.json", "dataset", "model"))):
+        return None
+    return str(orjson.loads(run.file("run.json").read_bytes())["inputs"])
 
 
 def _finish(run: Run, inputs: str) -> None:

@@ -149,7 +149,7 @@ class Run:
         settings = self.folder / "run.yaml"
         text = dump(config).encode()
         if not settings.exists() or settings.read_bytes() != text:
-            with _disk_errors(self.folder):
+            with disk_errors(self.folder):
                 write_whole(settings, text)
 
     def close(self) -> None:
@@ -175,7 +175,7 @@ class Run:
     @contextmanager
     def stage(self, name: str, file: str) -> Iterator[Stage]:
         """Open the stage `name`, whose kept records make `file`; where something is raised, the old file stays."""
-        with _disk_errors(self.folder):
+        with disk_errors(self.folder):
             out_path, rejects_path = self._part(file, name), self._part("rejects.jsonl", name)
             with _unpublished(out_path) as out, _unpublished(rejects_path) as rejects:
                 stage = Stage(name, out, rejects)
@@ -189,7 +189,7 @@ class Run:
 
     def write_part(self, stage: str, file: str, records: Iterator[object]) -> None:
         """Write the records that `stage` adds to a shared file, such as its scores, without counting them."""
-        with _disk_errors(self.folder):
+        with disk_errors(self.folder):
             path = self._part(file, stage)
             with _unpublished(path) as out:
                 out.writelines(map(to_line, records))
@@ -280,12 +280,15 @@ def _unpublished(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _disk_errors(folder: Path) -> Iterator[None]:
-    """Turn a full or protected disk into a RunError."""
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Turn a full disk, or one on which `folder` may not be written, into a RunError."""
     try:
         yield
     except OSError as error:
-        if error.errno not in _DISK_ERRORS:
+        place = Path(str(error.filename)).resolve() if error.filename else folder.resolve()
+        # Without the right to read a file elsewhere, making room would not help.
+        elsewhere = error.errno == errno.EACCES and not place.is_relative_to(folder.resolve())
+        if error.errno not in _DISK_ERRORS or elsewhere:
             raise
         raise RunError(
             f"{error.filename or folder}: cannot be written ({error.strerror});"

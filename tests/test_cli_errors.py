@@ -91,6 +91,14 @@ SETTING_MISTAKES = {
     ),
     "of another kind": (["run", "--set", "seed=soon"], ["seed", "integer", "got 'soon'"]),
     "unknown backend": (["run", "--set", "llm.backend=cloud"], ["'local' or 'openai'", "'cloud'"]),
+    "key in place of its variable": (
+        ["run", "--set", "llm.api_key_env=sk-0123456789"],
+        ["expected the name of an environment variable", "OPENAI_API_KEY"],
+    ),
+    "key as a setting": (
+        ["run", "--set", "llm.api_key=sk-0123456789"],
+        ["unknown setting llm.api_key; did you mean api_key_env?"],
+    ),
     "run's name": (["run", "--set", "run=../up"], ["run:", "'../up'"]),
     "--set without value": (
         ["run", "--set", "llm.concurrency"],
@@ -164,7 +172,10 @@ def test_a_mistake_in_the_settings_is_found_before_anything_is_written(
     collection("empty", "query-id\tcorpus-id\tscore\n")
     collection("other/good")
 
-    assert_one_line(*synthneg(arguments, monkeypatch, capfd), *words)
+    status, said = synthneg(arguments, monkeypatch, capfd)
+
+    assert_one_line(status, said, *words)
+    assert "sk-" not in said
     assert not Path("outputs").exists()
 
 

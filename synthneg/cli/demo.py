@@ -26,8 +26,8 @@ def demo(changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
     typer.echo(
         "Documents: docstrings of installed packages. Language model: SmolLM2-135M, in this process."
     )
-    with_run(Path(__file__).with_name("demo.yaml"), changes, outputs, build)
-    typer.echo(f"\n{passed(outputs / 'demo')}\n\n" + _NOTE.format(folder=outputs / "demo"))
+    folder = with_run(Path(__file__).with_name("demo.yaml"), changes, outputs, build)
+    typer.echo(f"\n{passed(folder)}\n\n" + _NOTE.format(folder=folder))
 
 
 def passed(folder: Path) -> str:

@@ -120,12 +120,12 @@ def with_run(
     outputs: Path,
     work: "Callable[[Run], object]",
     check: "Callable[[RunConfig], object] | None" = None,
-) -> None:
-    """Open the run that `target` names, do `work` in it, and print its books, its measures and where its files are.
+) -> Path:
+    """Open the run that `target` names, do `work` in it, print what it has come to, and return its folder.
 
     `check` sees the settings before the run's folder does, so that settings which it refuses are written nowhere.
     """
-    from synthneg.run import Run  # noqa: PLC0415  # needs the settings model
+    from synthneg.run import Run, disk_errors  # noqa: PLC0415  # needs the settings model
 
     config, outputs = settings(target, changes, outputs)
     if check is not None:
@@ -133,13 +133,16 @@ def with_run(
     opened = Run(outputs, config)
     try:
         before = opened.has("run.json")
-        if work(opened) is False and before:
+        with disk_errors(opened.folder):
+            result = work(opened)
+        if result is False and before:
             typer.echo(
                 f"{opened.folder} is finished, with these settings and documents; there is nothing to do."
             )
         summary(opened.folder)
     finally:
         opened.close()
+    return opened.folder
 
 
 def summary(folder: Path) -> None:
