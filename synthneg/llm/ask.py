@@ -163,13 +163,8 @@ class Asker:
             return known
         if key not in self._in_flight:
             self._in_flight[key] = asyncio.create_task(self._fetch(key, request))
-            self._in_flight[key].add_done_callback(lambda task: self._landed(key, task))
+            self._in_flight[key].add_done_callback(lambda _: self._in_flight.pop(key))
         return await asyncio.shield(self._in_flight[key])
-
-    def _landed(self, key: str, task: asyncio.Task[Reply | Failure]) -> None:
-        del self._in_flight[key]
-        if not task.cancelled():
-            task.exception()  # looked at here, because whoever waited for it may have been cancelled
 
     async def _fetch(self, key: str, request: Request) -> Reply | Failure:
         retrying = AsyncRetrying(
