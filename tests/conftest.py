@@ -41,7 +41,7 @@ def open_smollm2() -> "Callable[[], LocalBackend]":
 
 
 @pytest.fixture(scope="session")
-def smollm2(
+def shared_smollm2(
     open_smollm2: "Callable[[], LocalBackend]",
 ) -> "Iterator[tuple[LocalBackend, asyncio.Runner]]":
     """Return SmolLM2 for all tests together, and the loop that its connections belong to."""
@@ -49,6 +49,15 @@ def smollm2(
         backend = open_smollm2()
         yield backend, runner
         runner.run(backend.close())
+
+
+@pytest.fixture
+def smollm2(
+    shared_smollm2: "tuple[LocalBackend, asyncio.Runner]",
+) -> "tuple[LocalBackend, asyncio.Runner]":
+    """Return SmolLM2 and its loop, which has first seen what the server closed while no test was at work."""
+    shared_smollm2[1].run(asyncio.sleep(0.05))
+    return shared_smollm2
 
 
 @pytest.fixture(scope="session")
