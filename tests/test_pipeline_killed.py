@@ -58,29 +58,31 @@ def kill_and_go_on(world: World, outputs: str, points: Sequence[Ready], *until: 
 
 def requests(world: World, count: int) -> Ready:
     """Return whether the server has got `count` further requests, counted from the first time that this is asked."""
-    first: list[int] = []
+    start: int | None = None
 
     def ready() -> bool:
+        nonlocal start
         asked = len(world.asked())
-        first.append(asked)
-        return asked >= first[0] + count
+        start = asked if start is None else start
+        return asked >= start + count
 
     return ready
 
 
 def appears(folder: Path, pattern: str) -> Ready:
-    """Return whether a file that matches has appeared or been replaced since this was first asked."""
-    first: list[set[int]] = []
+    """Return whether a file that matches, a `.part` too, has come or been replaced since this was first asked."""
+    start: set[int] | None = None
 
     def ready() -> bool:
+        nonlocal start
         found = set()
         for path in folder.glob(pattern):
             try:
                 found.add(path.stat().st_ino)
             except FileNotFoundError:
                 continue  # it was renamed between the two calls
-        first.append(found)
-        return bool(found - first[0])
+        start = found if start is None else start
+        return bool(found - start)
 
     return ready
 
@@ -98,11 +100,11 @@ def test_killed_between_and_after_asking(walked: Walked, world: World) -> None:
     """Killed while reading, encoding, judging, exporting, training and measuring, the run ends with equal files."""
     folder = world.run_folder("stages")
     points = [
-        appears(folder, "passages.jsonl.part"),
+        appears(folder, "passages.jsonl*"),
         appears(folder, "vectors/*.keys"),
         appears(folder, "verified_queries.jsonl"),
-        appears(folder, "dataset.part"),
-        appears(folder, "model.part"),
+        appears(folder, "dataset*"),
+        appears(folder, "model*"),
         appears(folder, "parts/train.done"),
     ]
 
