@@ -19,17 +19,18 @@ from synthneg.errors import RunError, SettingsError
 from synthneg.evaluate.collection import Collection, check_collection, read_collection
 from synthneg.evaluate.compare import Evaluation, check_names_differ, evaluate, write
 from synthneg.evaluate.measure import parse
+from synthneg.files import files_under, fingerprint, write_whole
 from synthneg.generate.documents import write_documents
 from synthneg.generate.jobs import prompts_for
 from synthneg.generate.negatives import write_negatives
 from synthneg.generate.queries import write_queries
 from synthneg.llm.ask import Asker
 from synthneg.llm.ledger import Ledger
-from synthneg.llm.open import open_backend
+from synthneg.llm.open import check_backend, open_backend
 from synthneg.progress import say, track
 from synthneg.prompts.file import Prompt
 from synthneg.records import Example, Passage, Reject
-from synthneg.run import STAGES, Run, fingerprint, write_whole
+from synthneg.run import STAGES, Run
 from synthneg.scoring.encoder import Encoder, check_model, find_model, load_encoder
 from synthneg.train.fit import train
 from synthneg.verify.documents import verify_documents
@@ -65,6 +66,7 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     Raises:
         SettingsError: there is no such stage or measure, or two collections have one name.
         PromptError: a prompt is missing, broken, or makes something else.
+        BackendError: the language model's address or weights are missing.
         ModelError: the encoder or the base model is a folder without a model.
         CollectionError: a test collection is missing or broken.
     """
@@ -72,6 +74,8 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
         raise SettingsError(f"--until {until}: expected one of {', '.join(STAGES)}")
     wanted = _up_to(until)
     _prompts(config)
+    if "generate.queries" in wanted:
+        check_backend(config.llm)
     if "verify.queries" in wanted:
         check_model(config.verify.encoder)
     if "train" in wanted:
@@ -254,16 +258,10 @@ def _inputs(config: RunConfig) -> str:
         (str(file), file.stat().st_size, file.stat().st_mtime_ns)
         for path in dict.fromkeys(named)
         if path is not None
-        for file in _files(Path(path))
+        for file in files_under(Path(path))
     ]
     tags = [prompt.tag for prompt in _prompts(config)]
     return fingerprint(__version__, config.model_dump(mode="json"), tags, states)
-
-
-def _files(path: Path) -> list[Path]:
-    """Return the files that a path stands for; none where it is no path, as a Hub name is not."""
-    found = sorted(path.rglob("*")) if path.is_dir() else [path]
-    return [file for file in found if file.is_file()]
 
 
 def _finished_with(run: Run) -> str | None:

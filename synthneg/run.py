@@ -14,10 +14,8 @@ Several stages may write to one file (`documents.jsonl`, `scores.jsonl`, `reject
 `parts/`, and the visible file is the parts in the order of STAGES.
 """
 
-import errno
 import fcntl
 import filecmp
-import hashlib
 import os
 import shutil
 from collections import Counter
@@ -30,6 +28,7 @@ import orjson
 
 from synthneg.config import RunConfig, dump
 from synthneg.errors import RunError
+from synthneg.files import beside, disk_errors, unpublished, write_whole
 from synthneg.records import Reject, from_row, to_line
 
 R = TypeVar("R")
@@ -45,40 +44,8 @@ STAGES = (
     "train",
     "evaluate",
 )
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 SHARED_FILES = ("documents.jsonl", "scores.jsonl", "rejects.jsonl")
 Counts = dict[str, Any]
-
-
-def write_whole(file: Path, data: bytes) -> None:
-    """Write `file` so that a kill leaves the old content or the new, never a mixture."""
-    with _unpublished(file) as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(_beside(file), file)
-
-
-def replace_folder(part: Path, folder: Path) -> None:
-    """Put the finished folder `part` in the place of `folder`.
-
-    No system call swaps a folder that is not empty, so the old one is moved aside first; `recover_folder` puts it
-    back where a kill came between the two moves.
-    """
-    aside = folder.with_name(folder.name + ".old")
-    if folder.exists():
-        os.replace(folder, aside)
-    os.replace(part, folder)
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def recover_folder(folder: Path) -> None:
-    """Undo what a killed `replace_folder` left half done, and remove its leavings."""
-    aside = folder.with_name(folder.name + ".old")
-    if aside.exists() and not folder.exists():
-        os.replace(aside, folder)
-    for leaving in (aside, folder.with_name(folder.name + ".part")):
-        shutil.rmtree(leaving, ignore_errors=True)
 
 
 class Stage:
@@ -177,12 +144,12 @@ class Run:
         """Open the stage `name`, whose kept records make `file`; where something is raised, the old file stays."""
         with disk_errors(self.folder):
             out_path, rejects_path = self._part(file, name), self._part("rejects.jsonl", name)
-            with _unpublished(out_path) as out, _unpublished(rejects_path) as rejects:
+            with unpublished(out_path) as out, unpublished(rejects_path) as rejects:
                 stage = Stage(name, out, rejects)
                 yield stage
                 _balance(stage)
             self._publish(name, out_path)
-            os.replace(_beside(rejects_path), rejects_path)
+            os.replace(beside(rejects_path), rejects_path)
             for shared in {file, "rejects.jsonl"} & set(SHARED_FILES):
                 self._join(shared)
             self._write_books(self.books() | {name: stage.counts()})
@@ -191,14 +158,14 @@ class Run:
         """Write the records that `stage` adds to a shared file, such as its scores, without counting them."""
         with disk_errors(self.folder):
             path = self._part(file, stage)
-            with _unpublished(path) as out:
+            with unpublished(path) as out:
                 out.writelines(map(to_line, records))
             self._publish(stage, path)
             self._join(file)
 
     def _publish(self, stage: str, path: Path) -> None:
         """Put a complete file in its place; where it differs from the old one, all that was made of that is void."""
-        part = _beside(path)
+        part = beside(path)
         if not (path.exists() and filecmp.cmp(part, path, shallow=False)):
             # Before the file changes, so that a kill in between leaves no books of what is gone.
             self._forget(stage)
@@ -213,13 +180,13 @@ class Run:
 
     def _join(self, file: str) -> None:
         joined = self.file(file)
-        with _unpublished(joined) as out:
+        with unpublished(joined) as out:
             for stage in STAGES:
                 path = self._part(file, stage)
                 if path.exists():
                     with path.open("rb") as stream:
                         shutil.copyfileobj(stream, out)
-        os.replace(_beside(joined), joined)
+        os.replace(beside(joined), joined)
 
     def books(self) -> dict[str, Counts]:
         """Return the counts of each stage that has ended, in the order of STAGES."""
@@ -262,40 +229,6 @@ class Run:
         write_whole(mark, fingerprint.encode())
 
 
-def _beside(path: Path) -> Path:
-    """Return where the content of `path` is written until it is complete."""
-    return path.with_name(path.name + ".part")
-
-
-@contextmanager
-def _unpublished(path: Path) -> Iterator[BinaryIO]:
-    """Open the `.part` of `path`; it is removed again where something is raised."""
-    part = _beside(path)
-    try:
-        with part.open("wb") as stream:
-            yield stream
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-@contextmanager
-def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn a full disk, or one on which `folder` may not be written, into a RunError."""
-    try:
-        yield
-    except OSError as error:
-        place = Path(str(error.filename)).resolve() if error.filename else folder.resolve()
-        # Without the right to read a file elsewhere, making room would not help.
-        elsewhere = error.errno == errno.EACCES and not place.is_relative_to(folder.resolve())
-        if error.errno not in _DISK_ERRORS or elsewhere:
-            raise
-        raise RunError(
-            f"{error.filename or folder}: cannot be written ({error.strerror});"
-            " make room, then give the same command again: nothing that was answered is lost"
-        ) from error
-
-
 def _balance(stage: Stage) -> None:
     ended = stage.kept + stage.rejected.total() + stage.failed.total()
     if stage.taken != ended:
@@ -327,23 +260,3 @@ def read_books(folder: Path) -> dict[str, Counts]:
     file = folder / "books.json"
     books: dict[str, Counts] = orjson.loads(file.read_bytes()) if file.exists() else {}
     return books
-
-
-def fingerprint(*parts: object) -> str:
-    """Return a hash of files (a Path stands for its content, a folder for all files in it) and of plain values.
-
-    >>> fingerprint("a", 1) == fingerprint("a", 1), fingerprint("a", 1) == fingerprint("a", 2)
-    (True, False)
-    """
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Path):
-            files = sorted(p for p in part.rglob("*") if p.is_file()) if part.is_dir() else [part]
-            for file in files:
-                digest.update(file.name.encode())
-                with file.open("rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
-        else:
-            digest.update(orjson.dumps(part))
-        digest.update(b"\0")
-    return digest.hexdigest()

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from synthneg.config import RunConfig, resolve
+from synthneg.config import RunConfig
 from synthneg.records import Example, Judged, Origin, Passage, Source, Split
 from synthneg.run import Run
+from synthneg.settings import resolve
 
 TOPICS = {
     "tea": "Green tea is steeped at eighty degrees for three minutes.",

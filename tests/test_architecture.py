@@ -15,8 +15,8 @@ PACKAGE = Path(__file__).parent.parent / "synthneg"
 # docs/ARCHITECTURE.md explains them. A unit is a module or package directly below synthneg.
 LAYERS = (
     {"errors"},
-    {"records", "config", "progress"},
-    {"corpus", "prompts", "run"},
+    {"records", "config", "progress", "files"},
+    {"corpus", "prompts", "run", "settings"},
     {"llm", "scoring"},
     {"generate", "mine", "verify", "dataset", "train", "evaluate"},
     {"pipeline", "compare", "report", "publish"},

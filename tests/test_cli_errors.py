@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from synthneg.cli import main
-from synthneg.config import resolve
 from synthneg.records import Passage
 from synthneg.run import Run
+from synthneg.settings import resolve
 
 WORDS = "tea bread moon iron bees glass wolf rain salt wood".split()
 SETTINGS = {
@@ -152,6 +152,14 @@ SETTING_MISTAKES = {
         ["run", "--set", "evaluate.collections=[good, other/good]"],
         ["two collections are called good", "rename"],
     ),
+    "a password in the address": (
+        ["run", "--set", "llm.base_url=http://ann:sk-secret@127.0.0.1:9/v1"],
+        ["llm.base_url holds a name or password", "OPENAI_API_KEY"],
+    ),
+    "no file of weights": (
+        ["generate", "--set", "llm.backend=local", "--set", "llm.model=no.gguf"],
+        ["expected a GGUF file", "no.gguf"],
+    ),
     "unknown measure": (
         ["run", "--set", "evaluate.measures=[nDGC@10]"],
         ["nDGC@10", "did you mean nDCG@10?"],
@@ -285,10 +293,6 @@ RUN_MISTAKES = {
     "no server to ask for its models": (
         ["--set", "llm.model="],
         ["http://127.0.0.1:9/v1 cannot be asked for its models", "is the server running?"],
-    ),
-    "no file of weights": (
-        ["--set", "llm.backend=local", "--set", "llm.model=no.gguf"],
-        ["expected a GGUF file", "no.gguf"],
     ),
     "no corpus": (
         ["--set", "corpus.path=docs/"],

@@ -12,9 +12,10 @@ import yaml
 
 from synthneg.cli import main
 from synthneg.cli.app import app
-from synthneg.config import RunConfig, Section, load
+from synthneg.config import RunConfig, Section
 from synthneg.evaluate.measure import parse
 from synthneg.prompts.shelf import load as load_prompt
+from synthneg.settings import load
 
 ROOT = Path(__file__).parent.parent
 CLI = ROOT / "synthneg" / "cli"

@@ -93,6 +93,17 @@ def test_text_and_markdown_are_read_in_the_order_of_their_paths(tmp_path):
     ]
 
 
+def test_a_runs_own_files_are_no_documents(tmp_path):
+    """Where the outputs lie among the documents, the card of an earlier run is not read."""
+    (tmp_path / "tea.md").write_text(_story(3))
+    run = tmp_path / "outputs" / "first"
+    (run / "dataset").mkdir(parents=True)
+    (run / "run.yaml").write_text("run: first")
+    (run / "dataset" / "README.md").write_text(_story(3))
+
+    assert [raw.id for raw in _read(tmp_path)] == ["tea.md#1"]
+
+
 def test_one_document_is_a_corpus(tmp_path):
     """A single document may be the whole corpus."""
     file = tmp_path / "tea.txt"

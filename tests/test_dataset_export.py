@@ -20,8 +20,9 @@ from huggingface_hub import DatasetCard
 from synthneg.dataset.export import Exported, export
 from synthneg.dataset.shapes import labeled_lists, n_tuples, trained_columns, triplets
 from synthneg.errors import RunError
+from synthneg.files import fingerprint
 from synthneg.records import Example, from_row
-from synthneg.run import Run, fingerprint, read_records
+from synthneg.run import Run, read_records
 
 disable_progress_bars()
 

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from synthneg.cli.run import _STAGES
-from synthneg.config import resolve
 from synthneg.run import STAGES
+from synthneg.settings import resolve
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from synthneg.config import RunConfig, resolve
+from synthneg.config import RunConfig
 from synthneg.errors import RunError, SettingsError
 from synthneg.publish import describe, plan
+from synthneg.settings import resolve
 
 CARD = "---\nlicense: cc-by-4.0\n---\n# Tea, 2 queries\n"
 

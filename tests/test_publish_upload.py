@@ -27,7 +27,7 @@ configs:
 PUBLISH = """
 import sys
 from pathlib import Path
-from synthneg.config import resolve
+from synthneg.settings import resolve
 from synthneg.errors import SynthnegError
 from synthneg.publish import describe, plan, upload
 folder, repo, private, yes = sys.argv[1:]

@@ -15,7 +15,7 @@ from synthneg.run import STAGES, Run
 HOLDER = """
 import sys
 from pathlib import Path
-from synthneg.config import resolve
+from synthneg.settings import resolve
 from synthneg.run import Run
 held = Run(Path(sys.argv[1]), resolve({"run": "small", "corpus": {"path": "corpus"}}, "test"))
 print("held", flush=True)

@@ -24,7 +24,8 @@ from tiny_model import save_tiny_model
 
 from synthneg.dataset.export import export
 from synthneg.errors import ModelError, RunError
-from synthneg.run import Run, fingerprint
+from synthneg.files import fingerprint
+from synthneg.run import Run
 from synthneg.scoring.encoder import find_model, load_encoder
 from synthneg.train.fit import train
 

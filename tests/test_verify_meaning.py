@@ -2,10 +2,10 @@
 
 import pytest
 
-from synthneg.config import resolve
 from synthneg.records import Document, Example, Origin, Passage, Query, Reject
 from synthneg.run import Run
 from synthneg.scoring import encoder as encoders
+from synthneg.settings import resolve
 from synthneg.verify.documents import verify_documents
 from synthneg.verify.queries import verify_queries
 

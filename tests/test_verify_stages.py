@@ -6,10 +6,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from synthneg.config import resolve
 from synthneg.errors import RunError
 from synthneg.records import Document, Example, Origin, Passage, Query, Reject, Score
 from synthneg.run import Run
+from synthneg.settings import resolve
 from synthneg.testing import HashingEncoder
 from synthneg.verify.documents import verify_documents
 from synthneg.verify.queries import verify_queries

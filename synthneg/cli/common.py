@@ -48,7 +48,7 @@ def run_folder(name: str, outputs: Path) -> Path:
 
 def settings(target: Path, changes: list[str] | None, outputs: Path) -> tuple["RunConfig", Path]:
     """Return the settings that `target` names, and the folder of runs: those of a file, or those of a begun run."""
-    from synthneg.config import load  # noqa: PLC0415  # pydantic is not needed for help
+    from synthneg.settings import load  # noqa: PLC0415  # pydantic is not needed for help
 
     if not target.is_file() and target.suffix not in (".yaml", ".yml"):
         folder = run_folder(str(target), outputs).resolve()

@@ -84,7 +84,7 @@ def _evaluate_models(
     from synthneg.evaluate.compare import evaluate as measure  # noqa: PLC0415  # as above
     from synthneg.evaluate.compare import to_json  # noqa: PLC0415  # as above
     from synthneg.evaluate.table import table  # noqa: PLC0415  # as above
-    from synthneg.run import write_whole  # noqa: PLC0415  # as above
+    from synthneg.files import write_whole  # noqa: PLC0415  # as above
 
     config = EvaluateConfig()
     evaluations = measure(

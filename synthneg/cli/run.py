@@ -125,7 +125,8 @@ def with_run(
 
     `check` sees the settings before the run's folder does, so that settings which it refuses are written nowhere.
     """
-    from synthneg.run import Run, disk_errors  # noqa: PLC0415  # needs the settings model
+    from synthneg.files import disk_errors  # noqa: PLC0415  # needs the settings model
+    from synthneg.run import Run  # noqa: PLC0415  # needs the settings model
 
     config, outputs = settings(target, changes, outputs)
     if check is not None:

@@ -11,6 +11,7 @@ from synthneg.corpus.chunk import chunker
 from synthneg.corpus.raw import Raw, bad, id_of
 from synthneg.corpus.tables import decode
 from synthneg.errors import require
+from synthneg.files import files_under
 from synthneg.progress import say
 
 PLAIN = (".txt", ".md", ".markdown")
@@ -42,7 +43,7 @@ def read_documents(path: Path, config: CorpusConfig) -> Iterator[Raw]:
 
 def _documents(folder: Path) -> list[Path]:
     """Return the documents of a folder, sorted by their paths in it."""
-    inside = [(file.relative_to(folder), file) for file in folder.rglob("*") if file.is_file()]
+    inside = [(file.relative_to(folder), file) for file in files_under(folder)]
     shown = sorted((p.as_posix(), f) for p, f in inside if not any(n[0] == "." for n in p.parts))
     found = [file for _, file in shown if file.suffix.lower() in PLAIN + CONVERTED]
     others = Counter(f.suffix.lower() or "no suffix" for _, f in shown if f not in set(found))

@@ -18,9 +18,10 @@ from synthneg.dataset.shapes import (
 )
 from synthneg.dataset.write import SPLITS, write_beir, write_parquet
 from synthneg.errors import RunError
+from synthneg.files import recover_folder, replace_folder
 from synthneg.progress import say
 from synthneg.records import Example, Passage, Row
-from synthneg.run import STAGES, Counts, Run, Stage, recover_folder, replace_folder
+from synthneg.run import STAGES, Counts, Run, Stage
 
 RowsOf = dict[Shape, list[Row]]
 

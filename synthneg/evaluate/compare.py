@@ -12,7 +12,7 @@ from synthneg.evaluate.collection import Collection
 from synthneg.evaluate.lexical import bm25_rank
 from synthneg.evaluate.measure import PerQuery, dense_rank, depth_for, measure
 from synthneg.evaluate.significance import Difference, Interval, compare, interval, verdict
-from synthneg.run import write_whole
+from synthneg.files import write_whole
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.encoder import load_encoder
 

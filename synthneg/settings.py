@@ -1,0 +1,98 @@
+"""Read a settings file: YAML and `--set` changes to a RunConfig, each mistake in one line that names the key."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from synthneg.config import RunConfig
+from synthneg.errors import SettingsError
+
+
+def load(path: Path, changes: Sequence[str] = ()) -> RunConfig:
+    """Return the settings of the YAML file `path`, with each `section.key=value` of `changes` applied.
+
+    Raises:
+        SettingsError: no such file, not YAML, an unknown key, or a value out of bounds.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"{path}: no settings file can be read there ({error.strerror}); `synthneg init` writes one"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: expected YAML, but {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise SettingsError(
+            f"{path}: expected a mapping with sections such as corpus and llm, got {type(values).__name__}"
+        )
+    # A section whose every line is commented out is one with its defaults.
+    values = {
+        key: {} if value is None and key in RunConfig.model_fields else value
+        for key, value in values.items()
+    }
+    for change in changes:
+        _apply(values, change)
+    return resolve(values, str(path))
+
+
+def resolve(values: dict[str, Any], where: str) -> RunConfig:
+    """Return the checked settings; `where` names their origin in an error."""
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(
+            f"{where}: " + "; ".join(_explain(e) for e in error.errors())
+        ) from error
+
+
+def _apply(values: dict[str, Any], change: str) -> None:
+    name, equals, value = change.partition("=")
+    if not equals or not name.strip():
+        raise SettingsError(
+            f"--set {change!r}: expected section.key=value, such as llm.concurrency=64"
+        )
+    *sections, last = name.strip().split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise SettingsError(f"--set {change!r}: {section} is a value, not a section")
+    try:
+        values[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"--set {change!r}: the value is not YAML; quote it") from error
+
+
+def _explain(error: Any) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(error["loc"][:-1])
+        nearest = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"known here: {', '.join(known)}"
+        return f"unknown setting {place}; {hint}"
+    if error["type"] == "missing":
+        return f"{place} is missing"
+    if place == "llm.api_key_env":
+        return (
+            f"{place}: expected the name of an environment variable in capitals, such as OPENAI_API_KEY;"
+            " the key itself goes into that variable"
+        )
+    return f"{place}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r:.80}"
+
+
+def _known_keys(sections: Sequence[str | int]) -> list[str]:
+    model: type[BaseModel] = RunConfig
+    for section in sections:
+        field = model.model_fields.get(str(section))
+        if (
+            field is None
+            or not isinstance(field.annotation, type)
+            or not issubclass(field.annotation, BaseModel)
+        ):
+            return []
+        model = field.annotation
+    return list(model.model_fields)
