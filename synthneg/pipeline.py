@@ -148,9 +148,9 @@ def train_model(run: Run) -> None:
 def evaluate_model(run: Run) -> list[Evaluation]:
     """Measure base and tuned model on the collections of the settings and on the held-out synthetic queries."""
     config = run.config.evaluate
-    if not run.has("model"):
+    if not (run.has("model") and run.is_done("train")):
         raise RunError(
-            f"{run.folder}: there is no trained model yet; run `synthneg train`, or `synthneg run`"
+            f"{run.folder}: there is no model trained on these examples; run `synthneg train`, or `synthneg run`"
         )
     collections = [read_collection(Path(c), config.split) for c in config.collections]
     held_out = _held_out(run)

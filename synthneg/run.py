@@ -200,9 +200,11 @@ class Run:
             )
 
     def _forget(self, stage: str) -> None:
-        """Discount `stage` and all later ones, and take away the measures of what they made."""
+        """Discount `stage` and all later ones, with their marks and the measures of what they made."""
         earlier = STAGES[: STAGES.index(stage)]
         self._write_books({s: c for s, c in self.books().items() if s in earlier})
+        for later in STAGES[len(earlier) :]:
+            self._mark(later).unlink(missing_ok=True)
         shutil.rmtree(self.file("evaluation"), ignore_errors=True)
 
     def _write_books(self, books: dict[str, Counts]) -> None:
@@ -215,18 +217,21 @@ class Run:
         """Take away the mark that the run is complete."""
         self.file("run.json").unlink(missing_ok=True)
 
-    def is_done(self, stage: str, fingerprint: str) -> bool:
-        """Whether `stage` (training, evaluation) was completed for exactly these inputs and settings."""
-        mark = self.file("parts") / f"{stage}.done"
-        return mark.exists() and mark.read_text() == fingerprint
+    def is_done(self, stage: str, fingerprint: str | None = None) -> bool:
+        """Whether `stage`, which keeps no books, was completed on these files, and for `fingerprint` if given."""
+        mark = self._mark(stage)
+        return mark.exists() and fingerprint in (None, mark.read_text())
 
     def mark_done(self, stage: str, fingerprint: str) -> None:
         """Remember that `stage` is complete for these inputs; written last, so that its presence means so."""
-        mark = self.file("parts") / f"{stage}.done"
-        mark.parent.mkdir(parents=True, exist_ok=True)
         self.unfinish()
         self._forget(stage)
-        write_whole(mark, fingerprint.encode())
+        write_whole(self._mark(stage), fingerprint.encode())
+
+    def _mark(self, stage: str) -> Path:
+        mark = self.file("parts") / f"{stage}.done"
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        return mark
 
 
 def _balance(stage: Stage) -> None:

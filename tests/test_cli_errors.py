@@ -219,7 +219,7 @@ COMMAND_MISTAKES = {
     "verify too early": (["verify"], ["generate.queries has not been run"]),
     "export too early": (["export"], ["verify.documents has not been run"]),
     "train too early": (["train"], ["verify.documents has not been run"]),
-    "evaluate too early": (["evaluate"], ["no trained model yet", "synthneg train"]),
+    "evaluate too early": (["evaluate"], ["no model trained on these examples", "synthneg train"]),
     "evaluate no run": (["evaluate", "nope"], ["nope", "runs there: small"]),
     "publish without a repository": (
         ["publish"],

@@ -187,6 +187,17 @@ def test_a_new_model_takes_the_old_measures_away(run: Run) -> None:
     assert "generate.documents" in run.books()
 
 
+def test_a_model_of_other_examples_is_not_taken_for_trained(run: Run) -> None:
+    """The mark of training goes when a stage before it comes out otherwise, and stays when it does not."""
+    write(run, "verify.queries", "verified_queries.jsonl", "ab")
+    run.mark_done("train", "abc")
+
+    write(run, "verify.queries", "verified_queries.jsonl", "ab")
+    assert run.is_done("train")
+    write(run, "verify.queries", "verified_queries.jsonl", "a")
+    assert not run.is_done("train")
+
+
 def test_two_processes_cannot_work_in_one_run(tmp_path: Path) -> None:
     """A second process gets a RunError of one line, and the folder is free again when the first is killed."""
     with subprocess.Popen(
