@@ -162,7 +162,7 @@ def evaluate_model(run: Run) -> list[Evaluation]:
         say("evaluate: no collection in the settings and no held-out query; nothing is measured")
         return []
     evaluations = evaluate(
-        {"base": find_model(run.config.train.base_model), "tuned": str(run.file("model"))},
+        {"base": run.config.train.base_model, "tuned": str(run.file("model"))},
         collections,
         measures=config.measures,
         seed=run.config.seed,
