@@ -1,7 +1,8 @@
 """What a Hub must understand of the Xet storage, the way in that huggingface_hub takes where hf_xet is installed.
 
 A file arrives as chunks, packed into "xorbs", and a "shard" that says which chunks of which xorbs make which file.
-The layouts are those of the Xet protocol specification in the documentation of the Hub: little-endian, entries of 48 bytes.
+The layouts are those of the Xet protocol specification, in the documentation of the Hub: little-endian, entries of
+48 bytes.
 """
 
 import struct
