@@ -151,6 +151,8 @@ class World:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A suite that was started in the background ignores Ctrl-C, and its processes would inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
     def synthneg(self, *arguments: str, status: int = 0) -> "subprocess.CompletedProcess[str]":
