@@ -11,7 +11,9 @@ from synthneg.evaluate.significance import Difference, Interval, verdict
 
 def table(evaluation: Evaluation) -> list[str]:
     """Return a row per model with 95 % intervals, then each difference and what can be said of it."""
-    kind = "synthetic queries" if evaluation.synthetic else "queries"
+    kind = ("synthetic " if evaluation.synthetic else "") + (
+        "query" if evaluation.queries == 1 else "queries"
+    )
     title = f"{evaluation.collection} · {evaluation.split} · {evaluation.queries:,} {kind}"
     measures = list(next(iter(evaluation.models.values()), {}))
     rows = [["model", *measures]] + [
