@@ -77,6 +77,7 @@ def test_a_reply_has_text_finish_and_usage(subject: Subject) -> None:
     assert reply.tokens_in > 0
     assert reply.tokens_out > 0
     assert reply.model
+    assert "/" not in reply.model  # a name, not the path of a file on this machine
 
 
 def test_messages_and_seed_decide_the_reply(subject: Subject) -> None:

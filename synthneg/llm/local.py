@@ -8,6 +8,7 @@ converted once into the cache folder.
 import hashlib
 import os
 import tempfile
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -46,13 +47,15 @@ class LocalBackend:
                 f"llama.cpp cannot load {weights} ({error}); llm.model must be a GGUF file"
             ) from error
         self._server: object | None = server  # it serves as long as it is referred to
+        self._name = weights.name
         self.identity = f"local {weights.name} {_edge_hash(weights)}"
         address = f"{server.listening_address}/v1"
         self._http = HttpBackend(address, weights.stem, self.identity, None, config)
 
     async def complete(self, request: Request) -> Reply:
         """Return the reply; see `Backend`."""
-        return await self._http.complete(request)
+        # llama.cpp calls a model by the path of its file, which is nobody's business in a dataset.
+        return replace(await self._http.complete(request), model=self._name)
 
     async def close(self) -> None:
         """Stop the server and give its memory back."""
