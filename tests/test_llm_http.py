@@ -399,11 +399,14 @@ def test_a_server_with_several_models_wants_a_choice(models: list[str]) -> None:
 
 
 def test_closing_twice_is_closing_once() -> None:
-    """`close` may be called again, and before anything was asked."""
+    """`close` may be called before anything was asked; it closes the connections, and may be called again."""
 
-    async def work() -> None:
+    async def work() -> bool:
         backend = HttpBackend("http://127.0.0.1:1/v1", MODEL, "m", None, LLMConfig())
         await backend.close()
+        session = await backend._open()
         await backend.close()
+        await backend.close()
+        return session.closed
 
-    asyncio.run(work())
+    assert asyncio.run(work())

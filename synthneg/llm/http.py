@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible server, over aiohttp: one CPU core sustains about six times the requests of the openai client.
+"""Any OpenAI-compatible server, over aiohttp, which costs less CPU per request than the openai client.
 
 The key comes from an environment variable, travels in a header, and is cut out of whatever the server says.
 """
