@@ -3,7 +3,7 @@
 `synthneg.settings` reads them from a file.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -55,17 +55,49 @@ class CorpusConfig(Section):
     title_field: str = Field(default="title", description="column of the title; may be absent")
 
 
+class PriceConfig(Section):
+    """What the server charges, in USD per million tokens; a price that is not given is not known, and not 0."""
+
+    input: float | None = Field(default=None, ge=0, description="of prompts")
+    output: float | None = Field(default=None, ge=0, description="of replies")
+
+
+class BudgetConfig(Section):
+    """What a run may use, over all its starts; when one is used up, nothing more is asked for and the rest is made."""
+
+    usd: float | None = Field(default=None, gt=0, description="needs llm.price")
+    tokens: int | None = Field(default=None, ge=1, description="of prompts and replies together")
+    requests: int | None = Field(default=None, ge=1, description="replies asked for and tries")
+    minutes: float | None = Field(
+        default=None, gt=0, description="of asking; counted anew at each start"
+    )
+
+
+class BatchConfig(Section):
+    """How `llm.mode: batch` asks."""
+
+    requests: int = Field(default=10_000, ge=1, le=50_000, description="most requests of one batch")
+    poll_s: float = Field(
+        default=30.0, gt=0, description="seconds between two looks at a batch's state"
+    )
+
+
 class LLMConfig(Section):
     """The language model that writes."""
 
-    backend: Literal["local", "openai"] = Field(
+    backend: Literal["local", "openai", "vllm"] = Field(
         default="local",
-        description="local: llama.cpp in this process; openai: any OpenAI-compatible server",
+        description="local: llama.cpp in this process; openai: any OpenAI-compatible server; vllm: vLLM in "
+        "this process",
     )
     model: str | None = Field(
         default=None,
         description="local: a GGUF file (default: SmolLM2-135M-Instruct); openai: the server's "
-        "name for it",
+        "name for it; vllm: a folder of weights or a Hub name",
+    )
+    mode: Literal["live", "batch"] = Field(
+        default="live",
+        description="batch: the Batch API of backend openai, cheaper and slower",
     )
     base_url: str | None = Field(
         default=None, description="openai: address of the server, up to /v1"
@@ -75,7 +107,15 @@ class LLMConfig(Section):
         description="environment variable that holds the key; the key itself is never written "
         "anywhere",
     )
-    concurrency: int = Field(default=16, ge=1, le=4096, description="requests in flight")
+    concurrency: int = Field(
+        default=16,
+        ge=1,
+        le=4096,
+        description="most requests in flight; fewer while the server refuses some or only queues them",
+    )
+    requests_per_minute: int | None = Field(default=None, ge=1, description="the server's limit")
+    input_tokens_per_minute: int | None = Field(default=None, ge=1, description="as above")
+    output_tokens_per_minute: int | None = Field(default=None, ge=1, description="as above")
     timeout_s: float = Field(
         default=300.0, gt=0, description="longest wait for one reply, in seconds"
     )
@@ -92,6 +132,13 @@ class LLMConfig(Section):
         default=2048, ge=256, description="local: context of one request, in tokens"
     )
     threads: int = Field(default=0, ge=0, description="local: CPU threads; 0: one per core")
+    engine: dict[str, Any] = Field(
+        default={},
+        description="vllm: arguments of its engine, such as tensor_parallel_size or gpu_memory_utilization",
+    )
+    price: PriceConfig = PriceConfig()
+    budget: BudgetConfig = BudgetConfig()
+    batch: BatchConfig = BatchConfig()
 
 
 class QueriesConfig(Section):
