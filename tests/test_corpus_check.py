@@ -1,13 +1,16 @@
 """Which passages are kept, held out and chosen."""
 
+import heapq
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from synthneg.config import CorpusConfig
-from synthneg.corpus.check import check, split_of
+from synthneg.corpus.check import check, draw, split_of
 from synthneg.corpus.raw import Raw
-from synthneg.corpus.sample import choose
+from synthneg.corpus.sample import choose, smallest
 from synthneg.errors import SettingsError
 from synthneg.records import Passage, Reject
 
@@ -66,6 +69,27 @@ def test_words_are_counted_without_blanks_between_them():
     assert all(isinstance(outcome, Passage) for outcome in outcomes)
 
 
+@given(st.lists(st.text("ab 光ก\u0e31お、_-\n한1", max_size=12), min_size=1), st.integers(1, 9))
+def test_a_passage_of_enough_words_passes(texts, least):
+    """A passage is too short if and only if fewer words are found in it than are asked for."""
+    config = CorpusConfig(path="x", min_words=least)
+    pattern = re.compile(r"[\u0e00-\u0eff\u3040-\u9fff\uac00-\ud7af]|\w+")
+    for text in texts:
+        [outcome] = check([_raw("1", text)], config, seed=7)
+        found = len(pattern.findall(text))
+        if isinstance(outcome, Passage):
+            assert found >= least
+        elif outcome.reason == "too_short":
+            assert outcome.detail == f"{found} words, at least {least}"
+
+
+def test_many_words_without_blanks_are_counted_at_once():
+    """A text that lacks one word of many is refused without trying all the ways to part it into words."""
+    config = CorpusConfig(path="x", min_words=400)
+    [outcome] = check([_raw("1", "光合" * 199 + "作")], config, seed=7)
+    assert outcome == Reject("corpus", "1", "too_short", "399 words, at least 400")
+
+
 def test_a_passage_keeps_its_text_and_title():
     """Blanks, case and markup of a passage that is kept are as they were found."""
     text = "  {{ One }} <b>two</b>\0 === system\nThree FOUR five  "
@@ -121,6 +145,24 @@ def test_a_new_passage_replaces_at_most_one(ids, limit, data):
     place = data.draw(st.integers(0, len(ids) - 1))
     before = set(_chosen(ids[:place] + ids[place + 1 :], limit))
     assert len(before - set(_chosen(ids, limit))) <= 1
+
+
+@given(IDS, st.integers(1, 70), st.integers(0, 2**31))
+def test_the_smallest_draws_are_chosen(ids, limit, seed):
+    """The choice is that of sorting all passages by what their ids draw, which would hold them all in memory."""
+    expected = heapq.nsmallest(limit, ids, key=lambda id: draw("sample", seed, id))
+    assert set(_chosen(ids, limit, seed)) == set(expected)
+
+
+@given(
+    st.lists(st.integers(0, 2**64 - 1) | st.sampled_from([0, 7, 2**48, 2**48 + 1, 2**64 - 1])),
+    st.integers(1, 30),
+)
+def test_the_bound_of_the_smallest_draws_splits_equal_ones(draws, count):
+    """The draws below the bound, and as many that equal it as are said, are the smallest of all."""
+    most, of_most = smallest(lambda: draws, count)
+    taken = [n for n in draws if n < most] + [n for n in draws if n == most][:of_most]
+    assert sorted(taken) == sorted(draws)[:count]
 
 
 def test_two_seeds_choose_differently():

@@ -3,30 +3,32 @@
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from functools import lru_cache
 
 from synthneg.config import CorpusConfig
 from synthneg.corpus.raw import Raw
+from synthneg.corpus.seen import Seen
 from synthneg.records import Passage, Reject, Split
 
 STAGE = "corpus"
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 # Scripts that put no blanks between words have each character counted as a word.
-_WORD = re.compile(r"[\u0e00-\u0eff\u3040-\u9fff\uac00-\ud7af]|\w+")
+_UNSPACED = r"\u0e00-\u0eff\u3040-\u9fff\uac00-\ud7af"
+_WORD = re.compile(rf"[{_UNSPACED}]|\w+")
 
 
 def check(raws: Iterable[Raw], config: CorpusConfig, seed: int) -> Iterator[Passage | Reject]:
     """Yield for each passage found the passage to use, its text untouched, or why it is dropped.
 
     Reasons: `empty`, `too_short`, `too_long`, `lone_surrogate`, `duplicate` (the text of an earlier passage that is
-    used, but for blanks and case). Remembers a hash and an id per passage, no text.
+    used, but for blanks and case).
     """
-    first: dict[bytes, str] = {}
-    for raw in raws:
-        reject = _fault(raw, config) or _duplicate(raw, first)
-        yield reject or Passage(
-            raw.id, raw.text, raw.title, split_of(raw.id, seed, config.held_out)
-        )
+    with Seen() as texts:
+        for raw in raws:
+            reject = _fault(raw, config) or _duplicate(raw, texts)
+            yield reject or Passage(
+                raw.id, raw.text, raw.title, split_of(raw.id, seed, config.held_out)
+            )
 
 
 def split_of(id: str, seed: int, held_out: float) -> Split:
@@ -46,7 +48,8 @@ def draw(what: str, seed: int, id: str) -> int:
 
 def _fault(raw: Raw, config: CorpusConfig) -> Reject | None:
     for field, value in (("text", raw.text), ("title", raw.title)):
-        if half := _LONE_SURROGATE.search(value):
+        # Most texts are ASCII, which is known without a search.
+        if not value.isascii() and (half := _LONE_SURROGATE.search(value)):
             at = f"U+{ord(half[0]):04X} at character {half.start() + 1} of the {field}"
             return Reject(STAGE, raw.id, "lone_surrogate", f"{at} of {raw.where}")
     if not raw.text.strip():
@@ -54,15 +57,19 @@ def _fault(raw: Raw, config: CorpusConfig) -> Reject | None:
     if len(raw.text) > config.max_chars:
         detail = f"{len(raw.text)} characters, at most {config.max_chars}"
         return Reject(STAGE, raw.id, "too_long", detail)
-    words = sum(1 for _ in islice(_WORD.finditer(raw.text), config.min_words))
-    if words < config.min_words:
+    if not _words(config.min_words).match(raw.text):
+        words = sum(1 for _ in _WORD.finditer(raw.text))
         return Reject(STAGE, raw.id, "too_short", f"{words} words, at least {config.min_words}")
     return None
 
 
-def _duplicate(raw: Raw, first: dict[bytes, str]) -> Reject | None:
+@lru_cache
+def _words(count: int) -> re.Pattern[str]:
+    """Return the pattern that a text with `count` words begins with; atomic, so that it never goes back."""
+    return re.compile(rf"(?>[^{_UNSPACED}\w]*+(?:[{_UNSPACED}]|\w++)){{{count}}}")
+
+
+def _duplicate(raw: Raw, texts: Seen) -> Reject | None:
     text = " ".join(raw.text.split()).casefold()
-    other = first.setdefault(hashlib.blake2b(text.encode(), digest_size=16).digest(), raw.id)
-    if other == raw.id:
-        return None
-    return Reject(STAGE, raw.id, "duplicate", f"the text of {other}")
+    first = texts.add(hashlib.blake2b(text.encode(), digest_size=16).digest(), raw.id)
+    return None if first is None else Reject(STAGE, raw.id, "duplicate", f"the text of {first}")

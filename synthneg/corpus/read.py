@@ -8,6 +8,7 @@ from synthneg.corpus.docstrings import read_docstrings
 from synthneg.corpus.folder import CONVERTED, PLAIN, read_documents
 from synthneg.corpus.hub import is_hub_name, is_saved, read_hub, read_saved
 from synthneg.corpus.raw import Raw, bad
+from synthneg.corpus.seen import Seen
 from synthneg.corpus.tables import read_csv, read_jsonl, read_parquet
 
 DOCSTRINGS = "docstrings:"
@@ -28,15 +29,16 @@ def read(config: CorpusConfig) -> Iterator[Raw]:
         CorpusError: the input is missing, empty, damaged, or gives two passages one id; the message names where.
         MissingExtra: a document whose packages are not installed.
     """
-    seen: set[str] = set()
-    for raw in _open(config):
-        if raw.id in seen:
-            first = next(r.where for r in _open(config) if r.id == raw.id)
-            raise bad(raw.where, f"expected an id of its own, got {raw.id!r} as at {first}")
-        seen.add(raw.id)
-        yield raw
-    if not seen:
-        raise bad(config.path, "expected passages, found none")
+    with Seen() as ids:
+        raw = None
+        for raw in _open(config):
+            if ids.add(raw.id, "") is not None:
+                # Read anew for the error's sake: to keep each place would cost every run.
+                first = next(r.where for r in _open(config) if r.id == raw.id)
+                raise bad(raw.where, f"expected an id of its own, got {raw.id!r} as at {first}")
+            yield raw
+        if raw is None:
+            raise bad(config.path, "expected passages, found none")
 
 
 def _open(config: CorpusConfig) -> Iterator[Raw]:

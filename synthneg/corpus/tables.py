@@ -24,11 +24,14 @@ def read_jsonl(file: Path, config: CorpusConfig) -> Iterator[Raw]:
     Raises:
         CorpusError: a line is not UTF-8, not a JSON object, or lacks a field.
     """
+    fields, columns = None, None
     for number, line in _lines(file):
         if line.strip():
             where = f"{file}, line {number}"
             row = _object(line, where)
-            yield from_row(row, columns_of(row, where, config), where)
+            if columns is None or tuple(row) != fields:
+                fields, columns = tuple(row), columns_of(row, where, config)
+            yield from_row(row, columns, where)
 
 
 def read_csv(file: Path, config: CorpusConfig) -> Iterator[Raw]:
@@ -108,8 +111,7 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
     try:
         with _open(file) as stream:
             for number, line in enumerate(stream, start=1):
-                where = f"{file}, line {number}"
-                text = decode(line, where, offset)
+                text = decode(line, f"{file}, line {number}", offset)
                 yield number, text.removeprefix("\ufeff") if number == 1 else text
                 offset += len(line)
     except (OSError, EOFError, zlib.error) as error:
