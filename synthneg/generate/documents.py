@@ -1,9 +1,11 @@
 """Documents for verified queries: the positive passage itself, and documents of graded relevance from one reply."""
 
 from collections.abc import Iterator
+from itertools import chain, product
 
 from synthneg.generate.jobs import (
     answers,
+    count_of_verified,
     job_for,
     origin_of,
     prompts_for,
@@ -14,50 +16,46 @@ from synthneg.generate.jobs import (
 from synthneg.llm.ask import Answer, Asker, Failure, Job
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
-from synthneg.records import Document, Query
+from synthneg.records import Document
 from synthneg.run import Run, Stage
 
 _POSITIVE_GRADE = 3
 
 
 async def write_documents(run: Run, asker: Asker) -> None:
-    """Write the positives and the graded documents of all verified queries to documents.jsonl.
+    """Write to documents.jsonl the positives of all verified queries, then their graded documents.
 
     Raises:
         PromptError: a prompt does not make documents.
         BackendError: the model cannot be asked.
+        RunError: the queries have not been checked, or are not in the order of the corpus.
     """
     settings = run.config.generate
     prompts = prompts_for(settings.documents.prompts, "document")
-    queries, positives = verified(run)
 
-    def asked() -> Iterator[tuple[tuple[Prompt, Query], Job]]:
-        for prompt in prompts:
-            for query in queries:
-                values = values_of(
-                    prompt, query, positives[query.passage_id], settings.passage_chars
-                )
-                yield (
-                    (prompt, query),
-                    job_for(prompt, f"{query.id}:{prompt.kind}", values, run.config.seed),
-                )
+    def asked() -> Iterator[tuple[tuple[Prompt, str], Job]]:
+        for block in verified(run):
+            for prompt, (query, passage) in product(prompts, block):
+                values = values_of(prompt, query, passage, settings.passage_chars)
+                id = f"{query.id}:{prompt.kind}"
+                yield (prompt, query.id), job_for(prompt, id, values, run.config.seed)
 
+    total = len(prompts) * count_of_verified(run)
     with run.stage("generate.documents", "documents.jsonl") as stage:
-        for query in queries:
-            passage = positives[query.passage_id]
+        for query, passage in chain.from_iterable(verified(run)):
             stage.take()
             stage.keep(
                 Document(
                     passage.id, query.id, passage.text, passage.title, _POSITIVE_GRADE, "corpus"
                 )
             )
-        with Progress("graded documents", len(prompts) * len(queries), "queries") as progress:
-            async for (prompt, query), job, outcome in answers(asker, asked(), progress.advance):
-                _keep_graded(stage, prompt, query, job, outcome)
+        with Progress("graded documents", total, "queries") as progress:
+            async for (prompt, query_id), job, outcome in answers(asker, asked(), progress.advance):
+                _keep_graded(stage, prompt, query_id, job, outcome)
 
 
 def _keep_graded(
-    stage: Stage, prompt: Prompt, query: Query, job: Job, outcome: Answer | Failure
+    stage: Stage, prompt: Prompt, query_id: str, job: Job, outcome: Answer | Failure
 ) -> None:
     for grade in prompt.head.grades:
         id = f"{job.id}:{grade}"
@@ -67,4 +65,4 @@ def _keep_graded(
         else:
             text = str(outcome.value[str(grade)]).strip()
             origin = origin_of(prompt, outcome, job.draws[str(grade)])
-            stage.keep(Document(id, query.id, text, "", grade, "graded", origin))
+            stage.keep(Document(id, query_id, text, "", grade, "graded", origin))

@@ -2,9 +2,11 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Literal, TypeVar
 
-from synthneg.errors import PromptError
+from synthneg.corpus.sample import choose
+from synthneg.errors import PromptError, RunError
 from synthneg.llm.ask import Answer, Asker, Failure, Job
 from synthneg.prompts.file import Prompt
 from synthneg.prompts.render import Draws, draw, render, seed_of
@@ -13,6 +15,8 @@ from synthneg.records import Origin, Passage, Query
 from synthneg.run import Run, Stage
 
 C = TypeVar("C")
+
+_BLOCK = 256  # passages
 
 
 def prompts_for(
@@ -69,12 +73,53 @@ def shown(passage: Passage, most_chars: int) -> dict[str, str]:
     return {"text": passage.text[:most_chars], "title": passage.title}
 
 
-def verified(run: Run) -> tuple[list[Query], dict[str, Passage]]:
-    """Return the queries that passed their checks, and the passage of each by its id."""
+def blocks_of_chosen(run: Run) -> Iterator[list[Passage]]:
+    """Yield the passages that get queries, in the order of the corpus and in blocks.
+
+    All that is asked goes block by block and, within one, prompt by prompt: so requests with a common beginning meet in
+    a server's prefix cache, a run that stops early has asked every prompt, and a block at a time is in memory. The
+    size of a block decides the order of the files, so it is no setting.
+    """
+    corpus = run.config.corpus
+    chosen = choose(
+        lambda: run.read("passages.jsonl", Passage), corpus.limit, corpus.sample, run.config.seed
+    )
+    while block := list(islice(chosen, _BLOCK)):
+        yield block
+
+
+def count_of_verified(run: Run) -> int:
+    """Return how many queries have passed their checks.
+
+    Raises:
+        RunError: they have not been checked.
+    """
     run.need("verify.queries")
-    queries = list(run.read("verified_queries.jsonl", Query))
-    wanted = {query.passage_id for query in queries}
-    return queries, {p.id: p for p in run.read("passages.jsonl", Passage) if p.id in wanted}
+    kept: int = run.books()["verify.queries"]["kept"]
+    return kept
+
+
+def verified(run: Run) -> Iterator[list[tuple[Query, Passage]]]:
+    """Yield the queries that passed their checks, each with its passage, in the blocks of their passages.
+
+    Raises:
+        RunError: they are not in the order of the corpus.
+    """
+    queries = run.read("verified_queries.jsonl", Query)
+    query = next(queries, None)
+    for block in blocks_of_chosen(run):
+        passages = {passage.id: passage for passage in block}
+        found = []
+        while query is not None and query.passage_id in passages:
+            found.append((query, passages[query.passage_id]))
+            query = next(queries, None)
+        if found:
+            yield found
+    if query is not None:
+        raise RunError(
+            f"{run.folder}: expected verified_queries.jsonl in the order of passages.jsonl, but query {query.id}"
+            f" of passage {query.passage_id} is out of it; give `synthneg generate` and `synthneg verify` again"
+        )
 
 
 def values_of(

@@ -1,9 +1,11 @@
 """Hard negatives for verified queries, written by the model: no corpus is needed for them."""
 
 from collections.abc import Iterator
+from itertools import product
 
 from synthneg.generate.jobs import (
     answers,
+    count_of_verified,
     job_for,
     origin_of,
     prompts_for,
@@ -14,7 +16,7 @@ from synthneg.generate.jobs import (
 from synthneg.llm.ask import Asker, Failure, Job
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
-from synthneg.records import Document, Query
+from synthneg.records import Document
 from synthneg.run import Run
 
 _NEGATIVE_GRADE = 1
@@ -26,29 +28,26 @@ async def write_negatives(run: Run, asker: Asker) -> None:
     Raises:
         PromptError: a prompt does not make negatives.
         BackendError: the model cannot be asked.
+        RunError: the queries have not been checked, or are not in the order of the corpus.
     """
     settings = run.config.generate
     prompts = prompts_for(settings.negatives.prompts, "negative")
-    queries, positives = verified(run)
     per_query = settings.negatives.per_query
 
-    def asked() -> Iterator[tuple[tuple[Prompt, Query], Job]]:
-        for prompt in prompts:
-            for query in queries:
-                values = values_of(
-                    prompt, query, positives[query.passage_id], settings.passage_chars
-                )
+    def asked() -> Iterator[tuple[tuple[Prompt, str], Job]]:
+        for block in verified(run):
+            for prompt, (query, passage) in product(prompts, block):
+                values = values_of(prompt, query, passage, settings.passage_chars)
                 for number in range(per_query):
                     id = f"{query.id}:{prompt.kind}:{number}"
-                    yield (prompt, query), job_for(prompt, id, values, run.config.seed)
+                    yield (prompt, query.id), job_for(prompt, id, values, run.config.seed)
 
+    total = len(prompts) * count_of_verified(run) * per_query
     with (
         run.stage("generate.negatives", "documents.jsonl") as stage,
-        Progress(
-            "hard negatives", len(prompts) * len(queries) * per_query, "documents"
-        ) as progress,
+        Progress("hard negatives", total, "documents") as progress,
     ):
-        async for (prompt, query), job, outcome in answers(asker, asked(), progress.advance):
+        async for (prompt, query_id), job, outcome in answers(asker, asked(), progress.advance):
             stage.take()
             if isinstance(outcome, Failure):
                 record_failure(stage, job.id, outcome)
@@ -56,6 +55,6 @@ async def write_negatives(run: Run, asker: Asker) -> None:
                 origin = origin_of(prompt, outcome, job.draws)
                 stage.keep(
                     Document(
-                        job.id, query.id, outcome.value, "", _NEGATIVE_GRADE, "negative", origin
+                        job.id, query_id, outcome.value, "", _NEGATIVE_GRADE, "negative", origin
                     )
                 )

@@ -1,19 +1,30 @@
 """Queries from passages: one job per prompt, chosen passage and draw."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import product
 
-from synthneg.corpus.sample import choose
 from synthneg.errors import RunError
-from synthneg.generate.jobs import answers, job_for, origin_of, prompts_for, record_failure, shown
-from synthneg.llm.ask import Asker, Failure, Job
+from synthneg.generate.jobs import (
+    answers,
+    blocks_of_chosen,
+    job_for,
+    origin_of,
+    prompts_for,
+    record_failure,
+    shown,
+)
+from synthneg.llm.ask import Answer, Asker, Failure, Job
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
-from synthneg.records import Passage, Query
-from synthneg.run import Run
+from synthneg.records import Query, Split
+from synthneg.run import Run, Stage
+
+# What a query needs of its job: prompt, id and split of the passage. No text: thousands of these may wait.
+About = tuple[Prompt, str, Split]
 
 
 async def write_queries(run: Run, asker: Asker) -> None:
-    """Write queries.jsonl: the queries of the chosen passages, prompt by prompt, in the order of the corpus.
+    """Write queries.jsonl: the queries of the chosen passages, in blocks of passages and there prompt by prompt.
 
     Raises:
         PromptError: a prompt does not make queries.
@@ -21,36 +32,54 @@ async def write_queries(run: Run, asker: Asker) -> None:
         RunError: no passage is left to ask for.
     """
     run.need("corpus")
-    corpus, settings = run.config.corpus, run.config.generate.queries
+    settings = run.config.generate.queries
     prompts = prompts_for(settings.prompts, "query")
     kept = run.books()["corpus"]["kept"]
     if not kept:
         raise RunError(
             f"{run.folder}: no passage of the corpus was kept; rejects.jsonl says why of each"
         )
-
-    def read() -> Iterator[Passage]:
-        return run.read("passages.jsonl", Passage)
-
-    def asked() -> Iterator[tuple[tuple[Prompt, Passage], Job]]:
-        # Prompt by prompt, so that requests with a common beginning meet in the server's prefix cache.
-        for prompt in prompts:
-            for passage in choose(read, corpus.limit, corpus.sample, run.config.seed):
-                values = {"passage": shown(passage, run.config.generate.passage_chars)}
-                for number in range(settings.per_passage):
-                    id = f"{passage.id}:{prompt.kind}:{number}"
-                    yield (prompt, passage), job_for(prompt, id, values, run.config.seed)
-
-    total = len(prompts) * min(corpus.limit or kept, kept) * settings.per_passage
+    total = len(prompts) * min(run.config.corpus.limit or kept, kept) * settings.per_passage
     with (
         run.stage("generate.queries", "queries.jsonl") as stage,
         Progress("queries", total, "queries") as progress,
     ):
-        async for (prompt, passage), job, outcome in answers(asker, asked(), progress.advance):
-            stage.take()
-            if isinstance(outcome, Failure):
-                record_failure(stage, job.id, outcome)
-            else:
-                text = " ".join(outcome.value.split())
-                origin = origin_of(prompt, outcome, job.draws)
-                stage.keep(Query(job.id, text, passage.id, passage.split, origin))
+        asked = _asked(run, prompts)
+        async for about, job, outcome in answers(asker, asked, progress.advance):
+            _keep(stage, about, job, outcome)
+
+
+def _asked(run: Run, prompts: Sequence[Prompt]) -> Iterator[tuple[About, Job]]:
+    settings = run.config.generate
+    for block in blocks_of_chosen(run):
+        for prompt, passage in product(prompts, block):
+            values = {"passage": shown(passage, settings.passage_chars)}
+            for number in range(settings.queries.per_passage):
+                id = f"{passage.id}:{prompt.kind}:{number}"
+                about = (prompt, passage.id, passage.split)
+                yield about, job_for(prompt, id, values, run.config.seed)
+
+
+def _keep(stage: Stage, about: About, job: Job, outcome: Answer | Failure) -> None:
+    """Put into the books what a job has come to; a reply may hold several queries, a failure counts as one."""
+    prompt, passage_id, split = about
+    if isinstance(outcome, Failure):
+        stage.take()
+        record_failure(stage, job.id, outcome)
+        return
+    origin = origin_of(prompt, outcome, job.draws)
+    for id, text in _named(job.id, outcome.value):
+        stage.take()
+        stage.keep(Query(id, " ".join(text.split()), passage_id, split, origin))
+
+
+def _named(id: str, value: str | list[str]) -> Iterator[tuple[str, str]]:
+    """Yield the id and text of each query in a reply: a text has the job's id, the lines of a list are numbered from 0.
+
+    >>> list(_named("p:question:0", "why")), list(_named("p:questions:0", ["why", "how"]))
+    ([('p:question:0', 'why')], [('p:questions:0.0', 'why'), ('p:questions:0.1', 'how')])
+    """
+    if isinstance(value, str):
+        yield id, value
+    else:
+        yield from ((f"{id}.{number}", text) for number, text in enumerate(value))
