@@ -93,7 +93,19 @@ def _up_to(stage: str) -> tuple[str, ...]:
 
 
 def read_corpus(run: Run) -> None:
-    """Write passages.jsonl: what of the user's documents can be used, and the rejects."""
+    """Write passages.jsonl: what of the user's documents can be used, and the rejects.
+
+    Where neither the documents nor what decides over them have changed since, the file stands and nothing is read.
+    """
+    inputs = _corpus_inputs(run.config)
+    if inputs is None or not run.stands("corpus", "passages.jsonl", inputs):
+        _write_passages(run)
+        if inputs is not None:
+            run.mark_made("corpus", "passages.jsonl", inputs)
+    _must_keep(run, "corpus", "passages")
+
+
+def _write_passages(run: Run) -> None:
     config = run.config.corpus
     with run.stage("corpus", "passages.jsonl") as stage:
         for outcome in track(check(read(config), config, run.config.seed), "corpus", "passages"):
@@ -102,7 +114,6 @@ def read_corpus(run: Run) -> None:
                 stage.reject(outcome.id, outcome.reason, outcome.detail)
             else:
                 stage.keep(outcome)
-    _must_keep(run, "corpus", "passages")
 
 
 def generate_queries(run: Run) -> None:
@@ -254,14 +265,29 @@ def _inputs(config: RunConfig) -> str:
     """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version."""
     models = (find_model(config.verify.encoder), find_model(config.train.base_model))
     named = (config.corpus.path, config.llm.model, *models, *config.evaluate.collections)
-    states = [
-        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
-        for path in dict.fromkeys(named)
-        if path is not None
-        for file in files_under(Path(path))
-    ]
+    states = _states(*(path for path in dict.fromkeys(named) if path is not None))
     tags = [prompt.tag for prompt in _prompts(config)]
     return fingerprint(__version__, config.model_dump(mode="json"), tags, states)
+
+
+def _corpus_inputs(config: RunConfig) -> str | None:
+    """Return a fingerprint of all that passages are made of; None where nothing here tells whether that has changed.
+
+    So it is with docstrings of packages and datasets on the Hub.
+    """
+    if not Path(config.corpus.path).exists():
+        return None
+    shaping = config.corpus.model_dump(mode="json", exclude={"limit", "sample"})
+    return fingerprint(__version__, shaping, config.seed, _states(config.corpus.path))
+
+
+def _states(*paths: str) -> list[tuple[str, int, int]]:
+    """Return (path, bytes, time of change) of every file that the paths stand for."""
+    return [
+        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
+        for path in paths
+        for file in files_under(Path(path))
+    ]
 
 
 def _finished_with(run: Run) -> str | None:

@@ -28,7 +28,7 @@ import orjson
 
 from synthneg.config import RunConfig, dump
 from synthneg.errors import RunError
-from synthneg.files import beside, disk_errors, unpublished, write_whole
+from synthneg.files import beside, disk_errors, fingerprint, unpublished, write_whole
 from synthneg.records import Reject, from_row, to_line
 
 R = TypeVar("R")
@@ -217,16 +217,33 @@ class Run:
         """Take away the mark that the run is complete."""
         self.file("run.json").unlink(missing_ok=True)
 
-    def is_done(self, stage: str, fingerprint: str | None = None) -> bool:
-        """Whether `stage`, which keeps no books, was completed on these files, and for `fingerprint` if given."""
+    def is_done(self, stage: str, inputs: str | None = None) -> bool:
+        """Whether `stage` was completed on these files, and for `inputs` if given."""
         mark = self._mark(stage)
-        return mark.exists() and fingerprint in (None, mark.read_text())
+        return mark.exists() and inputs in (None, mark.read_text())
 
-    def mark_done(self, stage: str, fingerprint: str) -> None:
+    def mark_done(self, stage: str, inputs: str) -> None:
         """Remember that `stage` is complete for these inputs; written last, so that its presence means so."""
         self.unfinish()
         self._forget(stage)
-        write_whole(self._mark(stage), fingerprint.encode())
+        write_whole(self._mark(stage), inputs.encode())
+
+    def stands(self, stage: str, file: str, inputs: str) -> bool:
+        """Whether `stage` has made `file` of inputs with this fingerprint, and nobody has touched the file since."""
+        return (
+            stage in self.books()
+            and self.has(file)
+            and self.is_done(stage, self._made(file, inputs))
+        )
+
+    def mark_made(self, stage: str, file: str, inputs: str) -> None:
+        """Remember of which inputs `stage`, which keeps books, has made `file`; written last of all."""
+        with disk_errors(self.folder):
+            write_whole(self._mark(stage), self._made(file, inputs).encode())
+
+    def _made(self, file: str, inputs: str) -> str:
+        state = self.file(file).stat()
+        return fingerprint(inputs, state.st_size, state.st_mtime_ns)
 
     def _mark(self, stage: str) -> Path:
         mark = self.file("parts") / f"{stage}.done"

@@ -198,6 +198,18 @@ def test_a_model_of_other_examples_is_not_taken_for_trained(run: Run) -> None:
     assert not run.is_done("train")
 
 
+def test_what_a_stage_was_made_of_is_forgotten_when_it_is_made_again(run: Run) -> None:
+    """A stage stands for the inputs it was made of alone, and for none between its publication and its new mark."""
+    assert not run.stands("corpus", "passages.jsonl", "abc")
+    run.mark_made("corpus", "passages.jsonl", "abc")
+    assert run.stands("corpus", "passages.jsonl", "abc")
+    assert not run.stands("corpus", "passages.jsonl", "abd")
+    assert "generate.documents" in run.books()
+
+    write(run, "corpus", "passages.jsonl", "abc", rejected="xy")
+    assert not run.stands("corpus", "passages.jsonl", "abc")
+
+
 def test_two_processes_cannot_work_in_one_run(tmp_path: Path) -> None:
     """A second process gets a RunError of one line, and the folder is free again when the first is killed."""
     with subprocess.Popen(
