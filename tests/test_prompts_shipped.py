@@ -6,7 +6,9 @@ After a change of a prompt, write the golden files anew and read their differenc
 """
 
 import asyncio
+import os
 import sys
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import orjson
@@ -17,12 +19,14 @@ from synthneg.generate.jobs import answers, job_for, shown, values_of
 from synthneg.llm.ask import Answer, Asker, Job
 from synthneg.llm.ledger import Ledger
 from synthneg.prompts.file import Prompt
+from synthneg.prompts.render import render
 from synthneg.prompts.shelf import load, shipped
 from synthneg.records import Origin, Passage, Query
 from synthneg.testing import ScriptedBackend
 
 GOLDEN = Path(__file__).parent / "golden" / "prompts"
 CANARY = "zebrafinch"
+LONGEST_LABEL = 40  # characters
 BLIND = [name for name in shipped() if "passage" not in load(name).head.needs]
 QUERY = Query(
     "p1:question:0",
@@ -138,6 +142,32 @@ def test_a_prompt_that_needs_the_passage_sees_it() -> None:
 def test_the_prompts_that_write_from_the_query_alone_are_held_to_it() -> None:
     """The graded documents and the negatives of the default are among the prompts that see no passage."""
     assert {"document/graded", "negative/from-query", "negative/defined-first"} <= set(BLIND)
+
+
+def with_letter(prompt: Prompt, letter: str, seed: int) -> str:
+    """Return the conversation for a record all of whose texts and draws are made of one letter, as one text."""
+    fields = {"query": {"text": letter * 50}, "passage": {"title": letter * 9, "text": letter * 99}}
+    draws = {name: letter * 7 for name in prompt.head.draws}
+    by_grade = {str(grade): draws for grade in prompt.head.grades}
+    values = {name: fields[name] for name in prompt.head.needs}
+    messages = render(prompt, values, by_grade or draws, seed)
+    return "".join(
+        f"=== {message.role}\n{message.content or '(answered)'}\n" for message in messages
+    )
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_what_records_share_stands_before_what_they_do_not(name: str) -> None:
+    """After the first text of a record's own only labels are shared, and its passage comes last."""
+    prompt = load(name)
+    sets = prompt.head.examples.sets if prompt.head.examples else 1
+    one, other = with_letter(prompt, "\u03b1", 5), with_letter(prompt, "\u03c9", 5 + sets)
+    begun = len(os.path.commonprefix([one, other]))
+    assert begun > len(one) / 4
+    again = SequenceMatcher(None, one[begun:], other[begun:], autojunk=False).find_longest_match()
+    assert again.size <= LONGEST_LABEL, one[begun:][again.a : again.a + again.size]
+    if "passage" in prompt.head.needs:
+        assert one.endswith("\u03b1" * 99 + "\n")
 
 
 if __name__ == "__main__":
