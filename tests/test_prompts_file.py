@@ -72,6 +72,29 @@ sampling: {temperature: 0.9, max_tokens: 200}
 """
 
 
+LINES = """---
+makes: query
+about: Several at once.
+needs: [passage]
+reply: lines
+sampling: {temperature: 0.9, max_tokens: 200}
+---
+=== user
+{{ passage.text }}
+"""
+
+
+def test_the_reply_of_a_prompt_has_a_form() -> None:
+    """A reply is a text where nothing is said, lines where the prompt makes several queries, or a bounded schema."""
+    assert read(GOOD).form == read(LINES.replace("reply: lines\n", "")).form == "text"
+    assert read(LINES).form == "lines"
+    assert read(LINES).schema is None
+    graded = read(DOCUMENT.replace('["1"]}', '["1", "0"], properties: {"1": {type: string}}}'))
+    assert graded.form == graded.schema
+    assert graded.schema is not None
+    assert graded.schema["properties"]["1"] == {"type": "string", "maxLength": 1200}
+
+
 def asking(text: str) -> str:
     """Return GOOD with `text` in the place of its query, on line 18: blank lines after a marker count."""
     return changed("{{ query.text }}", text)
@@ -99,6 +122,9 @@ HEAD_MISTAKES = [
     (changed("high: 80", "high: 8"), 5, "draws.words.*low 40 is above high 8"),
     (changed("[news, forum]", "[]"), 5, "draws.register"),
     (changed("text\n", "{type: object}\n"), None, "makes a negative has no grades, .* is text"),
+    (changed("reply: text", "reply: lines"), None, "makes a negative has no grades, .* is text"),
+    (changed("reply: text", "reply: words"), 8, "reply.*'words'"),
+    (changed("reply: text", "reply: {properties: [a]}"), 8, "reply: .*lines or a JSON schema"),
     (
         changed("reply: text", "examples: {draw: 2, sets: 1, pool: [{a: b}]}"),
         8,
@@ -224,4 +250,5 @@ def test_line_ends_of_windows_make_the_same_prompt(tmp_path: Path) -> None:
     """A checkout with CR LF asks the same and has the same tag."""
     file = tmp_path / "own.j2"
     file.write_bytes(GOOD.replace("\n", "\r\n").encode())
-    assert load(str(file)) == read(GOOD)
+    there, here = load(str(file)), read(GOOD)
+    assert (there.tag, there.head, there.turns) == (here.tag, here.head, here.turns)

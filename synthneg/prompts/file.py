@@ -8,7 +8,7 @@ A prompt is one file: a front matter in YAML, then sections that begin with a ro
     needs: [passage]                     # exactly these variables of passage, query
     draws: {style: [plain, formal]}      # drawn per record from its own seed; per grade where `grades` is given
     examples: {draw: 2, pool: [...]}     # exemplars drawn per record
-    reply: text                          # text | a JSON schema
+    reply: text                          # text | lines: several queries, one on each line | a JSON schema
     sampling: {temperature: 0.7, max_tokens: 60, stop: ["\n"]}
     ---
     === system
@@ -23,15 +23,17 @@ The markers split the source before anything is rendered, so a passage with a li
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal
 
 import yaml
 from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from synthneg.errors import PromptError
+from synthneg.prompts.head import Form, FrontMatter
 
 Role = Literal["system", "user", "assistant"]
 
@@ -45,65 +47,7 @@ _ROLES = ("system", "user", "assistant")
 _FORBIDDEN_NODES = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 
 
-class Between(BaseModel):
-    """A whole number drawn evenly from low..high, both included."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    low: int
-    high: int
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.low > self.high:
-            raise ValueError(f"low {self.low} is above high {self.high}")
-        return self
-
-
-class Sampling(BaseModel):
-    """How the model samples; what is not set is the server's own default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    temperature: float = Field(ge=0, le=2)
-    max_tokens: int = Field(ge=1, description="longest reply, in tokens")
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    stop: tuple[str, ...] = ()
-
-
-class Examples(BaseModel):
-    """Exemplars: `draw` of the pool at random, in one of `sets` draws that each record falls into.
-
-    Fewer sets mean longer beginnings in common, which a server's prefix cache does not read again.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    draw: int = Field(ge=1)
-    sets: int = Field(ge=1)
-    pool: tuple[dict[str, str], ...]
-
-    @model_validator(mode="after")
-    def _enough(self) -> Self:
-        if self.draw > len(self.pool):
-            raise ValueError(f"draw {self.draw} of a pool of {len(self.pool)}")
-        if any(example.keys() != self.pool[0].keys() for example in self.pool):
-            raise ValueError("the examples of the pool must have the same keys")
-        return self
-
-
-class FrontMatter(BaseModel):
-    """The head of a prompt file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    makes: Literal["query", "document", "negative"]
-    about: str
-    needs: tuple[Literal["passage", "query"], ...] = Field(min_length=1)
-    grades: tuple[Annotated[int, Field(ge=0, le=3)], ...] = ()
-    draws: dict[str, Between | Annotated[tuple[str, ...], Field(min_length=1)]] = {}
-    examples: Examples | None = None
-    reply: Literal["text"] | dict[str, Any] = "text"
-    sampling: Sampling
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # a key by its identity, for what is made of it once
 class Prompt:
     """A checked prompt file."""
 
@@ -116,15 +60,21 @@ class Prompt:
     source: str
 
     @property
+    def form(self) -> Form:
+        """What the reply must be; all strings and lists of a schema are bounded."""
+        return self.head.reply
+
+    @property
     def kind(self) -> str:
         """The last part of the name, such as `question`: records are named by it."""
         return self.name.rpartition("/")[2]
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """The JSON schema of the reply, or None for text."""
+        """The JSON schema of the reply, or None for text and lines."""
         return self.head.reply if isinstance(self.head.reply, dict) else None
 
+    @lru_cache(maxsize=256)  # noqa: B019  # prompts are few, and live as long as the process
     def sampling(self) -> dict[str, Any]:
         """Return the sampling settings that are set, as an OpenAI-compatible request names them."""
         return self.head.sampling.model_dump(exclude_none=True, exclude_defaults=True, mode="json")
@@ -252,9 +202,10 @@ def _check_reply(head: FrontMatter, path: Path) -> None:
         raise PromptError(
             f"{path}: a prompt that makes documents names its grades, and its JSON schema requires each of them"
         )
-    if head.makes != "document" and (head.grades or isinstance(head.reply, dict)):
+    replies = {"query": ("text", "lines"), "negative": ("text",)}.get(head.makes)
+    if replies and (head.grades or head.reply not in replies):
         raise PromptError(
-            f"{path}: a prompt that makes a {head.makes} has no grades, and its reply is text"
+            f"{path}: a prompt that makes a {head.makes} has no grades, and its reply is {' or '.join(replies)}"
         )
 
 

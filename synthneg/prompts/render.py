@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Template, TemplateError
+from jinja2 import Template, TemplateError, meta
 
 from synthneg.errors import PromptError
-from synthneg.prompts.file import ENVIRONMENT, Between, Prompt, Role
+from synthneg.prompts.file import ENVIRONMENT, Prompt, Role
+from synthneg.prompts.head import Between
 
 Draws = dict[str, Any]
 
@@ -43,6 +44,8 @@ def draw(prompt: Prompt, seed: int) -> Draws:
 
     Each grade draws on its own, so that no attribute tells the grade (METHODS: otherwise length predicts the label).
     """
+    if not prompt.head.draws:
+        return {str(grade): {} for grade in prompt.head.grades}
     generator = random.Random(seed)
     if prompt.head.grades:
         return {str(grade): _draw_once(prompt, generator) for grade in prompt.head.grades}
@@ -78,14 +81,36 @@ def render(
             sorted(set(values) - set(prompt.head.needs)),
         )
         raise PromptError(f"{prompt.name}: missing variables {missing}, surplus {surplus}")
-    names: dict[str, Any] = dict(values)
+    number = seed % prompt.head.examples.sets if prompt.head.examples else 0
+    fixed = _fixed(prompt, number)
+    names: dict[str, Any] = {**values, **_exemplars(prompt, number)}
     if prompt.head.draws:
         names["draws"] = draws
-    if prompt.head.examples:
-        pool = prompt.head.examples
-        drawn = random.Random(f"{prompt.tag} {seed % pool.sets}")
-        names["examples"] = drawn.sample(pool.pool, pool.draw)
-    return tuple(Message(role, _text(prompt, text, names)) for role, text in prompt.turns)
+    return tuple(
+        message or Message(role, _text(prompt, text, names))
+        for message, (role, text) in zip(fixed, prompt.turns, strict=True)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _exemplars(prompt: Prompt, number: int) -> dict[str, Any]:
+    """Return the exemplars of one set, as the templates name them."""
+    if prompt.head.examples is None:
+        return {}
+    pool = prompt.head.examples
+    return {"examples": random.Random(f"{prompt.tag} {number}").sample(pool.pool, pool.draw)}
+
+
+@lru_cache(maxsize=1024)
+def _fixed(prompt: Prompt, number: int) -> tuple[Message | None, ...]:
+    """Return the turns that are the same for all records with one set of exemplars; None for the others."""
+    names = _exemplars(prompt, number)
+    return tuple(
+        Message(role, _text(prompt, text, names))
+        if meta.find_undeclared_variables(ENVIRONMENT.parse(text)) <= names.keys()
+        else None
+        for role, text in prompt.turns
+    )
 
 
 @lru_cache(maxsize=256)
