@@ -1,12 +1,15 @@
-"""A whole run: the stages in order, each a function of the run's folder."""
+"""A whole run: the stages in order, each a function of the run's folder.
+
+What the stages after generation need is imported by their functions, so that `synthneg generate` asks at once.
+"""
 
 import asyncio
 import platform
 import shutil
 import time
 from collections.abc import Awaitable, Callable
-from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -14,11 +17,7 @@ from synthneg import __version__
 from synthneg.config import RunConfig
 from synthneg.corpus.check import check
 from synthneg.corpus.read import read
-from synthneg.dataset.export import export
 from synthneg.errors import RunError, SettingsError
-from synthneg.evaluate.collection import Collection, check_collection, read_collection
-from synthneg.evaluate.compare import Evaluation, check_names_differ, evaluate, write
-from synthneg.evaluate.measure import parse
 from synthneg.files import files_under, fingerprint, write_whole
 from synthneg.generate.documents import write_documents
 from synthneg.generate.jobs import prompts_for
@@ -31,10 +30,11 @@ from synthneg.progress import say, track
 from synthneg.prompts.file import Prompt
 from synthneg.records import Example, Passage, Reject
 from synthneg.run import STAGES, Run
-from synthneg.scoring.encoder import Encoder, check_model, find_model, load_encoder
-from synthneg.train.fit import train
-from synthneg.verify.documents import verify_documents
-from synthneg.verify.queries import verify_queries
+
+if TYPE_CHECKING:
+    from synthneg.evaluate.collection import Collection
+    from synthneg.evaluate.compare import Evaluation
+    from synthneg.scoring.encoder import Encoder
 
 HELD_OUT = "held-out"
 _PACKAGES = ("datasets", "huggingface-hub", "sentence-transformers", "torch", "transformers")
@@ -77,15 +77,29 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     if "generate.queries" in wanted:
         check_backend(config.llm)
     if "verify.queries" in wanted:
-        check_model(config.verify.encoder)
-    if "train" in wanted:
-        check_model(config.train.base_model)
+        _check_models(config, "train" in wanted)
     if "evaluate" in wanted:
-        parse(config.evaluate.measures)
-        folders = [Path(folder) for folder in config.evaluate.collections]
-        check_names_differ([HELD_OUT, *(folder.resolve().name for folder in folders)])
-        for folder in folders:
-            check_collection(folder, config.evaluate.split)
+        _check_evaluation(config)
+
+
+def _check_models(config: RunConfig, trains: bool) -> None:
+    from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - as above
+
+    check_model(config.verify.encoder)
+    if trains:
+        check_model(config.train.base_model)
+
+
+def _check_evaluation(config: RunConfig) -> None:
+    from synthneg.evaluate.collection import check_collection  # noqa: PLC0415 - as above
+    from synthneg.evaluate.compare import check_names_differ  # noqa: PLC0415 - as above
+    from synthneg.evaluate.measure import parse  # noqa: PLC0415 - as above
+
+    parse(config.evaluate.measures)
+    folders = [Path(folder) for folder in config.evaluate.collections]
+    check_names_differ([HELD_OUT, *(folder.resolve().name for folder in folders)])
+    for folder in folders:
+        check_collection(folder, config.evaluate.split)
 
 
 def _up_to(stage: str) -> tuple[str, ...]:
@@ -124,6 +138,8 @@ def generate_queries(run: Run) -> None:
 
 def check_queries(run: Run) -> None:
     """Write verified_queries.jsonl: the queries that pass their checks."""
+    from synthneg.verify.queries import verify_queries  # noqa: PLC0415 - as above
+
     verify_queries(run, _encoder(run))
     _must_keep(run, "verify.queries", "queries")
 
@@ -140,24 +156,33 @@ def generate_negatives(run: Run) -> None:
 
 def check_documents(run: Run) -> None:
     """Write examples.jsonl: verified queries with the documents that pass their checks."""
+    from synthneg.verify.documents import verify_documents  # noqa: PLC0415 - as above
+
     run.need("generate.negatives")
     verify_documents(run, _encoder(run))
 
 
 def export_dataset(run: Run) -> None:
     """Write dataset/: the examples as a dataset, with its card."""
+    from synthneg.dataset.export import export  # noqa: PLC0415 - as above
+
     run.need("verify.documents")
     export(run)
 
 
 def train_model(run: Run) -> None:
     """Train the retriever on the examples and write it to model/."""
+    from synthneg.train.fit import train  # noqa: PLC0415 - as above
+
     run.need("verify.documents")
     train(run)
 
 
-def evaluate_model(run: Run) -> list[Evaluation]:
+def evaluate_model(run: Run) -> "list[Evaluation]":
     """Measure base and tuned model on the collections of the settings and on the held-out synthetic queries."""
+    from synthneg.evaluate.collection import read_collection  # noqa: PLC0415 - as above
+    from synthneg.evaluate.compare import evaluate, write  # noqa: PLC0415 - as above
+
     config = run.config.evaluate
     if not (run.has("model") and run.is_done("train")):
         raise RunError(
@@ -219,13 +244,17 @@ def _ask(run: Run, write: Writer) -> None:
     asyncio.run(work())
 
 
-def _encoder(run: Run) -> Encoder:
+def _encoder(run: Run) -> "Encoder":
+    from synthneg.scoring.encoder import load_encoder  # noqa: PLC0415 - as above
+
     config = run.config.verify
     return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.file("vectors"))
 
 
-def _held_out(run: Run) -> Collection | None:
+def _held_out(run: Run) -> "Collection | None":
     """Return the verified queries of held-out passages, to be found among all passages; None where there are none."""
+    from synthneg.evaluate.collection import Collection  # noqa: PLC0415 - as above
+
     examples = [e for e in run.read("examples.jsonl", Example) if e.split == "held_out"]
     if not examples:
         return None
@@ -263,6 +292,8 @@ def _prompts(config: RunConfig) -> list[Prompt]:
 
 def _inputs(config: RunConfig) -> str:
     """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version."""
+    from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - as above
+
     models = (find_model(config.verify.encoder), find_model(config.train.base_model))
     named = (config.corpus.path, config.llm.model, *models, *config.evaluate.collections)
     states = _states(*(path for path in dict.fromkeys(named) if path is not None))
@@ -299,6 +330,8 @@ def _finished_with(run: Run) -> str | None:
 
 def _finish(run: Run, inputs: str) -> None:
     """Write run.json, the mark that the run is complete."""
+    from importlib.metadata import version  # noqa: PLC0415 - as above
+
     ledger = Ledger(run.file("ledger.sqlite"))
     totals = ledger.totals()
     ledger.close()
