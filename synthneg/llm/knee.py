@@ -56,6 +56,7 @@ class Knee:
         self._rounds = 0
         self._bad, self._bad_until = 0, 0
         self._patience_up, self._patience_down, self._up_from = _PATIENCE_UP, _PATIENCE_DOWN, 0
+        self._share = 1.0  # of the throughput, that the trials since then have left
         self._step = 0  # of the next trial upward; 0: doubling
         self._unqueued_s = math.inf  # the quickest reply of all
         self._settling = False
@@ -84,7 +85,7 @@ class Knee:
         more = 0 < self._from < 0.9 * limit
         self._wait_up(in_vain=self._from > 0 and not more)
         self._step = max(1, limit // 16)
-        self._from, self._series = 0, []
+        self._from, self._series, self._share = 0, [], 1.0
         self._move(limit, now)
 
     def _begin(self, now: float) -> None:
@@ -144,7 +145,7 @@ class Knee:
             self._from = 0
             return
         gain, error = _compare(self._before, self._series)
-        line = _KEPT
+        line = _KEPT / self._share
         if self.limit > self._from:
             # By chance, one of many trials seems to gain a little.
             line = max((self.limit / self._from) ** _GAINED, 1 + _SURE * error)
@@ -152,6 +153,8 @@ class Knee:
         known = len(self._before) + len(self._series) >= _LEAST_ROUNDS_OF_BOTH
         clear = known and abs(gain - line) > _CLEAR * error
         if clear or len(self._series) >= _MOST_ROUNDS_OF_A_TRIAL:
+            if gain > line:
+                self._share = min(1.0, self._share * gain)
             self._end_trial(gain > line, now)
 
     def _end_trial(self, keep: bool, now: float) -> None:

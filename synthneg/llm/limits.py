@@ -52,7 +52,6 @@ class Pace:
         self._borne = _BORNE_SHARE
         self._refused_limit = 0  # what the last refusals lowered the limit to; 0: none has
         self._slowest_refusal_s = 0.0
-        self._changed_at = -math.inf  # what was sent earlier does not tell of the present limit
         self._retry_at = math.inf  # the earliest that a refusal asked for
         self._drain_until = 0.0  # 0: not draining
         self._accepted = 0  # in a drain: requests that the server has not refused
@@ -95,9 +94,7 @@ class Pace:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.cancelled():
-                self._wake()
-            else:  # its turn had come before it could learn of it
+            if not turn.cancelled():  # its turn had come before it could learn of it
                 self.leave("failed", 0.0, tokens_in, tokens_out, 0, 0)
             raise
 
@@ -133,7 +130,7 @@ class Pace:
             self._knee.done(now, seconds, used_out or 0, self.in_flight)
             if self._refusals:
                 self._refusals = max(0.0, self._refusals - self._borne)
-        elif outcome == "refused" and now - seconds >= self._changed_at:
+        elif outcome == "refused":
             self._refused(now, seconds, retry_after_s)
         if self._drain_until:
             if now >= self._drain_until or not self.in_flight:
@@ -180,7 +177,6 @@ class Pace:
         """End a hold whose time is over; return whether there is a place."""
         if self._held_until and self._clock() >= self._held_until:
             self._held_until, self._open = 0.0, self._knee.limit
-            self._changed_at = self._clock()
         return self.in_flight < self._open
 
     def _wake(self) -> None:
@@ -224,7 +220,7 @@ class Pace:
     def _end_drain(self, now: float) -> None:
         limit, retry_at = self._knee.limit, self._retry_at
         self._drain_until = self._refusals = self._slowest_refusal_s = 0.0
-        self._changed_at, self._retry_at = now, math.inf
+        self._retry_at = math.inf
         if self._accepted <= 0:
             self._knee.refused(max(1, limit // 2), now)
             self._asked = retry_at < math.inf
