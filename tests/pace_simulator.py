@@ -93,6 +93,19 @@ class Queueing:
         return begin + work.seconds
 
 
+class Cold:
+    """Adds time to the first replies of another server, as opening hundreds of connections at once does."""
+
+    def __init__(self, server: Server, replies: int, seconds: float) -> None:
+        self._server, self._left, self._seconds = server, replies, seconds
+
+    def arrive(self, now: float, work: Work) -> float | None:
+        """See `Server`."""
+        end = self._server.arrive(now, work)
+        self._left -= 1
+        return end + self._seconds if end is not None and self._left >= 0 else end
+
+
 class Refusing:
     """Works on `slots(now)` requests at once and refuses the others."""
 

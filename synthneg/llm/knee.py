@@ -59,6 +59,9 @@ class Knee:
         self._share = 1.0  # of the throughput, that the trials since then have left
         self._step = 0  # of the next trial upward; 0: doubling
         self._unqueued_s = math.inf  # the quickest reply of all
+        # Whether fewer in flight have done as much: then fewer still may. In a run that opens with hundreds of requests
+        # at once, even the quickest reply may have waited, in this process or in the server.
+        self._falling = False
         self._settling = False
         self._fastest = math.inf  # of this round
         self._begin(-math.inf)
@@ -113,7 +116,10 @@ class Knee:
 
     def _consider(self, now: float) -> None:
         """Start a trial where there is reason for one."""
-        low = max(self._suspected(), self._bad if self._rounds < self._bad_until else 0, 1)
+        low = self._suspected()
+        if self._falling:
+            low = min(low, self.limit / 2)
+        low = max(low, self._bad if self._rounds < self._bad_until else 0, 1)
         queue = self.limit / low
         known = self._rounds >= _FIRST_TRIAL_ROUND and len(self._series) >= _ROUNDS_TO_COMPARE
         if (known and queue > _SHORT_QUEUE) or (queue > _LONG_QUEUE and len(self._series) > 1):
@@ -161,6 +167,7 @@ class Knee:
         back, tried, self._from = self._from, self.limit, 0
         if keep == (tried > back):  # so fewer in flight do less
             self._bad, self._bad_until = min(back, tried), self._rounds + self._patience_down
+        self._falling = keep and tried < back
         if tried > back:
             self._wait_up(in_vain=not keep)
         elif keep:
