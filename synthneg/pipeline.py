@@ -23,7 +23,8 @@ from synthneg.generate.documents import write_documents
 from synthneg.generate.jobs import prompts_for
 from synthneg.generate.negatives import write_negatives
 from synthneg.generate.queries import write_queries
-from synthneg.llm.ask import Asker
+from synthneg.llm.ask import Asker, Stopped
+from synthneg.llm.interrupt import stopping
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import check_backend, open_backend
 from synthneg.progress import say, track
@@ -228,20 +229,32 @@ _STEPS: dict[str, Callable[[Run], object]] = {
 
 
 def _ask(run: Run, write: Writer) -> None:
-    """Let `write` ask the run's language model, with the run's ledger as memory."""
+    """Let `write` ask the run's language model, with the run's ledger as memory.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, when what was in flight is in the ledger.
+    """
 
     async def work() -> None:
-        backend = open_backend(run.config.llm)
         ledger = Ledger(run.file("ledger.sqlite"))
-        asker = Asker(backend, ledger, run.config.llm, run.config.seed)
+        start = time.monotonic()
         try:
-            await write(run, asker)
+            backend = open_backend(run.config.llm, ledger)
+            try:
+                asker = Asker(backend, ledger, run.config.llm, run.config.seed, run.asked_s)
+                with stopping(asker):
+                    await write(run, asker)
+                run.from_ledger += asker.from_ledger
+            finally:
+                await backend.close()
         finally:
-            run.from_ledger += asker.from_ledger
+            run.asked_s += time.monotonic() - start
             ledger.close()
-            await backend.close()
 
-    asyncio.run(work())
+    try:
+        asyncio.run(work())
+    except (Stopped, asyncio.CancelledError) as error:
+        raise KeyboardInterrupt from error
 
 
 def _encoder(run: Run) -> "Encoder":

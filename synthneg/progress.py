@@ -57,10 +57,11 @@ class Progress:
             if self._terminal:
                 sys.stderr.write("\n")
 
-    def advance(self, count: int = 1, note: str = "") -> None:
-        """Count `count` units as done; `note` says what is waited for or has happened, until the next one."""
+    def advance(self, count: int = 1, note: str | None = None) -> None:
+        """Count `count` units as done; `note` says what is waited for or has happened, until the next note."""
         self.done += count
-        self.note = note
+        if note is not None:
+            self.note = note
         now = time.monotonic()
         if now - self._shown_at >= (_TERMINAL_EVERY_S if self._terminal else _LOG_EVERY_S):
             self._show(now)

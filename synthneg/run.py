@@ -98,6 +98,7 @@ class Run:
     def __init__(self, outputs: Path, config: RunConfig) -> None:
         self.config = config
         self.from_ledger = 0  # replies that this start did not have to ask for
+        self.asked_s = 0.0  # seconds that this start has asked for replies
         self.folder = outputs / config.run
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -223,7 +224,7 @@ class Run:
         return mark.exists() and inputs in (None, mark.read_text())
 
     def mark_done(self, stage: str, inputs: str) -> None:
-        """Remember that `stage` is complete for these inputs; written last, so that its presence means so."""
+        """Remember that `stage`, which keeps no books, is complete for these inputs; written last of all."""
         self.unfinish()
         self._forget(stage)
         write_whole(self._mark(stage), inputs.encode())

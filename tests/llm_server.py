@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -109,6 +110,11 @@ class Server:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+
+    def open_connections(self) -> int:
+        """Return how many connections clients hold open, once the server has seen those that were closed."""
+        time.sleep(0.1)
+        return len(self._runner.server.connections)  # type: ignore[union-attr]  # it was started
 
     async def stop(self) -> None:
         """Close all connections."""

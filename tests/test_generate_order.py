@@ -23,6 +23,18 @@ from synthneg.run import Run
 from synthneg.testing import ScriptedBackend, invented
 
 PROMPTS = ("query/question", "query/claim")
+LINES = """---
+makes: query
+about: Two questions at once.
+needs: [passage]
+reply: lines
+sampling: {temperature: 0.7, max_tokens: 60}
+---
+=== system
+You write two questions on two lines.
+=== user
+{{ passage.text }}
+"""
 
 
 def passages(count: int) -> list[Passage]:
@@ -128,6 +140,27 @@ def test_queries_out_of_order_are_refused(tmp_path: Path) -> None:
         ) as caught:
             ask(run, write_documents)
         assert "\n" not in str(caught.value)
+
+
+def test_each_line_of_a_reply_is_a_query(tmp_path: Path) -> None:
+    """A reply of several lines gives as many queries, numbered, all counted; one of no use counts as one."""
+    prompt = tmp_path / "both.j2"
+    prompt.write_text(LINES)
+
+    def answer(request: Request) -> str:
+        [number] = numbers([request])
+        return "" if number == 1 else f"what turns mill {number}?\nwhere is mill {number}?"
+
+    with opened(tmp_path, 3, (str(prompt),)) as run:
+        ask(run, write_queries, answer)
+
+        assert [(q.id, q.text) for q in run.read("queries.jsonl", Query)] == [
+            (f"p{n}:both:0.{line}", text)
+            for n in (0, 2)
+            for line, text in enumerate((f"what turns mill {n}?", f"where is mill {n}?"))
+        ]
+        books = run.books()["generate.queries"]
+        assert (books["in"], books["kept"], books["rejected"]) == (5, 4, {"empty": 1})
 
 
 def peak(folder: Path, count: int) -> int:

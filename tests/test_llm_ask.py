@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from synthneg.config import LLMConfig
 from synthneg.errors import BackendError
-from synthneg.llm.ask import Answer, Asker, Failure, Job
+from synthneg.llm.ask import Advance, Answer, Asker, Failure, Job
 from synthneg.llm.base import Backend, Request, Transient, Unanswerable
-from synthneg.llm.ledger import Ledger, key_of
+from synthneg.llm.keys import key_of
+from synthneg.llm.ledger import Ledger
 from synthneg.prompts.render import Message, seed_of
 from synthneg.testing import ScriptedBackend
 
@@ -26,15 +27,21 @@ GRADED = {"type": "object", "properties": {"1": {"type": "string"}}, "required":
 Outcome = Answer | Failure
 
 
+def ignore(count: int = 1, note: str | None = None) -> None:
+    """Count nothing."""
+
+
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the growing pauses between tries pass at once; those that a server asks for are kept."""
-    monkeypatch.setattr("synthneg.llm.ask._LONGEST_WAIT_S", 0.001)
+    monkeypatch.setattr("synthneg.llm.send._LONGEST_WAIT_S", 0.001)
 
 
 def job(name: str, schema: dict[str, Any] | None = None) -> Job:
     """Return a job with one turn."""
-    return Job(name, "t@1", (Message("user", name),), SAMPLING, schema, seed_of(7, name), {})
+    return Job(
+        name, "t@1", (Message("user", name),), SAMPLING, schema or "text", seed_of(7, name), {}
+    )
 
 
 def settings_of(**values: Any) -> LLMConfig:
@@ -46,7 +53,7 @@ def ask(
     backend: Backend,
     jobs: Sequence[Job],
     ledger: Ledger | None = None,
-    ended: Callable[[], None] = lambda: None,
+    ended: Advance = ignore,
     **values: Any,
 ) -> list[tuple[Job, Outcome]]:
     """Return all outcomes in their order; noise of the event loop is an error."""
@@ -121,7 +128,7 @@ def test_replies_from_the_ledger_are_counted(tmp_path: Path) -> None:
         ledger, counts = Ledger(tmp_path / "ledger.sqlite"), []
         for _ in range(2):
             asker = Asker(ScriptedBackend(), ledger, settings_of(), 7)
-            [_ async for _ in asker.ask([job("a"), job("b")], lambda: None)]
+            [_ async for _ in asker.ask([job("a"), job("b")], ignore)]
             counts.append(asker.from_ledger)
         ledger.close()
         return counts[0], counts[1]
@@ -133,7 +140,7 @@ def test_equal_requests_in_flight_are_sent_once() -> None:
     """A definition that 50 conversations begin with is asked for once; each conversation then goes its own way."""
     turns = (Message("user", "define"), Message("assistant", None))
     jobs = [
-        Job(str(n), "t@1", (*turns, Message("user", f"write {n}")), SAMPLING, None, n, {})
+        Job(str(n), "t@1", (*turns, Message("user", f"write {n}")), SAMPLING, "text", n, {})
         for n in range(50)
     ]
     backend = ScriptedBackend(
@@ -151,7 +158,7 @@ def test_an_open_turn_without_an_answer_fails_its_job() -> None:
     """Where the model does not answer the turn before, the job has that failure and its last turn is not asked."""
     turns = (Message("user", "define"), Message("assistant", None), Message("user", "write"))
     backend = ScriptedBackend(lambda r: "" if said(r) == "define" else "text")
-    [(_, outcome)] = ask(backend, [Job("a", "t@1", turns, SAMPLING, None, 1, {})], reasks=1)
+    [(_, outcome)] = ask(backend, [Job("a", "t@1", turns, SAMPLING, "text", 1, {})], reasks=1)
     assert isinstance(outcome, Failure)
     assert (outcome.reason, outcome.replied) == ("empty", True)
     assert set(map(said, backend.asked)) == {"define"}
@@ -167,7 +174,7 @@ def test_a_reply_of_no_use_is_asked_for_anew_with_other_seeds() -> None:
     assert isinstance(outcome, Answer)
     assert outcome.value == "fine"
     assert (first.seed, second.seed) == (asked.seed, seed_of(asked.seed, 1))
-    assert (outcome.seed, outcome.key) == (second.seed, key_of(backend.identity, second))
+    assert outcome.asked[:2] == (key_of(backend.identity, second), second.seed)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +269,7 @@ def test_a_consumer_that_stops_leaves_nothing_behind() -> None:
     async def work() -> int:
         backend = ScriptedBackend(said, delay_s=lambda r: 0 if said(r) == "0" else 30)
         asker = Asker(backend, Ledger(MEMORY), settings_of(), 7)
-        outcomes = asker.ask([job(str(n)) for n in range(50)], lambda: None)
+        outcomes = asker.ask([job(str(n)) for n in range(50)], ignore)
         async for _ in outcomes:
             break
         await outcomes.aclose()  # type: ignore[attr-defined]  # it is a generator
@@ -295,9 +302,9 @@ def test_each_job_is_counted_when_it_ends_not_when_its_turn_comes() -> None:
     seen: list[int] = []
     counted = 0
 
-    def count() -> None:
+    def count(jobs: int = 1, note: str | None = None) -> None:
         nonlocal counted
-        counted += 1
+        counted += jobs
 
     def answer(request: Request) -> str:
         if said(request) == "0":
@@ -322,10 +329,10 @@ def test_jobs_are_read_as_they_are_needed() -> None:
 
     async def work() -> int:
         asker = Asker(ScriptedBackend(), Ledger(MEMORY), settings_of(concurrency=2), 7)
-        outcomes = asker.ask(jobs(), lambda: None)
+        outcomes = asker.ask(jobs(), ignore)
         async for _ in outcomes:
             break
         await outcomes.aclose()  # type: ignore[attr-defined]  # it is a generator
         return read
 
-    assert asyncio.run(work()) <= 2 * 8
+    assert asyncio.run(work()) <= 32 + 2 * 2

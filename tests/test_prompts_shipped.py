@@ -18,6 +18,7 @@ from synthneg.config import LLMConfig, RunConfig
 from synthneg.generate.jobs import answers, job_for, shown, values_of
 from synthneg.llm.ask import Answer, Asker, Job
 from synthneg.llm.ledger import Ledger
+from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.prompts.render import render
 from synthneg.prompts.shelf import load, shipped
@@ -55,8 +56,8 @@ def rendered(name: str) -> str:
         f"sampling: {orjson.dumps(job.sampling).decode()}",
         f"draws: {orjson.dumps(job.draws).decode()}",
     ]
-    if job.schema is not None:
-        lines.append(f"schema: {orjson.dumps(job.schema).decode()}")
+    if isinstance(job.form, dict):
+        lines.append(f"schema: {orjson.dumps(job.form).decode()}")
     for message in job.messages:
         content = "(the model answers)" if message.content is None else message.content
         lines += [f"=== {message.role}", content]
@@ -75,7 +76,7 @@ def sent(prompt: Prompt, passage: Passage) -> list[bytes]:
     async def work() -> None:
         asker = Asker(backend, Ledger(Path(":memory:")), LLMConfig(), 7)
         asked = [(None, job_of(prompt, passage))]
-        async for _, _, outcome in answers(asker, asked, lambda: None):
+        async for _, _, outcome in answers(asker, asked, Progress("", None, "").advance):
             assert isinstance(outcome, Answer)
 
     asyncio.run(work())

@@ -32,7 +32,7 @@ def status(run: RunName, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
     )
     typer.echo("\n".join([f"{folder}: {state}", *books_lines(read_books(folder))]))
     if (folder / "ledger.sqlite").exists():
-        ledger = Ledger(folder / "ledger.sqlite")
+        ledger = Ledger(folder / "ledger.sqlite", read_only=True)
         totals = ledger.totals()
         ledger.close()
         typer.echo(
@@ -55,7 +55,11 @@ def show(
         raise RunError(
             f"{folder}: no record has the id {id!r}; ids stand in queries.jsonl and documents.jsonl"
         )
-    ledger = Ledger(folder / "ledger.sqlite") if (folder / "ledger.sqlite").exists() else None
+    ledger = (
+        Ledger(folder / "ledger.sqlite", read_only=True)
+        if (folder / "ledger.sqlite").exists()
+        else None
+    )
     for file, row in rows:
         typer.echo(f"── {file}")
         for key, value in row.items():
@@ -84,10 +88,10 @@ def _show_origin(origin: dict[str, Any], ledger: "Ledger") -> None:
     typer.echo(
         f"sampling: {origin['sampling']}  draws: {origin['draws']}  ledger key: {origin['key']}"
     )
-    stored = ledger.request(origin["key"])
+    stored = ledger.show(origin["key"])
     if stored is not None:
-        messages, _, reply = stored
-        for message in messages:
+        reply = stored.reply
+        for message in stored.messages:
             typer.echo(
                 f"  === {message['role']}\n  {message['content'].replace(chr(10), chr(10) + '  ')}"
             )

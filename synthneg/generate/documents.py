@@ -62,7 +62,9 @@ def _keep_graded(
         stage.take()
         if isinstance(outcome, Failure):
             record_failure(stage, id, outcome)
+        elif str(grade) in outcome.missing:
+            stage.reject(id, "missing", "no reply to the query had a document of this grade")
         else:
             text = str(outcome.value[str(grade)]).strip()
-            origin = origin_of(prompt, outcome, job.draws[str(grade)])
+            origin = origin_of(prompt, outcome, job.draws[str(grade)], str(grade))
             stage.keep(Document(id, query_id, text, "", grade, "graded", origin))

@@ -1,13 +1,13 @@
 """What all kinds of generation share: prompts, jobs with their seeds, and where an answer came from."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Literal, TypeVar
 
 from synthneg.corpus.sample import choose
 from synthneg.errors import PromptError, RunError
-from synthneg.llm.ask import Answer, Asker, Failure, Job
+from synthneg.llm.ask import Advance, Answer, Asker, Failure, Job
 from synthneg.prompts.file import Prompt
 from synthneg.prompts.render import Draws, draw, render, seed_of
 from synthneg.prompts.shelf import load
@@ -45,11 +45,11 @@ def job_for(prompt: Prompt, id: str, values: Mapping[str, Mapping[str, str]], ru
     seed = seed_of(run_seed, id, prompt.tag)
     draws = draw(prompt, seed)
     messages = render(prompt, values, draws, seed)
-    return Job(id, prompt.tag, messages, prompt.sampling(), prompt.schema, seed, draws)
+    return Job(id, prompt.tag, messages, prompt.sampling(), prompt.form, seed, draws)
 
 
 async def answers(
-    asker: Asker, asked: Iterable[tuple[C, Job]], ended: Callable[[], None]
+    asker: Asker, asked: Iterable[tuple[C, Job]], ended: Advance
 ) -> AsyncIterator[tuple[C, Job, Answer | Failure]]:
     """Yield what each job was asked for, the job and its outcome, in their order; `ended` is as in `Asker.ask`."""
     contexts: deque[C] = deque()
@@ -63,9 +63,10 @@ async def answers(
         yield contexts.popleft(), job, outcome
 
 
-def origin_of(prompt: Prompt, answer: Answer, draws: Draws) -> Origin:
-    """Return where an answer's record comes from."""
-    return Origin(prompt.tag, answer.reply.model, prompt.sampling(), answer.seed, answer.key, draws)
+def origin_of(prompt: Prompt, answer: Answer, draws: Draws, part: str = "") -> Origin:
+    """Return where an answer's record comes from; `part` is the key of an object whose parts are records."""
+    asked = answer.parts.get(part, answer.asked)
+    return Origin(prompt.tag, answer.reply.model, asked.sampling, asked.seed, asked.key, draws)
 
 
 def shown(passage: Passage, most_chars: int) -> dict[str, str]:

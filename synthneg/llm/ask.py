@@ -1,210 +1,188 @@
-"""Asking: ledger, retries, askings anew and order, once for all backends.
+"""Asking: jobs in, outcomes out, in the order of the jobs, whatever the order of the replies.
 
     async for job, outcome in asker.ask(jobs, progress.advance): ...
 
-Outcomes come in the order of the jobs, whatever the order of the replies, so concurrency does not change a file.
+So concurrency does not change a file. What the ledger knows is looked up for many jobs at once and needs no task.
 """
 
 import asyncio
-import random
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
-
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Protocol
 
 from synthneg.config import LLMConfig
-from synthneg.errors import BackendError
-from synthneg.llm.base import Backend, Reply, Request, Transient, Unanswerable
-from synthneg.llm.ledger import Ledger, key_of
-from synthneg.llm.parse import Problem, parse
-from synthneg.prompts.render import Message, seed_of
+from synthneg.llm.base import Backend
+from synthneg.llm.budget import Budget
+from synthneg.llm.converse import Answer, Conversations, First, Job, Outcome
+from synthneg.llm.ledger import Ledger
+from synthneg.llm.send import Failure, Sender, Stopped
 
-# How far the jobs may run ahead of the oldest unanswered one, as a multiple of the requests in flight.
-_WINDOW = 8
-_FAILURES_IN_A_ROW = 20
-_LONGEST_WAIT_S = 60.0
+__all__ = ["Advance", "Answer", "Asker", "Failure", "Job", "Outcome", "Stopped"]
 
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One record to be asked for: a conversation whose open turns, and at last its reply, are the model's."""
-
-    id: str
-    tag: str  # of the prompt
-    messages: tuple[Message, ...]
-    sampling: dict[str, Any]
-    schema: dict[str, Any] | None
-    seed: int
-    draws: dict[str, Any]  # what the prompt drew for this record; carried to its Origin
+# Jobs that are rendered and looked up in one go; the event loop waits as long.
+_CHUNK = 32
+# Outcomes that wait for an older job's; what they hold in memory is their text.
+_MOST_HELD = 4096
+_TICK_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A parsed reply, with the key and seed under which the ledger has it."""
+class Advance(Protocol):
+    """Counts jobs that have ended; `note` says what is waited for."""
 
-    value: Any
-    reply: Reply
-    key: str
-    seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a job has no answer: `replied` tells a reply of no use from no reply at all."""
-
-    reason: str
-    detail: str
-    replied: bool
+    def __call__(self, count: int = 1, note: str | None = None) -> None:
+        """Count."""
 
 
 class Asker:
-    """Asks one backend, with one run's ledger as memory."""
+    """Asks one backend, with one run's ledger as memory.
 
-    def __init__(self, backend: Backend, ledger: Ledger, config: LLMConfig, run_seed: int) -> None:
-        self.from_ledger = 0
-        self._backend, self._ledger, self._config, self._run_seed = (
-            backend,
-            ledger,
-            config,
-            run_seed,
-        )
-        self._slots = asyncio.Semaphore(config.concurrency)
-        self._in_flight: dict[str, asyncio.Task[Reply | Failure]] = {}
-        self._failures_in_a_row = 0
+    Args:
+        backend: who answers.
+        ledger: what has been answered, and where new replies go.
+        config: pace, retries, budget.
+        run_seed: seed of the run.
+        asked_s: seconds of asking that count against the budget already.
+    """
 
-    async def ask(
-        self, jobs: Iterable[Job], ended: Callable[[], None]
-    ) -> AsyncIterator[tuple[Job, Answer | Failure]]:
+    def __init__(
+        self,
+        backend: Backend,
+        ledger: Ledger,
+        config: LLMConfig,
+        run_seed: int,
+        asked_s: float = 0.0,
+    ) -> None:
+        budget = Budget(config, ledger.totals(), asked_s)
+        self._sender = Sender(backend, ledger, config, budget)
+        self._talks = Conversations(self._sender, ledger, run_seed, config.reasks)
+        # A few more conversations than slots, so that a free slot never waits for a prompt to be rendered.
+        self._most_open = config.concurrency + min(config.concurrency, 2 * _CHUNK)
+        self._news = asyncio.Event()
+
+    @property
+    def from_ledger(self) -> int:
+        """Replies that did not have to be asked for."""
+        return self._talks.from_ledger
+
+    def stop(self) -> int:
+        """Send nothing more; `ask` ends when what is in flight is answered. Return how many requests that are."""
+        self._sender.stopping = True
+        self._news.set()
+        return len(self._sender.sent_since)
+
+    async def ask(self, jobs: Iterable[Job], ended: Advance) -> AsyncIterator[tuple[Job, Outcome]]:
         """Yield each job with its outcome, in the order of the jobs.
 
         Args:
             jobs: read as slots come free, not all at once.
-            ended: called when a job has its outcome, which may be long before its turn comes to be yielded.
+            ended: told when jobs have their outcome, which may be long before their turn comes to be yielded, and what
+                is waited for.
 
         Raises:
             BackendError: the backend refuses in a way that no retry will cure, or has stopped answering.
+            RunError: the ledger cannot be read or written.
+            Stopped: `stop` was called.
         """
-        window: deque[tuple[Job, asyncio.Task[Answer | Failure]]] = deque()
+        line, source = _Line(self._news), iter(jobs)
+        ticker = asyncio.create_task(self._tick(ended))
         try:
-            for job in jobs:
-                window.append((job, asyncio.create_task(self._work(job, ended))))
-                while window and (
-                    window[0][1].done() or len(window) >= _WINDOW * self._config.concurrency
-                ):
-                    done, task = window.popleft()
-                    yield done, await task
-            while window:
-                done, task = window.popleft()
-                yield done, await task
+            more = True
+            while more or line.waiting:
+                for job, outcome in line.ended():
+                    yield job, outcome
+                line.raise_error()
+                if self._sender.stopping:
+                    await self._drain(line)
+                    raise Stopped
+                if more and len(line.open) < self._most_open and len(line.waiting) < _MOST_HELD:
+                    chunk = list(islice(source, _CHUNK))
+                    more = len(chunk) == _CHUNK
+                    self._begin(chunk, line, ended)
+                    await asyncio.sleep(0)
+                elif line.waiting and line.waiting[0].outcome is None:
+                    await self._news.wait()
+                    self._news.clear()
         finally:
-            # Requests too: a reply that comes after this would find the ledger closed.
-            left: list[asyncio.Task[Any]] = [task for _, task in window] + list(
-                self._in_flight.values()
-            )
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            ticker.cancel()
+            await line.cancel()
 
-    async def _work(self, job: Job, ended: Callable[[], None]) -> Answer | Failure:
-        outcome = await self._converse(job)
-        ended()
-        return outcome
-
-    async def _converse(self, job: Job) -> Answer | Failure:
-        """Answer the open turns of a job one after the other, then ask for its reply."""
-        said: list[Message] = []
-        for number, message in enumerate(job.messages):
-            if message.content is None:
-                # What leads up to this turn may be the same for every record: it is then asked once for all.
-                seed = seed_of(self._run_seed, job.tag, number)
-                outcome = await self._answer(tuple(said), job.sampling, None, seed)
-                if isinstance(outcome, Failure):
-                    return outcome
-                said.append(Message("assistant", outcome.value))
+    def _begin(self, jobs: Sequence[Job], line: "_Line", ended: Advance) -> None:
+        """Put jobs into line: those that the ledger settles with their outcome, the others with a task."""
+        settled = 0
+        for job, first in zip(jobs, self._talks.look_up(jobs), strict=True):
+            place = _Place(job, self._talks.settled(job, first))
+            line.waiting.append(place)
+            if place.outcome is None:
+                line.start(place, self._work(place, first, ended))
             else:
-                said.append(message)
-        return await self._answer(tuple(said), job.sampling, job.schema, job.seed)
+                settled += 1
+        if settled:
+            ended(settled)
 
-    async def _answer(
-        self,
-        messages: tuple[Message, ...],
-        sampling: dict[str, Any],
-        schema: dict[str, Any] | None,
-        seed: int,
-    ) -> Answer | Failure:
-        """Ask until a reply parses, with another seed each time, at most 1 + reasks times."""
-        problem = Problem("empty", "")
-        for attempt in range(1 + self._config.reasks):
-            request = Request(
-                messages, sampling, seed if attempt == 0 else seed_of(seed, attempt), schema
-            )
-            key = key_of(self._backend.identity, request)
-            reply = await self._once(key, request)
-            if isinstance(reply, Failure):
-                return reply
-            value = parse(reply, schema)
-            if not isinstance(value, Problem):
-                return Answer(value, reply, key, request.seed)
-            problem = value
-        return Failure(
-            problem.reason,
-            f"{1 + self._config.reasks} askings; the last: {problem.detail}",
-            replied=True,
-        )
+    async def _work(self, place: "_Place", first: First | None, ended: Advance) -> None:
+        place.outcome = await self._talks.outcome(place.job, first)
+        ended(1)
 
-    async def _once(self, key: str, request: Request) -> Reply | Failure:
-        """Return the ledger's reply, or the one that is already being asked for, or a new one."""
-        known = self._ledger.get(key)
-        if known is not None:
-            self.from_ledger += 1
-            return known
-        if key not in self._in_flight:
-            self._in_flight[key] = asyncio.create_task(self._fetch(key, request))
-            self._in_flight[key].add_done_callback(lambda _: self._in_flight.pop(key))
-        return await asyncio.shield(self._in_flight[key])
+    async def _drain(self, line: "_Line") -> None:
+        """Wait for the requests in flight, and for nothing else."""
+        sent = self._sender.sent_since
+        for task in line.open - sent.keys():
+            task.cancel()
+        await asyncio.gather(*line.open, return_exceptions=True)
 
-    async def _fetch(self, key: str, request: Request) -> Reply | Failure:
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(Transient),
-            stop=stop_after_attempt(1 + self._config.retries),
-            wait=_wait_s,
-            reraise=True,
-        )
-        try:
-            return await retrying(self._try, key, request)
-        except Transient as error:
-            self._failures_in_a_row += 1
-            if self._failures_in_a_row >= _FAILURES_IN_A_ROW:
-                raise BackendError(
-                    f"the last {_FAILURES_IN_A_ROW} requests all failed after {self._config.retries} retries each"
-                    f" ({error.reason}: {error.detail}); nothing answered is lost: when the server is well again,"
-                    " give the same command"
-                ) from error
-            return Failure(error.reason, error.detail, replied=False)
-        except Unanswerable as error:
-            return Failure(error.reason, error.detail, replied=False)
-
-    async def _try(self, key: str, request: Request) -> Reply:
-        async with self._slots:
-            start = time.monotonic()
-            try:
-                reply = await self._backend.complete(request)
-            except (Transient, Unanswerable) as error:
-                self._ledger.put_failure(key, error.reason, error.detail, time.monotonic() - start)
-                raise
-            self._ledger.put(key, self._backend.identity, request, reply, time.monotonic() - start)
-        self._failures_in_a_row = 0
-        return reply
+    async def _tick(self, ended: Advance) -> None:
+        """Say twice a second what is waited for, and free requests that a backend has forgotten."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            ended(0, self._sender.waits_for())
+            self._sender.free_the_stuck()
 
 
-def _wait_s(state: RetryCallState) -> float:
-    """Return the pause before the next try, in seconds: what the server asks for, or a growing one, with jitter."""
-    error = state.outcome.exception() if state.outcome else None
-    growing: float = min(0.5 * 2.0 ** (state.attempt_number - 1), _LONGEST_WAIT_S)
-    asked = error.wait_s if isinstance(error, Transient) else None
-    return (
-        asked + random.uniform(0, 0.5) if asked is not None else growing * random.uniform(0.5, 1.5)
-    )
+class _Place:
+    """A job's place in line."""
+
+    __slots__ = ("job", "outcome")
+
+    def __init__(self, job: Job, outcome: Outcome | None) -> None:
+        self.job, self.outcome = job, outcome
+
+
+class _Line:
+    """Jobs in their order, and the tasks of those that have no outcome yet."""
+
+    def __init__(self, news: asyncio.Event) -> None:
+        self.waiting: deque[_Place] = deque()
+        self.open: set[asyncio.Task[object]] = set()
+        self._news = news
+        self._error: BaseException | None = None
+
+    def start(self, place: _Place, work: Coroutine[object, object, None]) -> None:
+        """Run the work that brings a place its outcome."""
+        task: asyncio.Task[object] = asyncio.create_task(work)
+        self.open.add(task)
+        task.add_done_callback(self._done)
+
+    def ended(self) -> Iterator[tuple[Job, Outcome]]:
+        """Yield, from the head of the line, what has its outcome."""
+        while self.waiting and self.waiting[0].outcome is not None:
+            place = self.waiting.popleft()
+            assert place.outcome is not None
+            yield place.job, place.outcome
+
+    def raise_error(self) -> None:
+        """Raise what a task has raised."""
+        if self._error is not None:
+            raise self._error
+
+    async def cancel(self) -> None:
+        """Cancel all tasks: a reply that came after this would find the ledger closed."""
+        for task in self.open:
+            task.cancel()
+        await asyncio.gather(*self.open, return_exceptions=True)
+
+    def _done(self, task: asyncio.Task[object]) -> None:
+        self.open.discard(task)
+        if not task.cancelled() and self._error is None:
+            self._error = task.exception()
+        self._news.set()

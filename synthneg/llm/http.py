@@ -1,29 +1,32 @@
-"""Any OpenAI-compatible server, over aiohttp, which costs less CPU per request than the openai client.
+"""Any OpenAI-compatible server, over connections that cost a fraction of the openai client's CPU per request.
 
 The key comes from an environment variable, travels in a header, and is cut out of whatever the server says.
 """
 
 import asyncio
 import os
-import re
-from typing import Any
+import socket
+import ssl
+from contextlib import suppress
 from urllib.parse import urlsplit
 
-import aiohttp
 import orjson
 
+from synthneg import __version__
 from synthneg.config import LLMConfig
 from synthneg.errors import BackendError, SettingsError
-from synthneg.llm.base import Reply, Request, Transient, Unanswerable
+from synthneg.llm.base import Reply, Request, Transient
+from synthneg.llm.connection import Connections
+from synthneg.llm.ledger import Ledger
+from synthneg.llm.wire import Dialect, Misunderstood, body_of, refusal_of, reply_of
 
 # A shorter key is a placeholder such as EMPTY, and may be a word of a reply.
 _SECRET_FROM_CHARS = 16
-_FORMATS = ("json_schema", "json_object", "text")
 _MISSING_KEY = "none"
-_MOST_WORDS_CHARS = 300
-_TOO_LONG = re.compile(
-    r"context (?:size|length|window)|maximum context|too many tokens", re.IGNORECASE
-)
+_DIALECT = "dialect"
+_PROBE_S = 0.5
+# Where none has ever answered, no retry cures these.
+_NOBODY_THERE = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
 
 
 class HttpBackend:
@@ -34,176 +37,112 @@ class HttpBackend:
         model: the server's name for the model; None: the only one that it offers.
         identity: what the ledger's key covers beside the request.
         key: the bearer token, or None.
-        config: time-out and concurrency.
+        config: time-out.
+        memory: where the server's dialect is remembered, so that the next start need not find it out.
     """
 
     def __init__(
-        self, base_url: str, model: str | None, identity: str, key: str | None, config: LLMConfig
+        self,
+        base_url: str,
+        model: str | None,
+        identity: str,
+        key: str | None,
+        config: LLMConfig,
+        memory: Ledger | None = None,
     ) -> None:
         self.identity = identity
         self._url, self._model, self._key, self._config = base_url.rstrip("/"), model, key, config
-        self._session: aiohttp.ClientSession | None = None
-        self._opening = asyncio.Lock()
+        self._connections: Connections | None = None
         self._connected = False
-        self._format = 0  # index into _FORMATS of the most demanding one that the server takes
+        self._memory = memory
+        known = memory.fact(identity, _DIALECT) if memory else None
+        self._dialect = Dialect(**orjson.loads(known)) if known else Dialect()
+        self._probe: asyncio.Event | None = None  # set when the dialect is known to be understood
+        self._sure = known is not None
 
     async def complete(self, request: Request) -> Reply:
         """Return the reply; see `Backend`."""
-        session = await self._open()
-        while True:
-            asked = self._format
+        if self._sure or request.schema is None:
+            return await self._understood(request)
+        if self._probe is None:
+            # One request finds out how this server takes a schema, and not each of hundreds.
+            self._probe = asyncio.Event()
             try:
-                return await self._post(session, request, _FORMATS[asked])
-            except _FormatRefused:
-                # Once for all requests: several may come back refused at the same time.
-                self._format = max(self._format, asked + 1)
+                reply = await self._understood(request)
+                self._learn(self._dialect)
+            finally:
+                self._probe.set()
+            return reply
+        with suppress(TimeoutError):  # a refusal comes at once; a reply may take long
+            await asyncio.wait_for(self._probe.wait(), _PROBE_S)
+        return await self._understood(request)
+
+    async def _understood(self, request: Request) -> Reply:
+        """Return the reply, in whatever dialect the server takes."""
+        while True:
+            dialect = self._dialect
+            try:
+                return await self._post(request, dialect)
+            except Misunderstood as refused:
+                if self._dialect == dialect:  # else another request has found it out meanwhile
+                    self._dialect = refused.other
+                    self._learn(refused.other)
+
+    def _learn(self, dialect: Dialect) -> None:
+        self._sure = True
+        if self._memory is not None:
+            self._memory.learn(self.identity, _DIALECT, orjson.dumps(dialect).decode())
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+        if self._connections is not None:
+            await self._connections.close()
 
-    async def _open(self) -> aiohttp.ClientSession:
-        async with self._opening:
-            if self._session is None:
-                headers = {"Content-Type": "application/json"}
-                if self._key:
-                    headers["Authorization"] = f"Bearer {self._key}"
-                self._session = aiohttp.ClientSession(
-                    connector=aiohttp.TCPConnector(limit=0),
-                    timeout=aiohttp.ClientTimeout(total=self._config.timeout_s, sock_connect=30),
-                    headers=headers,
-                )
-            return self._session
-
-    async def _post(self, session: aiohttp.ClientSession, request: Request, format: str) -> Reply:
-        body = orjson.dumps(self._body(request, format))
+    async def _post(self, request: Request, dialect: Dialect) -> Reply:
+        if self._connections is None:
+            self._connections = self._opened()
         try:
-            async with session.post(f"{self._url}/chat/completions", data=body) as response:
-                status, data = response.status, self._without_key(await response.read())
-                retry_after = response.headers.get("Retry-After")
+            answer = await self._connections.post(
+                orjson.dumps(body_of(self._model, request, dialect))
+            )
         except TimeoutError as error:
             raise Transient("timeout", f"no reply within {self._config.timeout_s:g} s") from error
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
+        except OSError as error:
+            seen = f"cannot be asked ({error.strerror or error})"
+            if not self._connected and isinstance(error, _NOBODY_THERE):
+                raise BackendError(
+                    f"{self._url} {seen}; is the server running? else correct llm.base_url"
+                ) from error
+            raise Transient("connection", f"{self._url} {seen}") from error
+        self._connected = True
+        if answer.status == 200:
+            return reply_of(self._without_key(answer.data))
+        raise refusal_of(
+            answer.status,
+            answer.data if self._key is None else answer.data.replace(self._key.encode(), b"***"),
+            answer.headers.get(b"retry-after", b"").decode("latin-1"),
+            dialect=dialect,
+            with_schema=request.schema is not None,
+            where=self._url,
+            key_env=self._config.api_key_env,
+        )
+
+    def _opened(self) -> Connections:
+        headers = {"Content-Type": "application/json", "User-Agent": f"synthneg/{__version__}"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        try:
+            return Connections(f"{self._url}/chat/completions", headers, self._config.timeout_s)
+        except ValueError as error:
             raise BackendError(
                 f"llm.base_url must be an address such as http://localhost:8000/v1, got {self._url!r}"
             ) from error
-        except aiohttp.ClientConnectorError as error:
-            seen = f"cannot connect to {self._url}: {error.strerror or error}"
-            if not self._connected and _nobody_there(error):
-                raise BackendError(
-                    f"{seen}; is the server running? else correct llm.base_url"
-                ) from error
-            raise Transient("connection", seen) from error
-        except (aiohttp.ClientError, ConnectionError) as error:
-            raise Transient("connection", f"{type(error).__name__}: {error}") from error
-        self._connected = True
-        if status != 200:
-            raise self._refusal(status, data, retry_after, request, format)
-        return _reply(data)
-
-    def _body(self, request: Request, format: str) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": self._model,
-            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-            "seed": request.seed,
-            **request.sampling,
-        }
-        if request.schema is not None and format == "json_schema":
-            body["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": "reply", "schema": request.schema, "strict": True},
-            }
-        elif request.schema is not None and format == "json_object":
-            body["response_format"] = {"type": "json_object"}
-        return body
-
-    def _refusal(
-        self, status: int, data: bytes, retry_after: str | None, request: Request, format: str
-    ) -> Exception:
-        words = _words(data)
-        if self._key:
-            words = words.replace(self._key, "***")
-        words = words[:_MOST_WORDS_CHARS] or "nothing"
-        if status == 429:
-            return Transient("http_429", words, _seconds(retry_after))
-        if status in (408, 409) or status >= 500:
-            return Transient(f"http_{status}", words, _seconds(retry_after))
-        if status in (400, 413, 422) and _TOO_LONG.search(words):
-            return Unanswerable("too_long_for_model", words)
-        if (
-            status in (400, 422)
-            and request.schema is not None
-            and format != "text"
-            and re.search("format|schema|grammar", words, re.IGNORECASE)
-        ):
-            return _FormatRefused()
-        remedy = {
-            401: f"put a valid key into the environment variable {self._config.api_key_env}",
-            403: f"the key in {self._config.api_key_env} may not use this model",
-            404: "check llm.base_url (it ends with /v1) and llm.model",
-        }.get(status, "check the settings of llm and of the prompts")
-        return BackendError(f"{self._url} answered {status}: {words}; {remedy}")
 
     def _without_key(self, data: bytes) -> bytes:
         """Return what the server sent without the key, which some repeat: replies and errors go into files."""
         if self._key is None or len(self._key) < _SECRET_FROM_CHARS:
             return data
         return data.replace(self._key.encode(), b"***")
-
-
-class _FormatRefused(Exception):  # noqa: N818  # a signal inside this module
-    """The server does not know this response_format."""
-
-
-def _nobody_there(error: aiohttp.ClientConnectorError) -> bool:
-    """Whether the address has no server at all, which no retry cures where none has ever answered."""
-    unknown = isinstance(error, aiohttp.ClientConnectorDNSError)
-    return unknown or isinstance(error.os_error, ConnectionRefusedError)
-
-
-def _reply(data: bytes) -> Reply:
-    try:
-        body = orjson.loads(data)
-        choice = body["choices"][0]
-        message, usage = choice["message"], body.get("usage") or {}
-        text = message.get("content") or message.get("refusal") or ""
-        if not isinstance(text, str):
-            raise TypeError("the content is no text")
-        return Reply(
-            text=text,
-            finish=str(choice.get("finish_reason") or "stop"),
-            tokens_in=int(usage.get("prompt_tokens") or 0),
-            tokens_out=int(usage.get("completion_tokens") or 0),
-            model=str(body.get("model") or ""),
-            reasoning=str(message.get("reasoning_content") or ""),
-        )
-    except (
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-    ) as error:  # not JSON is a ValueError
-        raise Transient("bad_body", f"expected a chat completion, got {data[:120]!r}") from error
-
-
-def _words(data: bytes) -> str:
-    """Return what the server says of an error, in one line."""
-    text = data.decode("utf-8", "replace")
-    try:
-        error = orjson.loads(data)["error"]
-        text = error["message"] if isinstance(error, dict) else str(error)
-    except (orjson.JSONDecodeError, LookupError, TypeError):
-        pass
-    return " ".join(str(text).split())
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Return the seconds of a Retry-After header; a date in it is not understood and gives None."""
-    try:
-        return max(0.0, float(retry_after)) if retry_after else None
-    except ValueError:
-        return None
 
 
 def check_server(config: LLMConfig) -> str:
@@ -223,7 +162,7 @@ def check_server(config: LLMConfig) -> str:
     return config.base_url.rstrip("/")
 
 
-def open_server(config: LLMConfig) -> HttpBackend:
+def open_server(config: LLMConfig, memory: Ledger | None = None) -> HttpBackend:
     """Return the backend of `llm.backend: openai`.
 
     Raises:
@@ -232,7 +171,7 @@ def open_server(config: LLMConfig) -> HttpBackend:
     """
     address, key = check_server(config), _key(config.api_key_env)
     model = config.model or _only_model(address, key, config.api_key_env)
-    return HttpBackend(address, model, f"{address} {model}", key, config)
+    return HttpBackend(address, model, f"{address} {model}", key, config, memory)
 
 
 def _key(variable: str) -> str | None:

@@ -1,13 +1,21 @@
 """The ledger: every request and every raw reply of a run, in one SQLite file. The only memory.
 
-A reply is committed before anything else happens to it. Its key is a hash of all that shapes it: messages, sampling,
-seed, schema and backend identity; so an edited prompt never meets an old
-reply, and a repeated request is never sent twice.
+A reply is committed before anything else happens to it. Its key is a hash of all that shapes it (`synthneg.llm.keys`):
+an edited prompt never meets an old reply, and a repeated request is never sent twice.
+
+Rows are appended in the order of arrival, and the index holds 16 bytes a key: a ledger of a million replies is written
+as fast as one of a thousand. What many requests share (system text, exemplars, sampling, schema) is stored once.
+Replies that arrive in one turn of the event loop are committed together. A commit survives the death of this process
+at any point; a power failure may cost the last seconds (SQLite's WAL with synchronous=NORMAL), and damages nothing.
 """
 
-import hashlib
+import asyncio
+import os
 import sqlite3
 import time
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,115 +23,269 @@ import orjson
 
 from synthneg.errors import RunError
 from synthneg.llm.base import Reply, Request
+from synthneg.llm.keys import digest_of, shared_part
 
+_VERSION = 1
 _TABLES = """
+CREATE TABLE IF NOT EXISTS shared (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS replies (
-    key TEXT PRIMARY KEY, identity TEXT NOT NULL, request BLOB NOT NULL, text TEXT NOT NULL, reasoning TEXT NOT NULL,
-    finish TEXT NOT NULL, tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, model TEXT NOT NULL,
-    seconds REAL NOT NULL, at REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS failures (
-    key TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL
+    key BLOB NOT NULL UNIQUE, text TEXT NOT NULL, finish TEXT NOT NULL, tokens_in INTEGER NOT NULL,
+    tokens_out INTEGER NOT NULL, model TEXT NOT NULL, reasoning TEXT NOT NULL, seal INTEGER NOT NULL,
+    seconds REAL NOT NULL, at REAL NOT NULL, seed INTEGER NOT NULL, shared INTEGER NOT NULL, said BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS failures (
+    key BLOB NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS spent (replies INTEGER, tokens_in INTEGER, tokens_out INTEGER, failures INTEGER);
+CREATE TABLE IF NOT EXISTS facts (
+    subject TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (subject, name)
+);
+INSERT INTO spent SELECT 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM spent);
 """
+_READ = "text, finish, tokens_in, tokens_out, model, reasoning, seal"
+_CACHE_KIB = 16_384
+_MOST_SHARED = 4096  # remembered in memory
+_MOST_KEYS = 256  # of one question to SQLite
 
 
 class Totals(NamedTuple):
-    """What the ledger holds."""
+    """What a run has used, over all its starts."""
 
     replies: int
     tokens_in: int
     tokens_out: int
-    failures: int
+    failures: int  # tries without a reply
 
 
-def key_of(identity: str, request: Request) -> str:
-    """Return the key of a request put to the backend `identity`: 32 hexadecimal digits."""
-    parts = [identity, request.messages, request.sampling, request.seed, request.schema]
-    return hashlib.blake2b(
-        orjson.dumps(parts, option=orjson.OPT_SORT_KEYS), digest_size=16
-    ).hexdigest()
+class Stored(NamedTuple):
+    """A reply with what was asked, as `synthneg show` prints them."""
+
+    messages: list[dict[str, str]]
+    sampling: dict[str, Any]
+    reply: Reply
 
 
 class Ledger:
     """The replies of one run.
 
+    Args:
+        file: the database; made where it is missing.
+        read_only: open it without writing a byte, as a look at a run does.
+
     Raises:
-        RunError: the file is damaged or cannot be written; nothing is repaired behind the user's back.
+        RunError: the file is damaged, cannot be written, or was written by a version that kept it otherwise; nothing is
+            repaired behind the user's back.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, read_only: bool = False) -> None:
         self._file = file
+        self._shared_ids: dict[bytes, int] = {}
+        self._waiting: list[tuple[_Row, asyncio.Future[None]]] = []
         try:
-            # Autocommit: each reply is on its own, so that a kill costs none that has come.
-            self._base = sqlite3.connect(file, isolation_level=None)
-            self._base.execute("PRAGMA journal_mode=WAL")
-            self._base.execute("PRAGMA synchronous=NORMAL")
-            self._base.executescript(_TABLES)
+            self._base = _opened(file, read_only)
+            version = self._base.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
             raise self._broken(error) from error
+        if version != _VERSION:
+            self._base.close()
+            raise RunError(
+                f"{file}: this ledger has format {version}, and this version of synthneg reads format {_VERSION};"
+                " use the version that wrote it, or another run name"
+            )
 
     def get(self, key: str) -> Reply | None:
         """Return the reply stored under `key`, if there is one."""
-        row = self._row(
-            "SELECT text, finish, tokens_in, tokens_out, model, reasoning FROM replies WHERE key = ?",
-            (key,),
-        )
-        return Reply(*row) if row else None
+        return self.get_many([key]).get(key)
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Reply]:
+        """Return the replies to those of `keys` that have one."""
+        found: dict[str, Reply] = {}
+        for start in range(0, len(keys), _MOST_KEYS):
+            some = [bytes.fromhex(key) for key in keys[start : start + _MOST_KEYS]]
+            marks = ",".join("?" * len(some))
+            for key, *fields, seal in self._rows(
+                f"SELECT key, {_READ} FROM replies WHERE key IN ({marks})", some
+            ):
+                reply = Reply(*fields)
+                if seal != _seal(key, reply):
+                    raise self._broken(f"the reply {key.hex()} is not as it was written")
+                found[key.hex()] = reply
+        return found
 
     def put(self, key: str, identity: str, request: Request, reply: Reply, seconds: float) -> None:
-        """Store a reply for good."""
-        body = orjson.dumps([request.messages, request.sampling, request.seed, request.schema])
-        numbers = (reply.tokens_in, reply.tokens_out, reply.model, seconds, time.time())
-        self._write(
-            "INSERT INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
-            (key, identity, body, reply.text, reply.reasoning, reply.finish, *numbers),
-        )
+        """Store a reply for good; the first one to a key stays."""
+        self._write([_Row(key, identity, request, reply, seconds, time.time())])
+
+    async def store(
+        self, key: str, identity: str, request: Request, reply: Reply, seconds: float
+    ) -> None:
+        """Store a reply for good, together with all others of this turn of the event loop."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._flush)
+        committed: asyncio.Future[None] = loop.create_future()
+        row = _Row(key, identity, request, reply, seconds, time.time())
+        self._waiting.append((row, committed))
+        await committed
 
     def put_failure(self, key: str, reason: str, detail: str, seconds: float) -> None:
         """Store that a try failed, and why."""
-        self._write(
-            "INSERT INTO failures VALUES (?, ?, ?, ?, ?)",
-            (key, reason, detail, seconds, time.time()),
-        )
+        with self._transaction():
+            self._base.execute(
+                "INSERT INTO failures VALUES (?, ?, ?, ?, ?)",
+                (bytes.fromhex(key), reason, detail, seconds, time.time()),
+            )
+            self._base.execute("UPDATE spent SET failures = failures + 1")
 
-    def request(self, key: str) -> tuple[list[dict[str, str]], dict[str, Any], Reply] | None:
-        """Return (messages, sampling, reply) of a stored key: what `synthneg show` prints."""
-        row = self._row("SELECT request FROM replies WHERE key = ?", (key,))
+    def show(self, key: str) -> Stored | None:
+        """Return a stored reply with what was asked; None where there is none."""
+        rows = self._rows(
+            "SELECT said, body FROM replies JOIN shared ON shared.id = shared WHERE key = ?",
+            [bytes.fromhex(key)],
+        )
         reply = self.get(key)
-        if row is None or reply is None:
+        if not rows or reply is None:
             return None
-        messages, sampling, _, _ = orjson.loads(row[0])
-        return messages, sampling, reply
+        said, shared = (orjson.loads(part) for part in rows[0])
+        _, before, sampling, _ = shared
+        return Stored([*before, said], sampling, reply)
 
     def totals(self) -> Totals:
         """Return what the run has cost so far, over all its starts."""
-        row = self._row(
-            "SELECT count(*), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0),"
-            " (SELECT count(*) FROM failures) FROM replies"
-        )
-        return Totals(*row or (0, 0, 0, 0))
+        [row] = self._rows("SELECT replies, tokens_in, tokens_out, failures FROM spent", [])
+        return Totals(*row)
+
+    def fact(self, subject: str, name: str) -> str | None:
+        """Return what was learnt of `subject`, such as a backend, under `name`."""
+        rows = self._rows("SELECT value FROM facts WHERE subject = ? AND name = ?", [subject, name])
+        return str(rows[0][0]) if rows else None
+
+    def facts(self, subject: str) -> dict[str, str]:
+        """Return all that was learnt of `subject`, by name."""
+        return dict(self._rows("SELECT name, value FROM facts WHERE subject = ?", [subject]))
+
+    def learn(self, subject: str, name: str, value: str | None) -> None:
+        """Remember a fact for good; None forgets it."""
+        if value is None:
+            self._rows("DELETE FROM facts WHERE subject = ? AND name = ?", [subject, name])
+        else:
+            self._rows("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", [subject, name, value])
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file."""
+        """Commit what waits, and fold the write-ahead log into the file; a second time does nothing."""
+        self._flush()
         self._base.close()
 
-    def _row(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
-        """Return the first row that `query` finds."""
+    def _flush(self) -> None:
+        """Commit the replies that wait, and tell those who wait for them."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        error: RunError | None = None
         try:
-            row: tuple[Any, ...] | None = self._base.execute(query, values).fetchone()
-        except sqlite3.Error as error:
-            raise self._broken(error) from error
-        return row
+            self._write([row for row, _ in waiting])
+        except RunError as raised:
+            error = raised
+        for _, committed in waiting:
+            if committed.done():  # whoever waited was cancelled; the reply is kept all the same
+                continue
+            if error is None:
+                committed.set_result(None)
+            else:
+                committed.set_exception(error)
 
-    def _write(self, statement: str, values: tuple[Any, ...]) -> None:
-        try:
-            self._base.execute(statement, values)
-        except sqlite3.Error as error:
-            raise self._broken(error) from error
+    def _write(self, rows: "list[_Row]") -> None:
+        replies = tokens_in = tokens_out = 0
+        with self._transaction():
+            for row in rows:
+                if self._insert(row):
+                    replies += 1
+                    tokens_in += row.reply.tokens_in
+                    tokens_out += row.reply.tokens_out
+            self._base.execute(
+                "UPDATE spent SET replies = replies + ?, tokens_in = tokens_in + ?, tokens_out = tokens_out + ?",
+                (replies, tokens_in, tokens_out),
+            )
 
-    def _broken(self, error: sqlite3.Error) -> RunError:
-        return RunError(
-            f"{self._file}: the ledger cannot be used ({error}); check the disk's space and rights,"
-            " or restore the file from a copy: it holds every reply of this run"
+    def _insert(self, row: "_Row") -> bool:
+        """Insert a reply; return False where its key has one."""
+        shared = shared_part(row.identity, row.request)
+        reply, key = row.reply, bytes.fromhex(row.key)
+        said = (reply.text, reply.finish, reply.tokens_in, reply.tokens_out, reply.model)
+        asked = (row.request.seed, self._shared_id(shared), orjson.dumps(row.request.messages[-1]))
+        values = (key, *said, reply.reasoning, _seal(key, reply), row.seconds, row.at, *asked)
+        done = self._base.execute(
+            "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values
         )
+        return done.rowcount > 0
+
+    def _shared_id(self, shared: bytes) -> int:
+        known = self._shared_ids.get(shared)
+        if known is None:
+            digest = digest_of(shared)
+            self._base.execute(
+                "INSERT OR IGNORE INTO shared (digest, body) VALUES (?, ?)", (digest, shared)
+            )
+            [(known,)] = self._base.execute("SELECT id FROM shared WHERE digest = ?", (digest,))
+            if len(self._shared_ids) >= _MOST_SHARED:
+                self._shared_ids.clear()
+            self._shared_ids[shared] = known
+        return known
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit what the block writes, all of it or nothing."""
+        try:
+            self._base.execute("BEGIN IMMEDIATE")
+            yield
+            self._base.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._shared_ids.clear()
+            with suppress(sqlite3.Error):
+                self._base.execute("ROLLBACK")
+            raise self._broken(error) from error
+
+    def _rows(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        try:
+            return self._base.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: sqlite3.Error | str) -> RunError:
+        return RunError(
+            f"{self._file}: the ledger cannot be used ({error}); check the disk's space and rights, or restore the file"
+            f" from a copy: it holds every reply of this run. What is readable of a damaged file can be saved:"
+            f" sqlite3 {self._file.name} .recover | sqlite3 new.sqlite"
+        )
+
+
+class _Row(NamedTuple):
+    key: str
+    identity: str
+    request: Request
+    reply: Reply
+    seconds: float
+    at: float
+
+
+def _seal(key: bytes, reply: Reply) -> int:
+    """Return a checksum of a reply: SQLite has none, and would hand out a flipped bit as it stands."""
+    head = f"{reply.finish}\0{reply.tokens_in}\0{reply.tokens_out}\0{reply.model}\0{reply.reasoning}\0{reply.text}"
+    return zlib.crc32(head.encode("utf-8", "surrogatepass"), zlib.crc32(key))
+
+
+def _opened(file: Path, read_only: bool) -> sqlite3.Connection:
+    """Return a connection in autocommit mode; transactions are begun by hand."""
+    if read_only:
+        mode = "ro" if os.access(file.parent, os.W_OK) else "ro&immutable=1"
+        return sqlite3.connect(
+            f"{file.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None
+        )
+    base = sqlite3.connect(file, isolation_level=None)
+    new = base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    base.execute("PRAGMA journal_mode=WAL")
+    base.execute("PRAGMA synchronous=NORMAL")
+    base.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    if new:
+        base.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version={_VERSION};COMMIT;")
+    return base

@@ -1,7 +1,13 @@
 """The one place that knows all backends by name; each is imported when it is opened."""
 
 from synthneg.config import LLMConfig
+from synthneg.errors import SettingsError
 from synthneg.llm.base import Backend
+from synthneg.llm.ledger import Ledger
+
+_BATCH_S = (
+    8 * 86_400.0
+)  # a batch takes up to a day, and its requests may be refused in one dialect after the other
 
 
 def check_backend(config: LLMConfig) -> None:
@@ -10,6 +16,10 @@ def check_backend(config: LLMConfig) -> None:
     Raises:
         SynthnegError: an address or file of weights that is missing, or packages that are.
     """
+    if config.mode == "batch" and config.backend != "openai":
+        raise SettingsError(
+            f"llm.mode: batch is for llm.backend: openai, but that is {config.backend}; set one of the two otherwise"
+        )
     if config.backend == "local":
         from synthneg.llm.local import check_local  # noqa: PLC0415  # needs an extra
 
@@ -24,8 +34,8 @@ def check_backend(config: LLMConfig) -> None:
         check_server(config)
 
 
-def open_backend(config: LLMConfig) -> Backend:
-    """Return the backend that the settings name.
+def open_backend(config: LLMConfig, memory: Ledger) -> Backend:
+    """Return the backend that the settings name; what it learns of a server it remembers in the ledger.
 
     Raises:
         SynthnegError: settings that do not fit, missing packages, or a server that cannot be asked.
@@ -38,6 +48,29 @@ def open_backend(config: LLMConfig) -> Backend:
         from synthneg.llm.vllm import open_vllm  # noqa: PLC0415  # as above
 
         return open_vllm(config)
+    if config.mode == "batch":
+        from synthneg.llm.batch import open_batches  # noqa: PLC0415  # as above
+
+        return open_batches(config, memory)
     from synthneg.llm.http import open_server  # noqa: PLC0415  # aiohttp is not needed for the local settings' errors
 
-    return open_server(config)
+    return open_server(config, memory)
+
+
+def asking_config(config: LLMConfig) -> LLMConfig:
+    """Return the settings under which such a backend is asked.
+
+    Requests for batches wait together, for hours: as many as a batch holds, with no time-out of the live mode's and
+    none of its limits a minute.
+    """
+    if config.mode == "live":
+        return config
+    return config.model_copy(
+        update={
+            "concurrency": config.batch.requests,
+            "timeout_s": _BATCH_S,
+            "requests_per_minute": None,
+            "input_tokens_per_minute": None,
+            "output_tokens_per_minute": None,
+        }
+    )

@@ -1,0 +1,165 @@
+"""Requests and replies as OpenAI-compatible servers write them: bodies, usage, refusals, words of errors."""
+
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+import orjson
+
+from synthneg.errors import BackendError
+from synthneg.llm.base import Reply, Request, Transient, Unanswerable
+
+Format = Literal["json_schema", "json_object", "text"]
+FORMATS: tuple[Format, ...] = ("json_schema", "json_object", "text")  # from the most demanding one
+_MOST_WORDS_CHARS = 300
+_TOO_LONG = re.compile(
+    r"context (?:size|length|window)|maximum context|too many tokens", re.IGNORECASE
+)
+_FORMAT = re.compile("format|schema|grammar", re.IGNORECASE)
+# Said with status 429, and yet no waiting will cure it.
+_NO_MONEY = re.compile("insufficient_quota|billing|exceeded your current quota", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What one server and model take: found out from their refusals, once."""
+
+    format: Format = FORMATS[0]  # how a reply schema is asked for
+    limit: Literal["max_tokens", "max_completion_tokens"] = (
+        "max_tokens"  # what the longest reply is called
+    )
+
+
+class Misunderstood(Exception):  # noqa: N818  # a signal between these modules
+    """The server refuses a dialect; `other` is the one to try."""
+
+    def __init__(self, other: Dialect) -> None:
+        super().__init__(other)
+        self.other = other
+
+
+def body_of(model: str | None, request: Request, dialect: Dialect) -> dict[str, Any]:
+    """Return the body of a chat completion."""
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": request.messages,
+        "seed": request.seed,
+        **request.sampling,
+    }
+    if dialect.limit != "max_tokens" and "max_tokens" in body:
+        body[dialect.limit] = body.pop("max_tokens")
+    format = dialect.format
+    if request.schema is not None and format == "json_schema":
+        body["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "reply", "schema": request.schema, "strict": True},
+        }
+    elif request.schema is not None and format == "json_object":
+        body["response_format"] = {"type": "json_object"}
+    return body
+
+
+def reply_of(data: bytes) -> Reply:
+    """Return the reply that the body of a chat completion holds.
+
+    Raises:
+        Transient: it holds none; a proxy's page, say, or the first half of one.
+    """
+    try:
+        body = orjson.loads(data)
+        choice = body["choices"][0]
+        message, usage = choice["message"], body.get("usage") or {}
+        text = message.get("content") or message.get("refusal") or ""
+        if not isinstance(text, str):
+            raise TypeError("the content is no text")
+        return Reply(
+            text=text,
+            finish=str(choice.get("finish_reason") or "stop"),
+            tokens_in=int(usage.get("prompt_tokens") or 0),
+            tokens_out=int(usage.get("completion_tokens") or 0),
+            model=str(body.get("model") or ""),
+            reasoning=str(message.get("reasoning_content") or message.get("reasoning") or ""),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise Transient("bad_body", f"expected a chat completion, got {data[:120]!r}") from error
+
+
+def refusal_of(
+    status: int,
+    data: bytes,
+    retry_after: str | None,
+    *,
+    dialect: Dialect,
+    with_schema: bool,
+    where: str,
+    key_env: str,
+) -> Exception:
+    """Return what an answer with an error's status means: try again, give this request up, or stop the run.
+
+    Args:
+        status: of HTTP.
+        data: the body, without the key.
+        retry_after: the header of that name.
+        dialect: that of the request.
+        with_schema: whether it had a reply schema.
+        where: the address, for the message.
+        key_env: name of the environment variable with the key, for the remedy.
+    """
+    words = words_of(data) or "nothing"
+    if status == 429 and not _NO_MONEY.search(data.decode("utf-8", "replace")):
+        return Transient("http_429", words, seconds_of(retry_after))
+    if status in (408, 409) or status >= 500:
+        return Transient(f"http_{status}", words, seconds_of(retry_after))
+    if status in (400, 413, 422) and _TOO_LONG.search(words):
+        return Unanswerable("too_long_for_model", words)
+    other = _other(dialect, with_schema, words) if status in (400, 422) else None
+    if other is not None:
+        return Misunderstood(other)
+    remedy = {
+        401: f"put a valid key into the environment variable {key_env}",
+        403: f"the key in {key_env} may not use this model",
+        404: "check llm.base_url (it ends with /v1) and llm.model",
+        429: "the account has nothing left to spend: what is answered is kept, the same command goes on when it has",
+    }.get(status, "check the settings of llm and of the prompts")
+    return BackendError(f"{where} answered {status}: {words}; {remedy}")
+
+
+def _other(dialect: Dialect, with_schema: bool, words: str) -> Dialect | None:
+    """Return the dialect that the words of a refusal ask for, or None where they speak of something else."""
+    if "max_completion_tokens" in words and dialect.limit == "max_tokens":
+        return replace(dialect, limit="max_completion_tokens")
+    if with_schema and dialect.format != FORMATS[-1] and _FORMAT.search(words):
+        return replace(dialect, format=FORMATS[FORMATS.index(dialect.format) + 1])
+    return None
+
+
+def words_of(data: bytes) -> str:
+    """Return what the server says of an error, in one line of at most 300 characters."""
+    text = data.decode("utf-8", "replace")
+    try:
+        error = orjson.loads(data)["error"]
+        text = error["message"] if isinstance(error, dict) else str(error)
+    except (orjson.JSONDecodeError, LookupError, TypeError):
+        pass
+    return " ".join(str(text).split())[:_MOST_WORDS_CHARS]
+
+
+def seconds_of(retry_after: str | None) -> float | None:
+    """Return the seconds from now that a Retry-After header names, as a number or as a date; None for anything else.
+
+    >>> seconds_of("1.5"), seconds_of("-3"), seconds_of("soon"), seconds_of("Wed, 21 Oct 2015 07:28:00 GMT")
+    (1.5, 0.0, None, 0.0)
+    """
+    if not retry_after:
+        return None
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass
+    try:
+        then = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    return max(0.0, (then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
