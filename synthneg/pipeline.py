@@ -26,7 +26,7 @@ from synthneg.generate.queries import write_queries
 from synthneg.llm.ask import Asker, Stopped
 from synthneg.llm.interrupt import stopping
 from synthneg.llm.ledger import Ledger
-from synthneg.llm.open import check_backend, open_backend
+from synthneg.llm.open import asking_config, check_backend, open_backend
 from synthneg.progress import say, track
 from synthneg.prompts.file import Prompt
 from synthneg.records import Example, Passage, Reject
@@ -241,7 +241,9 @@ def _ask(run: Run, write: Writer) -> None:
         try:
             backend = open_backend(run.config.llm, ledger)
             try:
-                asker = Asker(backend, ledger, run.config.llm, run.config.seed, run.asked_s)
+                asker = Asker(
+                    backend, ledger, asking_config(run.config.llm), run.config.seed, run.asked_s
+                )
                 with stopping(asker):
                     await write(run, asker)
                 run.from_ledger += asker.from_ledger

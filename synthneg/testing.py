@@ -163,5 +163,9 @@ class ScriptedBackend:
         said = sum(len((message.content or "").split()) for message in request.messages)
         return Reply(text, "stop", said, len(text.split()), self.identity)
 
+    def waits_for(self) -> str:
+        """Return ""; see `Backend`."""
+        return ""
+
     async def close(self) -> None:
         """Do nothing; see `Backend`."""

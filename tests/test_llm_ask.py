@@ -336,3 +336,18 @@ def test_jobs_are_read_as_they_are_needed() -> None:
         return read
 
     assert asyncio.run(work()) <= 32 + 2 * 2
+
+
+@given(st.lists(st.integers(0, 2), min_size=60, max_size=150), st.integers(1, 3))
+@settings(max_examples=20)
+def test_asking_neither_spins_nor_sleeps_for_ever(delays: list[int], concurrency: int) -> None:
+    """With more jobs than may be open at once, and replies in any order, every job comes to its end."""
+    jobs = [job(str(number)) for number in range(len(delays))]
+    backend = ScriptedBackend(said, delay_s=lambda r: delays[int(said(r))] / 2000)
+
+    async def work() -> list[tuple[Job, Outcome]]:
+        async with asyncio.timeout(20):
+            asker = Asker(backend, Ledger(MEMORY), settings_of(concurrency=concurrency), 7)
+            return [outcome async for outcome in asker.ask(jobs, ignore)]
+
+    assert texts(asyncio.run(work())) == [asked.id for asked in jobs]

@@ -58,6 +58,8 @@ class Asker:
         self._talks = Conversations(self._sender, ledger, run_seed, config.reasks)
         # A few more conversations than slots, so that a free slot never waits for a prompt to be rendered.
         self._most_open = config.concurrency + min(config.concurrency, 2 * _CHUNK)
+        self._most_held = max(_MOST_HELD, self._most_open)
+        self._live = config.mode == "live"
         self._news = asyncio.Event()
 
     @property
@@ -69,7 +71,7 @@ class Asker:
         """Send nothing more; `ask` ends when what is in flight is answered. Return how many requests that are."""
         self._sender.stopping = True
         self._news.set()
-        return len(self._sender.sent_since)
+        return len(self._sender.sent_since) if self._live else 0
 
     async def ask(self, jobs: Iterable[Job], ended: Advance) -> AsyncIterator[tuple[Job, Outcome]]:
         """Yield each job with its outcome, in the order of the jobs.
@@ -95,12 +97,16 @@ class Asker:
                 if self._sender.stopping:
                     await self._drain(line)
                     raise Stopped
-                if more and len(line.open) < self._most_open and len(line.waiting) < _MOST_HELD:
+                if (
+                    more
+                    and len(line.open) < self._most_open
+                    and len(line.waiting) < self._most_held
+                ):
                     chunk = list(islice(source, _CHUNK))
                     more = len(chunk) == _CHUNK
                     self._begin(chunk, line, ended)
                     await asyncio.sleep(0)
-                elif line.waiting and line.waiting[0].outcome is None:
+                elif (more or line.waiting) and not line.head_has_ended():
                     await self._news.wait()
                     self._news.clear()
         finally:
@@ -126,8 +132,9 @@ class Asker:
 
     async def _drain(self, line: "_Line") -> None:
         """Wait for the requests in flight, and for nothing else."""
-        sent = self._sender.sent_since
-        for task in line.open - sent.keys():
+        # A batch goes on at the server without us, and the next start takes it up.
+        keep = self._sender.sent_since.keys() if self._live else set()
+        for task in line.open - keep:
             task.cancel()
         await asyncio.gather(*line.open, return_exceptions=True)
 
@@ -165,10 +172,14 @@ class _Line:
 
     def ended(self) -> Iterator[tuple[Job, Outcome]]:
         """Yield, from the head of the line, what has its outcome."""
-        while self.waiting and self.waiting[0].outcome is not None:
+        while self.head_has_ended():
             place = self.waiting.popleft()
             assert place.outcome is not None
             yield place.job, place.outcome
+
+    def head_has_ended(self) -> bool:
+        """Whether there is something to yield."""
+        return bool(self.waiting) and self.waiting[0].outcome is not None
 
     def raise_error(self) -> None:
         """Raise what a task has raised."""

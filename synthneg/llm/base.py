@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 from synthneg.prompts.render import Message
 
+TOO_LONG = "too_long_for_model"  # reason of an Unanswerable: longer than the model's context
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -61,6 +63,10 @@ class Backend(Protocol):
             Unanswerable: this request alone cannot be answered, such as one longer than the model's context.
             BackendError: no retry will help; the run stops.
         """
+        ...
+
+    def waits_for(self) -> str:
+        """Return what the backend itself waits for, in words for the line of progress; "" for nothing but replies."""
         ...
 
     async def close(self) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from synthneg.llm.again import again
-from synthneg.llm.base import Reply, Request
+from synthneg.llm.base import TOO_LONG, Reply, Request
 from synthneg.llm.keys import key_of
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.parse import Parsed, Problem, parse
@@ -129,7 +129,9 @@ class Conversations:
         for attempt in range(1, 2 + self._reasks):
             reply = now.reply or await self._sender.send(now.key, now.request)
             if isinstance(reply, Failure):
-                return pieces.answer() or reply
+                # More room than the context has was our idea: what the record failed of came before it.
+                ours = attempt > 1 and reply.reason == TOO_LONG
+                return pieces.answer() or (pieces.failure() if ours else reply)
             self.from_ledger += now.reply is not None
             parsed = parse(reply, form, _stop(begun.request.sampling))
             problem = pieces.add(parsed, reply, _asked(now))
@@ -148,6 +150,7 @@ class _Pieces:
         self._required = form.get("required", ()) if isinstance(form, dict) else ()
         self._values: dict[str, Any] = {}
         self._parts: dict[str, Asked] = {}
+        self._whole: set[str] = set()
         self._answer: Answer | None = None
         self._askings, self._problem = 0, Problem("empty", "")
 
@@ -164,13 +167,19 @@ class _Pieces:
             self._problem = Problem("schema", f"too few items: {len(parsed.value)}")
             return self._problem
         for name, value in parsed.value.items():
-            if name not in parsed.missing and name not in self._values:
+            if name in parsed.missing and name not in self._whole:
+                # A list that is too short: the longest is kept for want of a better one.
+                if len(value) > len(self._values.get(name, ())):
+                    self._values[name], self._parts[name] = value, asked
+            elif name not in self._whole:
+                self._whole.add(name)
                 self._values[name], self._parts[name] = value, asked
-        missing = tuple(name for name in self._required if name not in self._values)
+        missing = tuple(name for name in self._required if name not in self._whole)
         self._answer = Answer(self._values, reply, asked, missing, self._parts)
         if not missing:
             return None
-        self._problem = Problem("schema", f"missing: {', '.join(missing)}")
+        reason = "truncated" if reply.finish == "length" else "schema"
+        self._problem = Problem(reason, f"missing: {', '.join(missing)}")
         return self._problem
 
     def answer(self) -> Answer | None:

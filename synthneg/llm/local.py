@@ -57,6 +57,10 @@ class LocalBackend:
         # llama.cpp calls a model by the path of its file, which is nobody's business in a dataset.
         return replace(await self._http.complete(request), model=self._name)
 
+    def waits_for(self) -> str:
+        """Return ""; see `Backend`."""
+        return self._http.waits_for()
+
     async def close(self) -> None:
         """Stop the server and give its memory back."""
         await self._http.close()

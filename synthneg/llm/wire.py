@@ -9,7 +9,7 @@ from typing import Any, Literal
 import orjson
 
 from synthneg.errors import BackendError
-from synthneg.llm.base import Reply, Request, Transient, Unanswerable
+from synthneg.llm.base import TOO_LONG, Reply, Request, Transient, Unanswerable
 
 Format = Literal["json_schema", "json_object", "text"]
 FORMATS: tuple[Format, ...] = ("json_schema", "json_object", "text")  # from the most demanding one
@@ -74,9 +74,10 @@ def reply_of(data: bytes) -> Reply:
         text = message.get("content") or message.get("refusal") or ""
         if not isinstance(text, str):
             raise TypeError("the content is no text")
+        finish = "refusal" if message.get("refusal") else choice.get("finish_reason")
         return Reply(
             text=text,
-            finish=str(choice.get("finish_reason") or "stop"),
+            finish=str(finish or "stop"),
             tokens_in=int(usage.get("prompt_tokens") or 0),
             tokens_out=int(usage.get("completion_tokens") or 0),
             model=str(body.get("model") or ""),
@@ -113,7 +114,7 @@ def refusal_of(
     if status in (408, 409) or status >= 500:
         return Transient(f"http_{status}", words, seconds_of(retry_after))
     if status in (400, 413, 422) and _TOO_LONG.search(words):
-        return Unanswerable("too_long_for_model", words)
+        return Unanswerable(TOO_LONG, words)
     other = _other(dialect, with_schema, words) if status in (400, 422) else None
     if other is not None:
         return Misunderstood(other)
