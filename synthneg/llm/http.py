@@ -4,8 +4,8 @@ The key comes from an environment variable, travels in a header, and is cut out 
 """
 
 import asyncio
+import errno
 import os
-import socket
 import ssl
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from synthneg import __version__
 from synthneg.config import LLMConfig
 from synthneg.errors import BackendError, SettingsError
 from synthneg.llm.base import Reply, Request, Transient
-from synthneg.llm.connection import Connections
+from synthneg.llm.connection import Connections, Unreachable
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.wire import Dialect, Misunderstood, body_of, refusal_of, reply_of
 
@@ -25,8 +25,7 @@ _SECRET_FROM_CHARS = 16
 _MISSING_KEY = "none"
 _DIALECT = "dialect"
 _PROBE_S = 0.5
-# Where none has ever answered, no retry cures these.
-_NOBODY_THERE = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
+_TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 
 
 class HttpBackend:
@@ -93,6 +92,10 @@ class HttpBackend:
         if self._memory is not None:
             self._memory.learn(self.identity, _DIALECT, orjson.dumps(dialect).decode())
 
+    def waits_for(self) -> str:
+        """Return ""; see `Backend`."""
+        return ""
+
     async def close(self) -> None:
         """Close the connections."""
         if self._connections is not None:
@@ -108,15 +111,16 @@ class HttpBackend:
         except TimeoutError as error:
             raise Transient("timeout", f"no reply within {self._config.timeout_s:g} s") from error
         except OSError as error:
-            seen = f"cannot be asked ({error.strerror or error})"
-            if not self._connected and isinstance(error, _NOBODY_THERE):
-                raise BackendError(
-                    f"{self._url} {seen}; is the server running? else correct llm.base_url"
-                ) from error
-            raise Transient("connection", f"{self._url} {seen}") from error
+            raise self._cut_off(error) from error
         self._connected = True
         if answer.status == 200:
             return reply_of(self._without_key(answer.data))
+        if 300 <= answer.status < 400:
+            place = self._without_key(answer.headers.get(b"location", b"no address"))
+            raise BackendError(
+                f"{self._url} answered {answer.status}: it has moved to {place.decode('latin-1')[:200]};"
+                " set llm.base_url to the new address, up to and with /v1"
+            )
         raise refusal_of(
             answer.status,
             answer.data if self._key is None else answer.data.replace(self._key.encode(), b"***"),
@@ -126,6 +130,25 @@ class HttpBackend:
             where=self._url,
             key_env=self._config.api_key_env,
         )
+
+    def _cut_off(self, error: OSError) -> Exception:
+        """Return what a missing or broken connection means: try again, or stop the run."""
+        seen = f"{self._url} cannot be asked ({error.strerror or error})"
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in _TOO_MANY_FILES:
+            return BackendError(
+                f"{seen}; lower llm.concurrency ({self._config.concurrency}), or let processes open more files:"
+                " ulimit -n"
+            )
+        if self._connected or not isinstance(error, Unreachable):
+            return Transient("connection", seen)
+        # Where none has ever answered, no retry cures it.
+        remedy = "is the server running? else correct llm.base_url"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            remedy = "let the environment variable SSL_CERT_FILE name a file with the certificate to be trusted"
+        elif isinstance(cause, ssl.SSLError):
+            remedy = "does the server speak https? else let llm.base_url begin with http://"
+        return BackendError(f"{seen}; {remedy}")
 
     def _opened(self) -> Connections:
         headers = {"Content-Type": "application/json", "User-Agent": f"synthneg/{__version__}"}

@@ -52,7 +52,7 @@ def open_backend(config: LLMConfig, memory: Ledger) -> Backend:
         from synthneg.llm.batch import open_batches  # noqa: PLC0415  # as above
 
         return open_batches(config, memory)
-    from synthneg.llm.http import open_server  # noqa: PLC0415  # aiohttp is not needed for the local settings' errors
+    from synthneg.llm.http import open_server  # noqa: PLC0415  # not needed for the other backends
 
     return open_server(config, memory)
 
