@@ -156,11 +156,6 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Parse what has come."""
         self._silent = False
-        if self._waiter is None or self._waiter.done():
-            # What nobody has asked for must never be taken for the answer to the next request.
-            self.usable = False
-            self.abort()
-            return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -179,7 +174,7 @@ class _Connection(asyncio.Protocol):
         self._fail(kind(f"the server closed the connection{f': {exc}' if exc else ''}"))
 
     def on_message_begin(self) -> None:
-        """See whether this is an answer that nobody has asked for."""
+        """Refuse an answer that nobody has asked for: the next request must never get it."""
         if self._waiter is None or self._waiter.done():
             raise ValueError("an answer too many")
 
