@@ -280,7 +280,9 @@ class Server:
             else:
                 self.paid[key_of(body)] += 1
                 self._write(f"paid {key_of(body)}")
-                reply = completion(body, answer(body), "stop")
+                # Many a client takes U+2028 for the end of a line.
+                text = answer(body) if wanted else f"{answer(body)}\u2028"
+                reply = completion(body, text, "stop")
                 outputs.append(made | {"response": {"status_code": 200, "body": reply}})
             if kind == "expired":
                 batch["expired_at"] = 1
@@ -291,7 +293,6 @@ class Server:
         if not lines:
             return {}
         id = f"file-{what}-{len(self.files)}"
-        # With U+2028 as it is: a line does not end there.
         written = [x if isinstance(x, str) else json.dumps(x, ensure_ascii=False) for x in lines]
         self.files[id] = "".join(f"{line}\n" for line in written).encode()
         return {f"{what}_file_id": id}

