@@ -91,7 +91,10 @@ SETTING_MISTAKES = {
         ["llm.concurrency", "greater than or equal to 1", "got 0"],
     ),
     "of another kind": (["run", "--set", "seed=soon"], ["seed", "integer", "got 'soon'"]),
-    "unknown backend": (["run", "--set", "llm.backend=cloud"], ["'local' or 'openai'", "'cloud'"]),
+    "unknown backend": (
+        ["run", "--set", "llm.backend=cloud"],
+        ["'local', 'openai' or 'vllm'", "'cloud'"],
+    ),
     "key in place of its variable": (
         ["run", "--set", "llm.api_key_env=sk-0123456789"],
         ["expected the name of an environment variable", "OPENAI_API_KEY"],
@@ -289,7 +292,7 @@ def test_a_command_that_cannot_be_done_is_one_line(
 RUN_MISTAKES = {
     "no address": (["--set", "llm.base_url="], ["llm.base_url is missing", "/v1"]),
     "no web address": (["--set", "llm.base_url=here"], ["llm.base_url", "'here'", "/v1"]),
-    "no server": ([], ["cannot connect to http://127.0.0.1:9/v1", "is the server running?"]),
+    "no server": ([], ["http://127.0.0.1:9/v1 cannot be asked", "is the server running?"]),
     "no server to ask for its models": (
         ["--set", "llm.model="],
         ["http://127.0.0.1:9/v1 cannot be asked for its models", "is the server running?"],

@@ -195,18 +195,26 @@ class World:
 def answered(run_folder: Path) -> set[str]:
     """Return the keys, as the server names requests, of all replies in a run's ledger."""
     base = sqlite3.connect(run_folder / "ledger.sqlite")
-    stored = [json.loads(row[0]) for row in base.execute("SELECT request FROM replies")]
+    stored = base.execute(
+        "SELECT body, said, seed FROM replies JOIN shared ON shared.id = shared"
+    ).fetchall()
     base.close()
-    return {key_of({"messages": messages, "seed": seed}) for messages, _, seed, _ in stored}
+    return {
+        key_of({"messages": [*json.loads(body)[1], json.loads(said)], "seed": seed})
+        for body, said, seed in stored
+    }
 
 
 def snapshot(run_folder: Path) -> dict[str, bytes]:
-    """Return the content of all files of a run but the lock and the ledger.
+    """Return the content of all files of a run but the lock, the ledger and the mark of the corpus.
 
-    Two ledgers with the same replies differ in the order and the times at which they came.
+    Two ledgers with the same replies differ in the order and the times at which they came, and so does the mark, which
+    knows when passages.jsonl was written.
     """
     return {
         file.relative_to(run_folder).as_posix(): file.read_bytes()
         for file in sorted(run_folder.rglob("*"))
-        if file.is_file() and file.name != ".lock" and not file.name.startswith("ledger.sqlite")
+        if file.is_file()
+        and file.name not in (".lock", "corpus.done")
+        and not file.name.startswith("ledger.sqlite")
     }
