@@ -219,7 +219,8 @@ class Server:
         if fault in refusals:
             return _error(*refusals[fault]), None
         if fault in ("slow", "never"):
-            await request.read()  # it will not come any more when the client is gone
+            if name == "create":
+                await request.read()  # it will not come any more when the client is gone
             await asyncio.sleep(SLOW_S)
         if fault in ("reset", "never"):
             _drop(request)
