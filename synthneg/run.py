@@ -149,6 +149,7 @@ class Run:
                 stage = Stage(name, out, rejects)
                 yield stage
                 _balance(stage)
+            self._mark(name).unlink(missing_ok=True)  # it was of the files that go now
             self._publish(name, out_path)
             os.replace(beside(rejects_path), rejects_path)
             for shared in {file, "rejects.jsonl"} & set(SHARED_FILES):
@@ -230,21 +231,17 @@ class Run:
         write_whole(self._mark(stage), inputs.encode())
 
     def stands(self, stage: str, file: str, inputs: str) -> bool:
-        """Whether `stage` has made `file` of inputs with this fingerprint, and nobody has touched the file since."""
+        """Whether `stage` has made `file` of inputs with this fingerprint, and the file is as it was then."""
         return (
             stage in self.books()
             and self.has(file)
-            and self.is_done(stage, self._made(file, inputs))
+            and self.is_done(stage, fingerprint(inputs, self.file(file)))
         )
 
     def mark_made(self, stage: str, file: str, inputs: str) -> None:
         """Remember of which inputs `stage`, which keeps books, has made `file`; written last of all."""
         with disk_errors(self.folder):
-            write_whole(self._mark(stage), self._made(file, inputs).encode())
-
-    def _made(self, file: str, inputs: str) -> str:
-        state = self.file(file).stat()
-        return fingerprint(inputs, state.st_size, state.st_mtime_ns)
+            write_whole(self._mark(stage), fingerprint(inputs, self.file(file)).encode())
 
     def _mark(self, stage: str) -> Path:
         mark = self.file("parts") / f"{stage}.done"
