@@ -19,6 +19,7 @@ from synthneg.config import LLMConfig
 from synthneg.errors import BackendError, MissingExtra, SettingsError
 from synthneg.llm import vllm
 from synthneg.llm.base import Reply, Request, Transient, Unanswerable
+from synthneg.llm.open import asking_config
 from synthneg.llm.orphan import OWNER
 from synthneg.prompts.render import Message
 
@@ -159,6 +160,39 @@ def test_a_hub_name_stands_in_the_identity(tmp_path: Path, monkeypatch: pytest.M
     )
     assert plain.startswith("vllm org/model ")
     assert plain != pinned
+
+
+class SlowEngine:
+    """An engine that takes its time to load, and less to reply."""
+
+    def __init__(self, model: str, config: LLMConfig) -> None:
+        time.sleep(0.6)
+
+    async def reply(self, request: Request, number: str, model: str) -> Reply:
+        """Return the number of the request."""
+        return Reply(number, "stop", 1, 1, model)
+
+    def stop(self) -> None:
+        """Stop."""
+
+
+def test_loading_is_waited_for_however_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time-out is of a reply, and not of the weights; the line of progress says what takes so long."""
+    monkeypatch.setattr(vllm, "_Engine", SlowEngine)
+    config = LLMConfig(backend="vllm", model="org/model", timeout_s=0.2)
+    assert asking_config(config).timeout_s >= 3600
+
+    async def work() -> None:
+        backend = vllm.VllmBackend("org/model", config)
+        assert backend.waits_for() == ""
+        tasks = [asyncio.create_task(backend.complete(request_of("tea"))) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        assert backend.waits_for() == "vLLM loads the weights"
+        assert {reply.text for reply in await asyncio.gather(*tasks)} == {"0", "1"}
+        assert backend.waits_for() == ""
+        await backend.close()
+
+    asyncio.run(work())
 
 
 def test_an_engine_ends_with_its_owner() -> None:

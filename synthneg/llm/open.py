@@ -9,6 +9,7 @@ from synthneg.progress import say
 
 # A batch takes up to a day, and a request may be refused in one dialect after the other.
 _BATCH_S = 8 * 86_400.0
+_LOADING_S = 86_400.0  # weights may have to come from the Hub
 
 
 def check_backend(config: LLMConfig) -> None:
@@ -69,8 +70,11 @@ def asking_config(config: LLMConfig) -> LLMConfig:
     """Return the settings under which such a backend is asked.
 
     Requests for batches wait together, for hours: as many as a batch holds, with no time-out of the live mode's and
-    none of its limits a minute.
+    none of its limits a minute. vLLM holds to the time-out itself, from when its weights are loaded: that may take longer
+    than any reply.
     """
+    if config.backend == "vllm":
+        return config.model_copy(update={"timeout_s": _LOADING_S})
     if config.mode == "live":
         return config
     return config.model_copy(
