@@ -70,8 +70,8 @@ def asking_config(config: LLMConfig) -> LLMConfig:
     """Return the settings under which such a backend is asked.
 
     Requests for batches wait together, for hours: as many as a batch holds, with no time-out of the live mode's and
-    none of its limits a minute. vLLM holds to the time-out itself, from when its weights are loaded: that may take longer
-    than any reply.
+    none of its limits a minute. vLLM holds to the time-out itself, from when its weights are loaded, which may take
+    longer than any reply.
     """
     if config.backend == "vllm":
         return config.model_copy(update={"timeout_s": _LOADING_S})
