@@ -13,7 +13,7 @@ import orjson
 
 from synthneg.errors import RunError
 
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
 
 
 def write_whole(file: Path, data: bytes) -> None:
@@ -66,13 +66,18 @@ def unpublished(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn a full disk, or one on which `folder` may not be written, into a RunError."""
+    """Turn a full disk, a `folder` that may not be written, or one that is gone, into a RunError."""
     try:
         yield
     except OSError as error:
         place = Path(str(error.filename)).resolve() if error.filename else folder.resolve()
         # Without the right to read a file elsewhere, making room would not help.
         elsewhere = error.errno == errno.EACCES and not place.is_relative_to(folder.resolve())
+        if error.errno == errno.ENOENT and not folder.exists():
+            raise RunError(
+                f"{folder}: the run's folder was deleted while the run was at work in it;"
+                " give the same command again to make it anew"
+            ) from error
         if error.errno not in _DISK_ERRORS or elsewhere:
             raise
         raise RunError(

@@ -18,9 +18,9 @@ from synthneg.errors import BackendError, SettingsError
 from synthneg.llm.base import Reply, Request, Transient
 from synthneg.llm.connection import Connections, Unreachable
 from synthneg.llm.ledger import Ledger
+from synthneg.llm.secret import Secret
 from synthneg.llm.wire import Dialect, Misunderstood, body_of, refusal_of, reply_of
 
-# A shorter key is a placeholder such as EMPTY, and may be a word of a reply.
 _SECRET_FROM_CHARS = 16
 _MISSING_KEY = "none"
 _DIALECT = "dialect"
@@ -51,6 +51,9 @@ class HttpBackend:
     ) -> None:
         self.identity = identity
         self._url, self._model, self._key, self._config = base_url.rstrip("/"), model, key, config
+        self._secret = Secret(key)
+        # A shorter key is a placeholder such as EMPTY, and may be a word of a reply.
+        self._in_replies = Secret(key if len(key or "") >= _SECRET_FROM_CHARS else None)
         self._connections: Connections | None = None
         self._connected = False
         self._memory = memory
@@ -114,16 +117,16 @@ class HttpBackend:
             raise self._cut_off(error) from error
         self._connected = True
         if answer.status == 200:
-            return reply_of(self._without_key(answer.data))
+            return self._in_replies.cut_reply(reply_of(self._in_replies.cut_bytes(answer.data)))
         if 300 <= answer.status < 400:
-            place = self._without_key(answer.headers.get(b"location", b"no address"))
+            place = self._secret.cut(answer.headers.get(b"location", b"?").decode("latin-1"))
             raise BackendError(
-                f"{self._url} answered {answer.status}: it has moved to {place.decode('latin-1')[:200]};"
+                f"{self._url} answered {answer.status}: it has moved to {place[:200]};"
                 " set llm.base_url to the new address, up to and with /v1"
             )
         raise refusal_of(
             answer.status,
-            answer.data if self._key is None else answer.data.replace(self._key.encode(), b"***"),
+            self._secret.cut_json(answer.data),
             answer.headers.get(b"retry-after", b"").decode("latin-1"),
             dialect=dialect,
             with_schema=request.schema is not None,
@@ -161,12 +164,6 @@ class HttpBackend:
                 f"llm.base_url must be an address such as http://localhost:8000/v1, got {self._url!r}"
             ) from error
 
-    def _without_key(self, data: bytes) -> bytes:
-        """Return what the server sent without the key, which some repeat: replies and errors go into files."""
-        if self._key is None or len(self._key) < _SECRET_FROM_CHARS:
-            return data
-        return data.replace(self._key.encode(), b"***")
-
 
 def check_server(config: LLMConfig) -> str:
     """Return the server's address as it is used, without asking it.
@@ -181,6 +178,11 @@ def check_server(config: LLMConfig) -> str:
     if "@" in urlsplit(config.base_url).netloc:
         raise SettingsError(
             f"llm.base_url holds a name or password before the @; put the key into {config.api_key_env} instead"
+        )
+    if "?" in config.base_url or "#" in config.base_url:
+        raise SettingsError(
+            "llm.base_url is an address up to and with /v1, without ? and what follows; a key in it goes into the"
+            f" environment variable {config.api_key_env}"
         )
     return config.base_url.rstrip("/")
 
@@ -217,7 +219,7 @@ def _only_model(base_url: str, key: str | None, variable: str) -> str:
         ) as client:
             names = [model.id for model in client.models.list()]
     except APIError as error:
-        words = str(error).replace(key, "***") if key else str(error)
+        words = Secret(key).cut(str(error))
         remedy = (
             f"put a valid key into the environment variable {variable}"
             if getattr(error, "status_code", None) in (401, 403)

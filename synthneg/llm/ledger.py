@@ -10,7 +10,6 @@ at any point; a power failure may cost the last seconds (SQLite's WAL with synch
 """
 
 import asyncio
-import os
 import sqlite3
 import time
 import zlib
@@ -24,6 +23,7 @@ import orjson
 from synthneg.errors import RunError
 from synthneg.llm.base import Reply, Request
 from synthneg.llm.keys import digest_of, shared_part
+from synthneg.llm.ledger_file import identity_of, open_file, write_anew
 
 _VERSION = 1
 _TABLES = """
@@ -43,7 +43,6 @@ CREATE TABLE IF NOT EXISTS facts (
 INSERT INTO spent SELECT 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM spent);
 """
 _READ = "text, finish, tokens_in, tokens_out, model, reasoning, seal"
-_CACHE_KIB = 16_384
 _MOST_SHARED = 4096  # remembered in memory
 _MOST_KEYS = 256  # of one question to SQLite
 
@@ -82,10 +81,11 @@ class Ledger:
         self._shared_ids: dict[bytes, int] = {}
         self._waiting: list[tuple[_Row, asyncio.Future[None]]] = []
         try:
-            self._base = _opened(file, read_only)
+            self._base = open_file(file, read_only, f"{_TABLES}PRAGMA user_version={_VERSION};")
             version = self._base.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
             raise self._broken(error) from error
+        self._identity = identity_of(file)
         if version != _VERSION:
             self._base.close()
             raise RunError(
@@ -173,8 +173,10 @@ class Ledger:
 
     def close(self) -> None:
         """Commit what waits, and fold the write-ahead log into the file; a second time does nothing."""
-        self._flush()
-        self._base.close()
+        try:
+            self._flush()
+        finally:
+            self._base.close()
 
     def _flush(self) -> None:
         """Commit the replies that wait, and tell those who wait for them."""
@@ -206,6 +208,9 @@ class Ledger:
                 "UPDATE spent SET replies = replies + ?, tokens_in = tokens_in + ?, tokens_out = tokens_out + ?",
                 (replies, tokens_in, tokens_out),
             )
+
+        if identity_of(self._file) != self._identity:
+            raise self._gone()
 
     def _insert(self, row: "_Row") -> bool:
         """Insert a reply; return False where its key has one."""
@@ -251,6 +256,20 @@ class Ledger:
         except sqlite3.Error as error:
             raise self._broken(error) from error
 
+    def _gone(self) -> RunError:
+        try:
+            place = write_anew(self._base, self._file)
+        except (sqlite3.Error, OSError) as error:
+            return RunError(
+                f"{self._file}: the ledger was deleted while the run was at work, and cannot be written anew ({error});"
+                " restore it from a copy"
+            )
+        remedy = "" if place == self._file else f"; put {place.name} in its place"
+        return RunError(
+            f"{self._file}: the ledger was deleted or replaced while the run was at work. All its replies are in"
+            f" {place}{remedy}; then give the same command again"
+        )
+
     def _broken(self, error: sqlite3.Error | str) -> RunError:
         return RunError(
             f"{self._file}: the ledger cannot be used ({error}); check the disk's space and rights, or restore the file"
@@ -272,20 +291,3 @@ def _seal(key: bytes, reply: Reply) -> int:
     """Return a checksum of a reply: SQLite has none, and would hand out a flipped bit as it stands."""
     head = f"{reply.finish}\0{reply.tokens_in}\0{reply.tokens_out}\0{reply.model}\0{reply.reasoning}\0{reply.text}"
     return zlib.crc32(head.encode("utf-8", "surrogatepass"), zlib.crc32(key))
-
-
-def _opened(file: Path, read_only: bool) -> sqlite3.Connection:
-    """Return a connection in autocommit mode; transactions are begun by hand."""
-    if read_only:
-        mode = "ro" if os.access(file.parent, os.W_OK) else "ro&immutable=1"
-        return sqlite3.connect(
-            f"{file.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None
-        )
-    base = sqlite3.connect(file, isolation_level=None)
-    new = base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-    base.execute("PRAGMA journal_mode=WAL")
-    base.execute("PRAGMA synchronous=NORMAL")
-    base.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-    if new:
-        base.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version={_VERSION};COMMIT;")
-    return base

@@ -137,6 +137,8 @@ class Sender:
             return await self._try(key, request, urgent=True)
 
         async def pause(seconds: float) -> None:
+            if self.stopping:
+                raise Stopped
             self._pausing[first.reason] += 1
             try:
                 await asyncio.sleep(seconds)
@@ -163,6 +165,8 @@ class Sender:
         return Failure(error.reason, error.detail, replied=False)
 
     async def _try(self, key: str, request: Request, urgent: bool = False) -> Reply:
+        if self.stopping:
+            raise Stopped
         tokens_in, tokens_out = self._usage.expected(request)
         if not self._pace.try_enter(tokens_in, tokens_out):
             await self._pace.enter(tokens_in, tokens_out, urgent)
@@ -193,7 +197,7 @@ class Sender:
             raise Transient("stuck", "the backend neither answered nor gave up") from error
         finally:
             del self.sent_since[task]
-            used = (reply.tokens_in, reply.tokens_out) if reply else (tokens_in, 0)
+            used = (reply.tokens_in, reply.tokens_out) if reply else (0, 0)
             seconds = time.monotonic() - start
             self._pace.leave(outcome, seconds, tokens_in, tokens_out, *used, retry_after_s)
         self._failures_in_a_row = 0

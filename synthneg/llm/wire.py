@@ -1,5 +1,6 @@
 """Requests and replies as OpenAI-compatible servers write them: bodies, usage, refusals, words of errors."""
 
+import math
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ _TOO_LONG = re.compile(
     r"context (?:size|length|window)|maximum context|too many tokens", re.IGNORECASE
 )
 _FORMAT = re.compile("format|schema|grammar", re.IGNORECASE)
+_LONGEST_WAIT_S = 3600.0  # that a server may ask for; a person waits for no longer one
 # Said with status 429, and yet no waiting will cure it.
 _NO_MONEY = re.compile("insufficient_quota|billing|exceeded your current quota", re.IGNORECASE)
 
@@ -109,10 +111,16 @@ def refusal_of(
         key_env: name of the environment variable with the key, for the remedy.
     """
     words = words_of(data) or "nothing"
+    wait_s = seconds_of(retry_after)
+    if wait_s is not None and wait_s > _LONGEST_WAIT_S:
+        return BackendError(
+            f"{where} answered {status} and asks to wait {wait_s / 3600:.1f} hours: {words}; what is answered is kept,"
+            " the same command goes on then"
+        )
     if status == 429 and not _NO_MONEY.search(data.decode("utf-8", "replace")):
-        return Transient("http_429", words, seconds_of(retry_after))
+        return Transient("http_429", words, wait_s)
     if status in (408, 409) or status >= 500:
-        return Transient(f"http_{status}", words, seconds_of(retry_after))
+        return Transient(f"http_{status}", words, wait_s)
     if status in (400, 413, 422) and _TOO_LONG.search(words):
         return Unanswerable(TOO_LONG, words)
     other = _other(dialect, with_schema, words) if status in (400, 422) else None
@@ -156,7 +164,8 @@ def seconds_of(retry_after: str | None) -> float | None:
     if not retry_after:
         return None
     try:
-        return max(0.0, float(retry_after))
+        seconds = float(retry_after)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
     except ValueError:
         pass
     try:

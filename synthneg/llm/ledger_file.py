@@ -1,0 +1,60 @@
+"""The ledger's file: how it is opened, and what is done when it is deleted while a run is at work."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+_CACHE_KIB = 16_384
+
+
+def open_file(file: Path, read_only: bool, tables: str) -> sqlite3.Connection:
+    """Return a connection in autocommit mode; transactions are begun by hand.
+
+    Args:
+        file: the database; made where it is missing, unless it is to be read only.
+        read_only: not a byte is written.
+        tables: SQL that a new file begins with.
+    """
+    if read_only:
+        mode = "ro" if os.access(file.parent, os.W_OK) else "ro&immutable=1"
+        address = f"{file.resolve().as_uri()}?mode={mode}"
+        return sqlite3.connect(address, uri=True, isolation_level=None)
+    base = sqlite3.connect(file, isolation_level=None)
+    try:
+        new = base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        base.execute("PRAGMA journal_mode=WAL")
+        base.execute("PRAGMA synchronous=NORMAL")
+        base.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        if new:
+            base.executescript(f"BEGIN IMMEDIATE;{tables}COMMIT;")
+    except sqlite3.Error:
+        base.close()
+        raise
+    return base
+
+
+def identity_of(file: Path) -> tuple[int, int] | None:
+    """Return what tells this file from another of the same name; None where there is none."""
+    try:
+        state = os.stat(file)
+    except OSError:
+        return None
+    return state.st_dev, state.st_ino
+
+
+def write_anew(base: sqlite3.Connection, file: Path) -> Path:
+    """Write what an open database holds, whose file is gone, to a file again; close it, and return the new file.
+
+    A file that has come to stand in its place is left as it is.
+    """
+    part = file.with_name(f"{file.name}.part")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    copy = sqlite3.connect(part)
+    try:
+        base.backup(copy)
+    finally:
+        copy.close()
+    base.close()  # first, since it takes away the write-ahead log of that name
+    place = file.with_name(f"{file.name}.saved") if file.exists() else file
+    os.replace(part, place)
+    return place
