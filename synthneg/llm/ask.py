@@ -194,6 +194,8 @@ class _Line:
 
     def _done(self, task: asyncio.Task[object]) -> None:
         self.open.discard(task)
-        if not task.cancelled() and self._error is None:
-            self._error = task.exception()
+        error = None if task.cancelled() else task.exception()
+        # A task that was not let go any more is no error: those in flight are still to be waited for.
+        if not isinstance(error, Stopped):
+            self._error = self._error or error
         self._news.set()

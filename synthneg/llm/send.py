@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from synthneg.config import LLMConfig
-from synthneg.errors import BackendError
+from synthneg.errors import BackendError, RunError
 from synthneg.llm.base import Backend, Reply, Request, Transient, Unanswerable
 from synthneg.llm.budget import Budget
 from synthneg.llm.ledger import Ledger
@@ -62,6 +62,7 @@ class Sender:
         self._in_flight: dict[str, asyncio.Future[Reply | Failure | BaseException]] = {}
         self._pausing: Counter[str] = Counter()
         self._failures_in_a_row = 0
+        self._broken = False  # an error is on its way to whoever asked: nothing more goes meanwhile
 
     @property
     def width(self) -> int:
@@ -125,6 +126,9 @@ class Sender:
             return Failure(error.reason, error.detail, replied=False)
         except _UsedUp as error:
             return Failure("budget", str(error), replied=False)
+        except (BackendError, RunError):
+            self._broken = True
+            raise
 
     async def _again(self, first: Transient, key: str, request: Request) -> Reply:
         def wait_s(state: RetryCallState) -> float:
@@ -204,7 +208,7 @@ class Sender:
         return reply
 
     def _check_that_more_may_be_sent(self) -> None:
-        if self.stopping:
+        if self.stopping or self._broken:
             raise Stopped
         words = self._budget.used_up(len(self.sent_since) - 1)
         if words:
