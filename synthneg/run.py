@@ -99,6 +99,9 @@ class Run:
         self.config = config
         self.from_ledger = 0  # replies that this start did not have to ask for
         self.asked_s = 0.0  # seconds that this start has asked for replies
+        self.limit = (
+            config.corpus.limit
+        )  # passages that get queries; fewer where the budget affords fewer
         self.folder = outputs / config.run
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -1,16 +1,14 @@
 """Documents for verified queries: the positive passage itself, and documents of graded relevance from one reply."""
 
-from collections.abc import Iterator
-from itertools import chain, product
+from itertools import chain
 
 from synthneg.generate.jobs import (
     answers,
     count_of_verified,
-    job_for,
+    document_jobs,
     origin_of,
     prompts_for,
     record_failure,
-    values_of,
     verified,
 )
 from synthneg.llm.ask import Answer, Asker, Failure, Job
@@ -30,16 +28,9 @@ async def write_documents(run: Run, asker: Asker) -> None:
         BackendError: the model cannot be asked.
         RunError: the queries have not been checked, or are not in the order of the corpus.
     """
-    settings = run.config.generate
-    prompts = prompts_for(settings.documents.prompts, "document")
+    prompts = prompts_for(run.config.generate.documents.prompts, "document")
 
-    def asked() -> Iterator[tuple[tuple[Prompt, str], Job]]:
-        for block in verified(run):
-            for prompt, (query, passage) in product(prompts, block):
-                values = values_of(prompt, query, passage, settings.passage_chars)
-                id = f"{query.id}:{prompt.kind}"
-                yield (prompt, query.id), job_for(prompt, id, values, run.config.seed)
-
+    asked = chain.from_iterable(document_jobs(run.config, prompts, b) for b in verified(run))
     total = len(prompts) * count_of_verified(run)
     with run.stage("generate.documents", "documents.jsonl") as stage:
         for query, passage in chain.from_iterable(verified(run)):
@@ -50,7 +41,7 @@ async def write_documents(run: Run, asker: Asker) -> None:
                 )
             )
         with Progress("graded documents", total, "queries") as progress:
-            async for (prompt, query_id), job, outcome in answers(asker, asked(), progress.advance):
+            async for (prompt, query_id), job, outcome in answers(asker, asked, progress.advance):
                 _keep_graded(stage, prompt, query_id, job, outcome)
 
 

@@ -2,9 +2,10 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, product
 from typing import Literal, TypeVar
 
+from synthneg.config import RunConfig
 from synthneg.corpus.sample import choose
 from synthneg.errors import PromptError, RunError
 from synthneg.llm.ask import Advance, Answer, Asker, Failure, Job
@@ -82,9 +83,9 @@ def blocks_of_chosen(run: Run) -> Iterator[list[Passage]]:
     size of a block decides the order of the files, so it is no setting.
     """
     corpus = run.config.corpus
-    chosen = choose(
-        lambda: run.read("passages.jsonl", Passage), corpus.limit, corpus.sample, run.config.seed
-    )
+    # What a budget affords is drawn at random from all, too: not the head of the corpus.
+    sample = corpus.sample if run.limit == corpus.limit else "random"
+    chosen = choose(lambda: run.read("passages.jsonl", Passage), run.limit, sample, run.config.seed)
     while block := list(islice(chosen, _BLOCK)):
         yield block
 
@@ -121,6 +122,25 @@ def verified(run: Run) -> Iterator[list[tuple[Query, Passage]]]:
             f"{run.folder}: expected verified_queries.jsonl in the order of passages.jsonl, but query {query.id}"
             f" of passage {query.passage_id} is out of it; give `synthneg generate` and `synthneg verify` again"
         )
+
+
+def document_jobs(
+    config: RunConfig, prompts: Sequence[Prompt], block: Sequence[tuple[Query, Passage]]
+) -> Iterator[tuple[tuple[Prompt, str], Job]]:
+    """Yield the jobs that ask for documents of a block of queries, prompt by prompt, each with prompt and query id.
+
+    One job a query for a prompt that makes documents, whose reply has all grades; `per_query` for one that makes
+    negatives.
+    """
+    settings = config.generate
+    for prompt, (query, passage) in product(prompts, block):
+        values = values_of(prompt, query, passage, settings.passage_chars)
+        if prompt.head.makes == "document":
+            ids = [f"{query.id}:{prompt.kind}"]
+        else:
+            ids = [f"{query.id}:{prompt.kind}:{n}" for n in range(settings.negatives.per_query)]
+        for id in ids:
+            yield (prompt, query.id), job_for(prompt, id, values, config.seed)
 
 
 def values_of(

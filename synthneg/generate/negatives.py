@@ -1,21 +1,18 @@
 """Hard negatives for verified queries, written by the model: no corpus is needed for them."""
 
-from collections.abc import Iterator
-from itertools import product
+from itertools import chain
 
 from synthneg.generate.jobs import (
     answers,
     count_of_verified,
-    job_for,
+    document_jobs,
     origin_of,
     prompts_for,
     record_failure,
-    values_of,
     verified,
 )
-from synthneg.llm.ask import Asker, Failure, Job
+from synthneg.llm.ask import Asker, Failure
 from synthneg.progress import Progress
-from synthneg.prompts.file import Prompt
 from synthneg.records import Document
 from synthneg.run import Run
 
@@ -34,20 +31,13 @@ async def write_negatives(run: Run, asker: Asker) -> None:
     prompts = prompts_for(settings.negatives.prompts, "negative")
     per_query = settings.negatives.per_query
 
-    def asked() -> Iterator[tuple[tuple[Prompt, str], Job]]:
-        for block in verified(run):
-            for prompt, (query, passage) in product(prompts, block):
-                values = values_of(prompt, query, passage, settings.passage_chars)
-                for number in range(per_query):
-                    id = f"{query.id}:{prompt.kind}:{number}"
-                    yield (prompt, query.id), job_for(prompt, id, values, run.config.seed)
-
+    asked = chain.from_iterable(document_jobs(run.config, prompts, b) for b in verified(run))
     total = len(prompts) * count_of_verified(run) * per_query
     with (
         run.stage("generate.negatives", "documents.jsonl") as stage,
         Progress("hard negatives", total, "documents") as progress,
     ):
-        async for (prompt, query_id), job, outcome in answers(asker, asked(), progress.advance):
+        async for (prompt, query_id), job, outcome in answers(asker, asked, progress.advance):
             stage.take()
             if isinstance(outcome, Failure):
                 record_failure(stage, job.id, outcome)

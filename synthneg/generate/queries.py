@@ -1,8 +1,9 @@
 """Queries from passages: one job per prompt, chosen passage and draw."""
 
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import chain, product
 
+from synthneg.config import RunConfig
 from synthneg.errors import RunError
 from synthneg.generate.jobs import (
     answers,
@@ -16,7 +17,7 @@ from synthneg.generate.jobs import (
 from synthneg.llm.ask import Answer, Asker, Failure, Job
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
-from synthneg.records import Query, Split
+from synthneg.records import Passage, Query, Split
 from synthneg.run import Run, Stage
 
 # What a query needs of its job: prompt, id and split of the passage. No text: thousands of these may wait.
@@ -39,38 +40,49 @@ async def write_queries(run: Run, asker: Asker) -> None:
         raise RunError(
             f"{run.folder}: no passage of the corpus was kept; rejects.jsonl says why of each"
         )
-    total = len(prompts) * min(run.config.corpus.limit or kept, kept) * settings.per_passage
+    total = len(prompts) * min(run.limit or kept, kept) * settings.per_passage
     with (
         run.stage("generate.queries", "queries.jsonl") as stage,
         Progress("queries", total, "queries") as progress,
     ):
-        asked = _asked(run, prompts)
+        asked = chain.from_iterable(
+            query_jobs(run.config, prompts, block) for block in blocks_of_chosen(run)
+        )
         async for about, job, outcome in answers(asker, asked, progress.advance):
             _keep(stage, about, job, outcome)
 
 
-def _asked(run: Run, prompts: Sequence[Prompt]) -> Iterator[tuple[About, Job]]:
-    settings = run.config.generate
-    for block in blocks_of_chosen(run):
-        for prompt, passage in product(prompts, block):
-            values = {"passage": shown(passage, settings.passage_chars)}
-            for number in range(settings.queries.per_passage):
-                id = f"{passage.id}:{prompt.kind}:{number}"
-                about = (prompt, passage.id, passage.split)
-                yield about, job_for(prompt, id, values, run.config.seed)
+def query_jobs(
+    config: RunConfig, prompts: Sequence[Prompt], block: Sequence[Passage]
+) -> Iterator[tuple[About, Job]]:
+    """Yield the jobs that ask for the queries of a block of passages, prompt by prompt."""
+    settings = config.generate
+    for prompt, passage in product(prompts, block):
+        values = {"passage": shown(passage, settings.passage_chars)}
+        for number in range(settings.queries.per_passage):
+            id = f"{passage.id}:{prompt.kind}:{number}"
+            yield (prompt, passage.id, passage.split), job_for(prompt, id, values, config.seed)
+
+
+def queries_of(about: About, job: Job, answer: Answer) -> list[Query]:
+    """Return the queries that a reply holds: one, or as many as it has lines."""
+    prompt, passage_id, split = about
+    origin = origin_of(prompt, answer, job.draws)
+    return [
+        Query(id, " ".join(text.split()), passage_id, split, origin)
+        for id, text in _named(job.id, answer.value)
+    ]
 
 
 def _keep(stage: Stage, about: About, job: Job, outcome: Answer | Failure) -> None:
     """Put into the books what a job has come to; a reply may hold several queries, a failure counts as one."""
-    prompt, passage_id, split = about
     if isinstance(outcome, Failure):
         stage.take()
         record_failure(stage, job.id, outcome)
         return
-    origin = origin_of(prompt, outcome, job.draws)
-    for id, text in _named(job.id, outcome.value):
+    for query in queries_of(about, job, outcome):
         stage.take()
-        stage.keep(Query(id, " ".join(text.split()), passage_id, split, origin))
+        stage.keep(query)
 
 
 def _named(id: str, value: str | list[str]) -> Iterator[tuple[str, str]]:
