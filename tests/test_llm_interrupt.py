@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -146,17 +147,14 @@ def test_a_signal_is_heard_while_all_comes_from_the_ledger(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_stop_at_any_moment_loses_no_reply(tmp_path: Path, seed: int) -> None:
-    """Stopped among short replies, bad ones and failures, every reply that the model gave is in the ledger."""
-    given = 0
+    """Stopped among short replies, bad ones and failures, every reply that was asked for is in the ledger."""
 
     def answer(request: Request) -> str:
-        nonlocal given
-        given += 1
         return "" if request.seed % 5 == 0 else "fine"
 
     backend = ScriptedBackend(answer, delay_s=lambda request: request.seed % 7 / 2000)
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    jobs = [Job(str(n), "t@1", (Message("user", str(n)),), {}, "text", n, {}) for n in range(5000)]
+    jobs = (Job(str(n), "t@1", (Message("user", str(n)),), {}, "text", n, {}) for n in count())
 
     async def work() -> None:
         asker = Asker(backend, ledger, LLMConfig(concurrency=16), 7)
@@ -166,8 +164,33 @@ def test_a_stop_at_any_moment_loses_no_reply(tmp_path: Path, seed: int) -> None:
 
     with pytest.raises(Stopped):
         asyncio.run(work())
-    assert ledger.totals().replies == given > 0
+    assert ledger.totals().replies == len(backend.asked) > 0
     ledger.close()
+
+
+def test_a_stop_while_others_are_about_to_be_sent_loses_no_reply(tmp_path: Path) -> None:
+    """Stopped at the moment when a slot comes free, the requests in flight are still waited for."""
+
+    async def work(ledger: Ledger, stop_at: int) -> int:
+        def answer(request: Request) -> str:
+            if request.seed == stop_at:
+                asker.stop()
+            return "fine"
+
+        backend = ScriptedBackend(answer, delay_s=lambda request: 0.001 + request.seed % 16 / 500)
+        asker = Asker(backend, ledger, LLMConfig(concurrency=16), 7)
+        jobs = [
+            Job(str(n), "t@1", (Message("user", str(n)),), {}, "text", n, {}) for n in range(500)
+        ]
+        with pytest.raises(Stopped):
+            async for _ in asker.ask(jobs, Progress("", None, "").advance):
+                await asyncio.sleep(0.003)  # whoever asks is busy with something else
+        return len(backend.asked)
+
+    for stop_at in range(0, 100, 7):
+        ledger = Ledger(tmp_path / f"{stop_at}.sqlite")
+        assert asyncio.run(work(ledger, stop_at)) == ledger.totals().replies
+        ledger.close()
 
 
 def test_in_another_thread_signals_are_left_alone(tmp_path: Path) -> None:
