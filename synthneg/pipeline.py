@@ -3,11 +3,10 @@
 What the stages after generation need is imported by their functions, so that `synthneg generate` asks at once.
 """
 
-import asyncio
 import platform
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,28 +18,26 @@ from synthneg.corpus.check import check
 from synthneg.corpus.read import read
 from synthneg.errors import RunError, SettingsError
 from synthneg.files import files_under, fingerprint, write_whole
+from synthneg.generate.asking import ask_within_budget, project_run
 from synthneg.generate.documents import write_documents
-from synthneg.generate.jobs import prompts_for
+from synthneg.generate.jobs import all_prompts
 from synthneg.generate.negatives import write_negatives
 from synthneg.generate.queries import write_queries
-from synthneg.llm.ask import Asker, Stopped
-from synthneg.llm.interrupt import stopping
+from synthneg.llm.budget import check_budget, cost_usd
 from synthneg.llm.ledger import Ledger
-from synthneg.llm.open import asking_config, check_backend, open_backend
+from synthneg.llm.open import check_backend
 from synthneg.progress import say, track
-from synthneg.prompts.file import Prompt
 from synthneg.records import Example, Passage, Reject
 from synthneg.run import STAGES, Run
 
 if TYPE_CHECKING:
     from synthneg.evaluate.collection import Collection
     from synthneg.evaluate.compare import Evaluation
+    from synthneg.generate.projection import Projection
     from synthneg.scoring.encoder import Encoder
 
 HELD_OUT = "held-out"
 _PACKAGES = ("datasets", "huggingface-hub", "sentence-transformers", "torch", "transformers")
-
-Writer = Callable[[Run, Asker], Awaitable[None]]
 
 
 def build(run: Run, until: str = STAGES[-1]) -> bool:
@@ -74,8 +71,9 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     if until not in STAGES:
         raise SettingsError(f"--until {until}: expected one of {', '.join(STAGES)}")
     wanted = _up_to(until)
-    _prompts(config)
+    all_prompts(config)
     if "generate.queries" in wanted:
+        check_budget(config.llm)
         check_backend(config.llm)
     if "verify.queries" in wanted:
         _check_models(config, "train" in wanted)
@@ -133,7 +131,7 @@ def _write_passages(run: Run) -> None:
 
 def generate_queries(run: Run) -> None:
     """Write queries.jsonl by asking the language model."""
-    _ask(run, write_queries)
+    ask_within_budget(run, write_queries)
     _must_keep(run, "generate.queries", "queries")
 
 
@@ -147,12 +145,12 @@ def check_queries(run: Run) -> None:
 
 def generate_documents(run: Run) -> None:
     """Write the graded documents of verified queries."""
-    _ask(run, write_documents)
+    ask_within_budget(run, write_documents)
 
 
 def generate_negatives(run: Run) -> None:
     """Write the hard negatives of verified queries."""
-    _ask(run, write_negatives)
+    ask_within_budget(run, write_negatives)
 
 
 def check_documents(run: Run) -> None:
@@ -228,35 +226,14 @@ _STEPS: dict[str, Callable[[Run], object]] = {
 }
 
 
-def _ask(run: Run, write: Writer) -> None:
-    """Let `write` ask the run's language model, with the run's ledger as memory.
+def plan(run: Run, count: int) -> "Projection":
+    """Return what the run will use, from a pilot of `count` passages; its replies count for the run.
 
     Raises:
-        KeyboardInterrupt: after Ctrl-C, when what was in flight is in the ledger.
+        SynthnegError: the corpus or the prompts cannot be read, or the model cannot be asked.
     """
-
-    async def work() -> None:
-        ledger = Ledger(run.file("ledger.sqlite"))
-        start = time.monotonic()
-        try:
-            backend = open_backend(run.config.llm, ledger)
-            try:
-                asker = Asker(
-                    backend, ledger, asking_config(run.config.llm), run.config.seed, run.asked_s
-                )
-                with stopping(asker):
-                    await write(run, asker)
-                run.from_ledger += asker.from_ledger
-            finally:
-                await backend.close()
-        finally:
-            run.asked_s += time.monotonic() - start
-            ledger.close()
-
-    try:
-        asyncio.run(work())
-    except (Stopped, asyncio.CancelledError) as error:
-        raise KeyboardInterrupt from error
+    read_corpus(run)
+    return project_run(run, count)
 
 
 def _encoder(run: Run) -> "Encoder":
@@ -296,15 +273,6 @@ def _must_keep(run: Run, stage: str, what: str) -> None:
         )
 
 
-def _prompts(config: RunConfig) -> list[Prompt]:
-    names = config.generate
-    return [
-        *prompts_for(names.queries.prompts, "query"),
-        *prompts_for(names.documents.prompts, "document"),
-        *prompts_for(names.negatives.prompts, "negative"),
-    ]
-
-
 def _inputs(config: RunConfig) -> str:
     """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version."""
     from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - as above
@@ -312,7 +280,7 @@ def _inputs(config: RunConfig) -> str:
     models = (find_model(config.verify.encoder), find_model(config.train.base_model))
     named = (config.corpus.path, config.llm.model, *models, *config.evaluate.collections)
     states = _states(*(path for path in dict.fromkeys(named) if path is not None))
-    tags = [prompt.tag for prompt in _prompts(config)]
+    tags = [prompt.tag for prompt in all_prompts(config)]
     return fingerprint(__version__, config.model_dump(mode="json"), tags, states)
 
 
@@ -361,7 +329,7 @@ def _finish(run: Run, inputs: str) -> None:
             "failed_tries": totals.failures,
             "tokens_in": totals.tokens_in,
             "tokens_out": totals.tokens_out,
-            "usd": None,  # not known: a server does not say what it charges
+            "usd": cost_usd(run.config.llm.price, totals.tokens_in, totals.tokens_out),
         },
         "versions": {"synthneg": __version__, "python": platform.python_version()}
         | {name: version(name) for name in _PACKAGES},

@@ -3,12 +3,12 @@
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from synthneg.config import RunConfig
 from synthneg.corpus.sample import choose
 from synthneg.errors import PromptError, RunError
-from synthneg.llm.ask import Advance, Answer, Asker, Failure, Job
+from synthneg.llm.ask import Advance, Answer, Failure, Job, Outcome
 from synthneg.prompts.file import Prompt
 from synthneg.prompts.render import Draws, draw, render, seed_of
 from synthneg.prompts.shelf import load
@@ -18,6 +18,14 @@ from synthneg.run import Run, Stage
 C = TypeVar("C")
 
 _BLOCK = 256  # passages
+
+
+class Asks(Protocol):
+    """Jobs in, outcomes out, in the order of the jobs: an `Asker`, or a `Replay` of what was answered before."""
+
+    def ask(self, jobs: Iterable[Job], ended: Advance) -> AsyncIterator[tuple[Job, Outcome]]:
+        """Yield each job with its outcome."""
+        ...
 
 
 def prompts_for(
@@ -41,6 +49,16 @@ def prompts_for(
     return prompts
 
 
+def all_prompts(config: RunConfig) -> list[Prompt]:
+    """Return the prompts of all stages; errors are those of `prompts_for`."""
+    names = config.generate
+    return [
+        *prompts_for(names.queries.prompts, "query"),
+        *prompts_for(names.documents.prompts, "document"),
+        *prompts_for(names.negatives.prompts, "negative"),
+    ]
+
+
 def job_for(prompt: Prompt, id: str, values: Mapping[str, Mapping[str, str]], run_seed: int) -> Job:
     """Return the job that asks `prompt` for the record `id`; all that is random in it depends on these arguments."""
     seed = seed_of(run_seed, id, prompt.tag)
@@ -50,7 +68,7 @@ def job_for(prompt: Prompt, id: str, values: Mapping[str, Mapping[str, str]], ru
 
 
 async def answers(
-    asker: Asker, asked: Iterable[tuple[C, Job]], ended: Advance
+    asker: Asks, asked: Iterable[tuple[C, Job]], ended: Advance
 ) -> AsyncIterator[tuple[C, Job, Answer | Failure]]:
     """Yield what each job was asked for, the job and its outcome, in their order; `ended` is as in `Asker.ask`."""
     contexts: deque[C] = deque()

@@ -7,7 +7,7 @@ So concurrency does not change a file. What the ledger knows is looked up for ma
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from synthneg.config import LLMConfig
 from synthneg.llm.base import Backend
 from synthneg.llm.budget import Budget
 from synthneg.llm.converse import Answer, Conversations, First, Job, Outcome
-from synthneg.llm.ledger import Ledger
+from synthneg.llm.ledger import Ledger, Spent
 from synthneg.llm.send import Failure, Sender, Stopped
 
 __all__ = ["Advance", "Answer", "Asker", "Failure", "Job", "Outcome", "Stopped"]
@@ -53,6 +53,7 @@ class Asker:
         run_seed: int,
         asked_s: float = 0.0,
     ) -> None:
+        self._ledger = ledger
         budget = Budget(config, ledger.totals(), asked_s)
         self._sender = Sender(backend, ledger, config, budget)
         self._talks = Conversations(self._sender, ledger, run_seed, config.reasks)
@@ -66,6 +67,19 @@ class Asker:
     def from_ledger(self) -> int:
         """Replies that did not have to be asked for."""
         return self._talks.from_ledger
+
+    @property
+    def sent(self) -> int:
+        """Requests that were sent, each try counted."""
+        return self._sender.sent
+
+    def listen(self, heard: Callable[[Job, str], None]) -> None:
+        """Tell `heard` of each reply that a job takes, by its key, from now on."""
+        self._talks.heard = heard
+
+    def spent(self, keys: Sequence[str]) -> Spent:
+        """Return what the requests with these keys have used."""
+        return self._ledger.spent(keys)
 
     def stop(self) -> int:
         """Send nothing more; `ask` ends when what is in flight is answered. Return how many requests that are."""

@@ -1,15 +1,15 @@
 """The conversation that makes one record: open turns, askings anew, and replies of which only a part is of use."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from synthneg.llm.again import again
 from synthneg.llm.base import TOO_LONG, Reply, Request
 from synthneg.llm.keys import key_of
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.parse import Parsed, Problem, parse
-from synthneg.llm.send import Failure, Sender
+from synthneg.llm.send import Failure
 from synthneg.prompts.head import Form
 from synthneg.prompts.render import Message, seed_of
 
@@ -63,6 +63,16 @@ class First(NamedTuple):
     reply: Reply | None
 
 
+class Sends(Protocol):
+    """Sends what the ledger does not have; `Sender` does, and what only reads the ledger says why not."""
+
+    identity: str
+
+    async def send(self, key: str, request: Request) -> Reply | Failure:
+        """Return the reply, or why there is none."""
+        ...
+
+
 class Conversations:
     """Holds the conversations of one run with one backend.
 
@@ -73,8 +83,9 @@ class Conversations:
         reasks: further askings when a reply is of no use.
     """
 
-    def __init__(self, sender: Sender, ledger: Ledger, run_seed: int, reasks: int) -> None:
+    def __init__(self, sender: Sends, ledger: Ledger, run_seed: int, reasks: int) -> None:
         self.from_ledger = 0
+        self.heard: Callable[[Job, str], None] | None = None  # told of each reply that a job takes
         self._sender, self._ledger = sender, ledger
         self._run_seed, self._reasks = run_seed, reasks
 
@@ -98,12 +109,14 @@ class Conversations:
         if isinstance(parsed, Problem) or parsed.missing:
             return None
         self.from_ledger += 1
+        if self.heard is not None:
+            self.heard(job, first.key)
         return Answer(parsed.value, first.reply, _asked(first))
 
     async def outcome(self, job: Job, first: First | None) -> Outcome:
         """Answer the open turns of a job one after the other, then ask for its reply."""
         if first is not None:
-            return await self._answer(job.form, first)
+            return await self._answer(job, job.form, first)
         said: list[Message] = []
         for number, message in enumerate(job.messages):
             if message.content is not None:
@@ -112,18 +125,18 @@ class Conversations:
             # What leads up to this turn may be the same for every record: it is then asked once for all.
             seed = seed_of(self._run_seed, job.tag, number)
             turn = Request(tuple(said), job.sampling, seed, None)
-            outcome = await self._answer("text", self._beginning(turn))
+            outcome = await self._answer(job, "text", self._beginning(turn))
             if isinstance(outcome, Failure):
                 return outcome
             said.append(Message("assistant", outcome.value))
         last = Request(tuple(said), job.sampling, job.seed, _schema(job.form))
-        return await self._answer(job.form, self._beginning(last))
+        return await self._answer(job, job.form, self._beginning(last))
 
     def _beginning(self, request: Request) -> First:
         key = key_of(self._sender.identity, request)
         return First(request, key, self._ledger.get(key))
 
-    async def _answer(self, form: Form, begun: First) -> Outcome:
+    async def _answer(self, job: Job, form: Form, begun: First) -> Outcome:
         """Ask until a reply is of use, with another seed each time, at most 1 + reasks times."""
         pieces, now = _Pieces(form), begun
         for attempt in range(1, 2 + self._reasks):
@@ -133,6 +146,8 @@ class Conversations:
                 ours = attempt > 1 and reply.reason == TOO_LONG
                 return pieces.answer() or (pieces.failure() if ours else reply)
             self.from_ledger += now.reply is not None
+            if self.heard is not None:
+                self.heard(job, now.key)
             parsed = parse(reply, form, _stop(begun.request.sampling))
             problem = pieces.add(parsed, reply, _asked(now))
             if problem is None:

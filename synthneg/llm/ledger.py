@@ -56,6 +56,15 @@ class Totals(NamedTuple):
     failures: int  # tries without a reply
 
 
+class Spent(NamedTuple):
+    """What some requests have used."""
+
+    requests: int  # failed tries included
+    tokens_in: int
+    tokens_out: int
+    seconds: float  # of the replies, one after the other
+
+
 class Stored(NamedTuple):
     """A reply with what was asked, as `synthneg show` prints them."""
 
@@ -149,6 +158,18 @@ class Ledger:
         said, shared = (orjson.loads(part) for part in rows[0])
         _, before, sampling, _ = shared
         return Stored([*before, said], sampling, reply)
+
+    def spent(self, keys: Sequence[str]) -> Spent:
+        """Return what the requests with these keys have used."""
+        some = [bytes.fromhex(key) for key in keys]
+        marks = ",".join("?" * len(some))
+        [used] = self._rows(
+            "SELECT count(*), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0), coalesce(sum(seconds), 0.0)"
+            f" FROM replies WHERE key IN ({marks})",
+            some,
+        )
+        [(failed,)] = self._rows(f"SELECT count(*) FROM failures WHERE key IN ({marks})", some)
+        return Spent(used[0] + failed, *used[1:])
 
     def totals(self) -> Totals:
         """Return what the run has cost so far, over all its starts."""

@@ -52,6 +52,7 @@ class Sender:
 
     def __init__(self, backend: Backend, ledger: Ledger, config: LLMConfig, budget: Budget) -> None:
         self.identity = backend.identity
+        self.sent = 0  # requests, each try counted
         self.stopping = False
         self.sent_since: dict[
             asyncio.Task[object], float
@@ -182,6 +183,7 @@ class Sender:
         retry_after_s = None
         try:
             self._check_that_more_may_be_sent()
+            self.sent += 1
             reply = await self._backend.complete(request)
             outcome = "done"
             self._budget.count(reply)

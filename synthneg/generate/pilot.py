@@ -1,0 +1,119 @@
+"""A pilot: a few passages taken through all that is asked for, to learn what each of them uses.
+
+Its requests are those of the real run, so its replies are in the ledger when the run comes to them. It checks nothing:
+documents are asked for as if every query had passed.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from synthneg.corpus.sample import choose
+from synthneg.errors import BackendError
+from synthneg.generate.jobs import answers, document_jobs, prompts_for
+from synthneg.generate.queries import queries_of, query_jobs
+from synthneg.llm.ask import Answer, Asker, Failure, Job
+from synthneg.progress import Progress
+from synthneg.prompts.file import Prompt
+from synthneg.records import Passage, Query
+from synthneg.run import Run
+
+C = TypeVar("C")
+STAGE_OF = {
+    "query": "generate.queries",
+    "document": "generate.documents",
+    "negative": "generate.negatives",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What one passage has used of the model for one prompt, askings anew and failed tries included."""
+
+    stage: str
+    prompt: str
+    requests: int
+    tokens_in: int
+    tokens_out: int
+    seconds: float  # of all its requests, one after the other
+
+
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """What was found: for each passage what it used, and how many replies were asked for now."""
+
+    passages: tuple[tuple[Use, ...], ...]
+    asked_now: int
+
+
+async def pilot(run: Run, asker: Asker, count: int) -> Pilot:
+    """Ask all prompts for `count` passages: those that a run with that limit would choose.
+
+    Raises:
+        BackendError: nothing was answered, or the budget ends within the pilot.
+    """
+    config = run.config
+    block = list(choose(lambda: run.read("passages.jsonl", Passage), count, "random", config.seed))
+    keys: dict[str, set[str]] = {}
+    asker.listen(lambda job, key: keys.setdefault(job.id, set()).add(key))
+    of_job: dict[str, tuple[str, Prompt]] = {}  # passage and prompt
+    names = config.generate
+    passage_of = {passage.id: passage for passage in block}
+    pairs: list[tuple[Query, Passage]] = []
+    before = asker.sent
+
+    prompts = prompts_for(names.queries.prompts, "query")
+    jobs = list(query_jobs(config, prompts, block))
+    of_job |= {job.id: (about[1], about[0]) for about, job in jobs}
+    async for about, job, answer in _answered(asker, jobs, "pilot: queries"):
+        pairs += [(query, passage_of[query.passage_id]) for query in queries_of(about, job, answer)]
+
+    prompts = [
+        *prompts_for(names.documents.prompts, "document"),
+        *prompts_for(names.negatives.prompts, "negative"),
+    ]
+    passage_id_of = {query.id: query.passage_id for query, _ in pairs}
+    more = list(document_jobs(config, prompts, pairs))
+    of_job |= {job.id: (passage_id_of[query_id], prompt) for (prompt, query_id), job in more}
+    async for _ in _answered(asker, more, "pilot: documents"):
+        pass
+    return Pilot(
+        tuple(_uses(asker, passage.id, of_job, keys) for passage in block), asker.sent - before
+    )
+
+
+async def _answered(
+    asker: Asker, jobs: Sequence[tuple[C, Job]], name: str
+) -> AsyncIterator[tuple[C, Job, Answer]]:
+    failures: list[Failure] = []
+    with Progress(name, len(jobs), "records") as progress:
+        async for about, job, outcome in answers(asker, jobs, progress.advance):
+            if isinstance(outcome, Answer):
+                yield about, job, outcome
+            else:
+                failures.append(outcome)
+    over = next((failure for failure in failures if failure.reason == "budget"), None)
+    if over is not None:
+        raise BackendError(
+            f"the budget does not reach through a pilot of a few passages ({over.detail}); raise it, or take it away"
+        )
+    if jobs and len(failures) == len(jobs):
+        raise BackendError(
+            f"{name}: none of {len(jobs)} records was answered ({failures[0].reason}: {failures[0].detail});"
+            " see that the model can do what the prompts ask"
+        )
+
+
+def _uses(
+    asker: Asker, passage_id: str, of_job: dict[str, tuple[str, Prompt]], keys: dict[str, set[str]]
+) -> tuple[Use, ...]:
+    """Return what a passage has used, prompt by prompt."""
+    of_prompt: dict[Prompt, set[str]] = {}
+    for job_id, (passage, prompt) in of_job.items():
+        if passage == passage_id:
+            of_prompt.setdefault(prompt, set()).update(keys.get(job_id, ()))
+    uses = []
+    for prompt, some in of_prompt.items():
+        spent = asker.spent(sorted(some))
+        uses.append(Use(STAGE_OF[prompt.head.makes], prompt.name, *spent))
+    return tuple(uses)

@@ -1,0 +1,165 @@
+"""From a pilot of a few passages to what the whole run will use, with intervals, and to how far a budget reaches.
+
+Each total is N times the mean over the pilot's passages, with Student's t interval for it and the correction for
+drawing without replacement from N (Cochran, Sampling Techniques, 1977, 2.7-2.8).
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from synthneg.config import LLMConfig
+from synthneg.generate.pilot import Pilot, Use
+from synthneg.llm.budget import cost_usd
+
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A total, and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a prompt, or all of them, will use over the whole run. Tokens as the server counts them, time in seconds."""
+
+    stage: str
+    prompt: str
+    requests: Estimate
+    tokens_in: Estimate
+    tokens_out: Estimate
+    usd: Estimate | None  # None: a price is not known
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What a run will use: by prompt, in total, and in time."""
+
+    passages: int
+    pilot_passages: int
+    pass_rate: (
+        float | None
+    )  # measured share of queries that pass their checks; None: all are taken to pass
+    rows: tuple[Row, ...]
+    total: Row
+    seconds: Estimate
+    affords: int | None  # passages that the budget affords; None: no budget
+
+
+def project(pilot: Pilot, passages: int, config: LLMConfig, pass_rate: float | None) -> Projection:
+    """Return what a run over `passages` passages will use.
+
+    Args:
+        pilot: what was measured.
+        passages: how many get queries, N.
+        config: concurrency, limits a minute, prices and budget.
+        pass_rate: share of queries that get documents, in [0, 1]; None where it is not known yet: then all do.
+    """
+    share = {"generate.queries": 1.0}
+    weight = 1.0 if pass_rate is None else pass_rate
+
+    def summed(wanted: Callable[[Use], bool], what: Callable[[Use], float]) -> list[float]:
+        return [
+            sum(what(use) * share.get(use.stage, weight) for use in uses if wanted(use))
+            for uses in pilot.passages
+        ]
+
+    def row(stage: str, prompt: str, wanted: Callable[[Use], bool]) -> Row:
+        def total(what: Callable[[Use], float]) -> Estimate:
+            return estimate(summed(wanted, what), passages)
+
+        return Row(
+            stage,
+            prompt,
+            total(lambda use: use.requests),
+            total(lambda use: use.tokens_in),
+            total(lambda use: use.tokens_out),
+            None if cost_usd(config.price, 0, 0) is None else total(lambda use: _usd(use, config)),
+        )
+
+    kinds = list(dict.fromkeys((use.stage, use.prompt) for uses in pilot.passages for use in uses))
+    rows = tuple(
+        row(stage, prompt, lambda use, kind=(stage, prompt): (use.stage, use.prompt) == kind)  # type: ignore[misc]
+        for stage, prompt in kinds
+    )
+    whole = row("total", "", lambda use: True)
+    busy = estimate(summed(lambda use: True, lambda use: use.seconds), passages)
+    return Projection(
+        passages,
+        len(pilot.passages),
+        pass_rate,
+        rows,
+        whole,
+        _time(busy, whole, config),
+        _affords(pilot, passages, config, summed),
+    )
+
+
+def estimate(values: Sequence[float], population: int) -> Estimate:
+    """Return the total over `population` of which `values` are a sample drawn without replacement.
+
+    >>> estimate([2.0, 2.0, 2.0], 10)
+    Estimate(mean=20.0, low=20.0, high=20.0)
+    """
+    count, mean = len(values), statistics.fmean(values)
+    if count < 2 or count >= population:
+        return Estimate(mean * population, mean * population, mean * population)
+    from scipy.special import stdtrit  # noqa: PLC0415  # heavy, and needed for this alone
+
+    left = math.sqrt(1 - count / population)
+    half = stdtrit(count - 1, (1 + _CONFIDENCE) / 2) * statistics.stdev(values) / math.sqrt(count)
+    half = float(half) * left
+    least = sum(values) / population  # what the pilot has used already is used for certain
+    return Estimate(
+        mean * population, max(mean - half, least) * population, (mean + half) * population
+    )
+
+
+def _usd(use: Use, config: LLMConfig) -> float:
+    return cost_usd(config.price, use.tokens_in, use.tokens_out) or 0.0
+
+
+def _time(busy: Estimate, whole: Row, config: LLMConfig) -> Estimate:
+    """Return the seconds that asking takes: with all slots at work, and not faster than the limits a minute allow."""
+    limits = (
+        (config.requests_per_minute, whole.requests),
+        (config.input_tokens_per_minute, whole.tokens_in),
+        (config.output_tokens_per_minute, whole.tokens_out),
+    )
+
+    def bound(of: Callable[[Estimate], float]) -> float:
+        by_rate = [60 * of(total) / limit for limit, total in limits if limit is not None]
+        return max(of(busy) / config.concurrency, *by_rate, 0.0)
+
+    return Estimate(bound(lambda e: e.mean), bound(lambda e: e.low), bound(lambda e: e.high))
+
+
+def _affords(
+    pilot: Pilot,
+    passages: int,
+    config: LLMConfig,
+    summed: Callable[[Callable[[Use], bool], Callable[[Use], float]], list[float]],
+) -> int | None:
+    """Return how many passages the budget affords, if each uses as much as the upper end of the interval says."""
+    budget = config.budget
+    limits: list[tuple[float | None, Callable[[Use], float]]] = [
+        (budget.requests, lambda use: use.requests),
+        (budget.tokens, lambda use: use.tokens_in + use.tokens_out),
+        (budget.usd, lambda use: _usd(use, config)),
+        (
+            budget.minutes and budget.minutes * 60 * config.concurrency,
+            lambda use: use.seconds,
+        ),
+    ]
+    reach = [
+        limit / (estimate(summed(lambda use: True, what), passages).high / passages)
+        for limit, what in limits
+        if limit is not None and estimate(summed(lambda use: True, what), passages).high > 0
+    ]
+    return min(passages, max(1, math.floor(min(reach)))) if reach else None
