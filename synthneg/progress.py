@@ -17,10 +17,10 @@ _TERMINAL_EVERY_S = 0.2
 _LOG_EVERY_S = 10.0
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Return a length of time as people read it.
 
-    >>> _clock(3671), _clock(71), _clock(9)
+    >>> clock(3671), clock(71), clock(9)
     ('1:01:11', '1:11', '0:09')
     """
     minutes, rest = divmod(int(seconds), 60)
@@ -74,9 +74,9 @@ class Progress:
         speed = f"{rate:,.0f}/s" if rate >= 10 else f"{rate * 60:,.1f}/min"
         left = ""
         if self.total is not None and 0 < self.done < self.total:
-            left = f", {_clock((self.total - self.done) / rate)} left"
+            left = f", {clock((self.total - self.done) / rate)} left"
         elif self.total is None or self.done >= self.total:
-            left = f", took {_clock(seconds)}"
+            left = f", took {clock(seconds)}"
         note = f" · {self.note}" if self.note else ""
         return f"{self.stage}  {self.done:,}{of} {self.unit}  {speed}{left}{note}"
 

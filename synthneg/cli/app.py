@@ -2,7 +2,7 @@
 
 import typer
 
-from synthneg.cli import data, demo, init, inspect, prompts, run
+from synthneg.cli import data, demo, init, inspect, plan, prompts, run
 
 # Plain help: rich would double the time until the first line.
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 app.command(short_help="the whole path on this machine alone")(demo.demo)
 app.command(short_help="write a commented settings file")(init.init)
+app.command(short_help="what a run will cost and take")(plan.plan)
 app.command(short_help="all stages, or those still missing")(run.run)
 app.command(short_help="ask the language model")(run.generate)
 app.command(short_help="check queries and documents")(run.verify)

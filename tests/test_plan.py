@@ -1,0 +1,159 @@
+"""What a run will use, from a pilot; and runs that end at their budget with a dataset that is whole."""
+
+import json
+from collections import Counter
+from math import sqrt
+
+import datasets
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from world import RUN, World, answered
+
+from synthneg.config import LLMConfig
+from synthneg.errors import SettingsError
+from synthneg.generate.pilot import Pilot, Use
+from synthneg.generate.projection import Estimate, estimate, project
+from synthneg.llm.base import Reply
+from synthneg.llm.budget import Budget, check_budget, cost_usd
+from synthneg.llm.ledger import Totals
+
+PRICE = {"input": 1.0, "output": 2.0}
+
+
+def use(stage: str, tokens: int) -> Use:
+    """Return what a passage used: one request of so many tokens in, half as many out, in one second."""
+    return Use(stage, stage, 1, tokens, tokens // 2, 1.0)
+
+
+def pilot_of(*tokens: int) -> Pilot:
+    """Return a pilot whose passages used so many tokens, for a query and for a document alike."""
+    both = ("generate.queries", "generate.negatives")
+    return Pilot(tuple(tuple(use(stage, n) for stage in both) for n in tokens), asked_now=0)
+
+
+def test_a_total_has_the_t_interval_of_a_sample_from_a_finite_population() -> None:
+    """By hand: mean 4, s 2, n 3 of N 12, t(2) 4.3027: half = 4.3027 · 2/√3 · √(1 − 3/12) a passage."""
+    total = estimate([2.0, 4.0, 6.0], 12)
+    half = 4.3026527 * 2 / sqrt(3) * sqrt(0.75) * 12
+    assert total.mean == pytest.approx(48)
+    assert total.high == pytest.approx(48 + half)
+    assert total.low == pytest.approx(12)  # 48 - half is less than the pilot itself has used
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=2, max_size=20), st.integers(0, 1000))
+def test_an_interval_holds_its_mean(values: list[float], more: int) -> None:
+    """Low ≤ mean ≤ high, never below what the pilot has used; of a whole population nothing is uncertain."""
+    total = estimate(values, len(values) + more)
+    assert total.low <= total.mean * (1 + 1e-9)
+    assert total.mean <= total.high * (1 + 1e-9)
+    assert total.low >= sum(values) * (1 - 1e-9)
+    if not more:
+        assert total.low == total.mean == total.high == pytest.approx(sum(values))
+
+
+def test_a_projection_counts_what_is_paid_and_waited_for() -> None:
+    """Equal passages: 100 of them use 100 times as much; half the queries passing halves what documents use."""
+    config = LLMConfig(concurrency=4, price=PRICE)
+    whole = project(pilot_of(1000, 1000, 1000), 100, config, None)
+    half = project(pilot_of(1000, 1000, 1000), 100, config, 0.5)
+    assert whole.total.requests == Estimate(200, 200, 200)
+    assert whole.total.usd is not None
+    assert whole.total.usd.mean == pytest.approx(200 * (1000 * 1 + 500 * 2) / 1e6)
+    assert whole.seconds.mean == pytest.approx(200 / 4)
+    assert half.total.tokens_in.mean == pytest.approx(150_000)
+    assert [row.stage for row in whole.rows] == ["generate.queries", "generate.negatives"]
+
+
+def test_a_limit_a_minute_bounds_the_time() -> None:
+    """200 requests at 20 a minute take ten minutes, however many may be in flight."""
+    config = LLMConfig(concurrency=1000, requests_per_minute=20)
+    assert project(pilot_of(10, 10), 100, config, None).seconds.mean == pytest.approx(600)
+
+
+def test_a_price_that_is_not_given_is_not_known() -> None:
+    """Money without both prices is unknown, not nothing; a budget in it is refused."""
+    assert project(pilot_of(10, 10), 100, LLMConfig(), None).total.usd is None
+    assert cost_usd(LLMConfig(price={"input": 1.0}).price, 5, 5) is None
+    with pytest.raises(SettingsError, match=r"llm\.budget\.usd needs llm\.price"):
+        check_budget(LLMConfig(budget={"usd": 1}, price={"input": 1.0}))
+
+
+@pytest.mark.parametrize(
+    ("budget", "affords"),
+    [({"requests": 60}, 30), ({"tokens": 30_000}, 10), ({"usd": 0.02}, 5), ({"requests": 1}, 1)],
+)
+def test_a_budget_affords_whole_passages(budget: dict[str, float], affords: int) -> None:
+    """Each passage takes 2 requests, 3,000 tokens and 0.004 USD; a budget for half of one still affords one."""
+    config = LLMConfig(budget=budget, price=PRICE)
+    assert project(pilot_of(1000, 1000, 1000), 100, config, None).affords == affords
+
+
+@given(
+    st.integers(1, 50),
+    st.lists(st.tuples(st.integers(1, 90), st.integers(0, 90)), min_size=60, max_size=60),
+    st.integers(200, 3000),
+)
+def test_requests_in_flight_are_reserved_for(
+    width: int, replies: list[tuple[int, int]], tokens: int
+) -> None:
+    """However many are in flight, the budget is overrun by less than those in flight may differ from the mean."""
+    budget = Budget(LLMConfig(budget={"tokens": tokens}), Totals(0, 0, 0, 0))
+    used = 0
+    in_flight: list[tuple[int, int]] = []
+    left = list(replies)
+    while left or in_flight:
+        if left and len(in_flight) < width and budget.used_up(len(in_flight)) is None:
+            in_flight.append(left.pop())
+        elif in_flight:
+            tokens_in, tokens_out = in_flight.pop(0)
+            used += tokens_in + tokens_out
+            budget.count(Reply("", "stop", tokens_in, tokens_out, "m"))
+        else:
+            break
+    assert used <= tokens + (width + 1) * 180
+
+
+@pytest.mark.slow
+def test_a_pilot_is_asked_once_and_counts_for_the_run(world: World) -> None:
+    """A second `plan` asks nothing; the run asks for nothing that the pilot asked for."""
+    command = ["plan", "--outputs", "planned", "--pilot", "5", "--json"]
+    start = len(world.asked())
+    first = json.loads(world.synthneg(*command).stdout)
+    pilot = world.asked()[start:]
+    again = json.loads(world.synthneg(*command).stdout)
+    assert world.asked()[start:] == pilot
+    assert first == again
+    assert first["pilot_passages"] == 5
+    assert first["total"]["usd"] is None
+    assert first["total"]["requests"]["mean"] == pytest.approx(len(pilot) / 5 * first["passages"])
+    world.synthneg("generate", "--outputs", "planned")
+    assert not set(pilot) & set(world.asked()[start + len(pilot) :])
+    assert max(Counter(world.asked()[start:]).values()) == 1
+
+
+@pytest.mark.slow
+def test_a_run_within_a_budget_ends_in_a_dataset_with_negatives(world: World) -> None:
+    """A budget for a third of the run gives a whole dataset of fewer passages; raised, the same command goes on."""
+    tight = ["run", "--until", "export", "--outputs", "budget", "--set", "llm.budget.requests=90"]
+    start = len(world.asked())
+    done = world.synthneg(*tight)
+    asked = len(world.asked()) - start
+    assert asked <= 90
+    assert "the budget affords about" in done.stderr
+    folder = world.run_folder("budget")
+    books = json.loads((folder / "books.json").read_text())
+    assert 12 <= books["generate.queries"]["in"] < 102
+    triplets = datasets.load_dataset(str(folder / "dataset"), "triplet", split="train")
+    assert len(triplets) > 0
+    assert all(row["negative"] for row in triplets)
+
+    world.synthneg(*tight)
+    assert len(world.asked()) - start == asked
+    stored = answered(folder)
+    loose = [*tight[:-1], "llm.budget.requests=100000"]
+    world.synthneg(*loose)
+    assert not stored & set(world.asked()[start + asked :])
+    books = json.loads((folder / "books.json").read_text())
+    assert books["generate.queries"]["in"] == 102
+    assert folder.name == RUN
