@@ -3,6 +3,7 @@
 from itertools import chain
 
 from synthneg.generate.jobs import (
+    Asks,
     answers,
     count_of_verified,
     document_jobs,
@@ -11,7 +12,7 @@ from synthneg.generate.jobs import (
     record_failure,
     verified,
 )
-from synthneg.llm.ask import Answer, Asker, Failure, Job
+from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import Document
@@ -20,7 +21,7 @@ from synthneg.run import Run, Stage
 _POSITIVE_GRADE = 3
 
 
-async def write_documents(run: Run, asker: Asker) -> None:
+async def write_documents(run: Run, asker: Asks) -> None:
     """Write to documents.jsonl the positives of all verified queries, then their graded documents.
 
     Raises:

@@ -3,6 +3,7 @@
 from itertools import chain
 
 from synthneg.generate.jobs import (
+    Asks,
     answers,
     count_of_verified,
     document_jobs,
@@ -11,7 +12,7 @@ from synthneg.generate.jobs import (
     record_failure,
     verified,
 )
-from synthneg.llm.ask import Asker, Failure
+from synthneg.llm.ask import Failure
 from synthneg.progress import Progress
 from synthneg.records import Document
 from synthneg.run import Run
@@ -19,7 +20,7 @@ from synthneg.run import Run
 _NEGATIVE_GRADE = 1
 
 
-async def write_negatives(run: Run, asker: Asker) -> None:
+async def write_negatives(run: Run, asker: Asks) -> None:
     """Write the hard negatives of all verified queries to documents.jsonl.
 
     Raises:

@@ -6,6 +6,7 @@ from itertools import chain, product
 from synthneg.config import RunConfig
 from synthneg.errors import RunError
 from synthneg.generate.jobs import (
+    Asks,
     answers,
     blocks_of_chosen,
     job_for,
@@ -14,7 +15,7 @@ from synthneg.generate.jobs import (
     record_failure,
     shown,
 )
-from synthneg.llm.ask import Answer, Asker, Failure, Job
+from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import Passage, Query, Split
@@ -24,7 +25,7 @@ from synthneg.run import Run, Stage
 About = tuple[Prompt, str, Split]
 
 
-async def write_queries(run: Run, asker: Asker) -> None:
+async def write_queries(run: Run, asker: Asks) -> None:
     """Write queries.jsonl: the queries of the chosen passages, in blocks of passages and there prompt by prompt.
 
     Raises:

@@ -1,0 +1,46 @@
+"""A ledger to look back on: who answered, and why tries failed. Nothing is written."""
+
+from pathlib import Path
+
+import orjson
+
+from synthneg.llm.ledger import Ledger
+
+
+class History(Ledger):
+    """The ledger in `file`, opened for reading alone.
+
+    Args:
+        file: a ledger that is there; another process may be at work in it.
+    """
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file, read_only=True)
+
+    def reasons(self) -> dict[str, int]:
+        """Return how many tries failed for each reason, the most frequent first."""
+        return dict(
+            self._rows("SELECT reason, count(*) FROM failures GROUP BY 1 ORDER BY 2 DESC, 1", [])
+        )
+
+    def identities(self) -> list[str]:
+        """Return the backends that have answered, the one that did last at first."""
+        last = "SELECT body FROM shared WHERE id = (SELECT shared FROM replies ORDER BY rowid DESC LIMIT 1)"
+        bodies = [
+            *self._rows(last, []),
+            *self._rows("SELECT body FROM shared ORDER BY id DESC", []),
+        ]
+        return list(dict.fromkeys(str(orjson.loads(body)[0]) for (body,) in bodies))
+
+    def dialects(self) -> dict[str, str]:
+        """Return what was learnt of how servers take a request, by backend."""
+        return dict(self._rows("SELECT subject, value FROM facts WHERE name = 'dialect'", []))
+
+    def open_batches(self) -> list[tuple[str, int]]:
+        """Return each batch that is not settled: the server's name of it, and how many replies it owes."""
+        found = []
+        rows = self._rows("SELECT name, value FROM facts WHERE subject LIKE 'batches of %'", [])
+        for name, value in rows:
+            owed = sum(not fact.startswith("shared ") for fact in self.facts(f"batch {name}"))
+            found.append((orjson.loads(value)["id"] or "not yet submitted", owed))
+        return found
