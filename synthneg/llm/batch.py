@@ -13,21 +13,18 @@ import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
 
-import orjson
-
 from synthneg.config import LLMConfig
 from synthneg.errors import BackendError, SynthnegError
 from synthneg.llm.base import Reply, Request, Transient, Unanswerable
 from synthneg.llm.batch_api import BatchApi, line_of
 from synthneg.llm.batch_course import Course, Tools
 from synthneg.llm.batch_memory import OpenBatch, OpenBatches
-from synthneg.llm.http import _key, _only_model, check_server
+from synthneg.llm.http import check_server, only_model, read_key
 from synthneg.llm.keys import key_of
 from synthneg.llm.ledger import Ledger
-from synthneg.llm.wire import Dialect, Misunderstood
+from synthneg.llm.wire import Dialect, Misunderstood, known_dialect, remember_dialect
 from synthneg.progress import say
 
-_DIALECT = "dialect"
 _MOST_BYTES = 150_000_000  # OpenAI takes 200 MB
 _QUIET_S = 0.5
 _TICK_S = 0.05
@@ -61,8 +58,8 @@ class BatchBackend:
         self._memory = OpenBatches(ledger, identity)
         self._tools = Tools(api, self._memory, ledger, identity, model, config.batch.poll_s)
         self._most = config.batch.requests
-        known = ledger.fact(identity, _DIALECT)
-        self._dialect = Dialect(**orjson.loads(known)) if known else Dialect()
+        known = known_dialect(ledger, identity)
+        self._dialect = known or Dialect()
         self._sure = known is not None
         self._waits: dict[str, _Wait] = {}
         self._queue: dict[str, Request] = {}
@@ -241,7 +238,7 @@ class BatchBackend:
 
     def _learn(self, dialect: Dialect) -> None:
         self._dialect, self._sure = dialect, True
-        self._tools.ledger.learn(self.identity, _DIALECT, orjson.dumps(dialect).decode())
+        remember_dialect(self._tools.ledger, self.identity, dialect)
 
 
 def _fail(wait: _Wait, error: BaseException) -> None:
@@ -256,7 +253,7 @@ def open_batches(config: LLMConfig, ledger: Ledger) -> BatchBackend:
         SettingsError: see `check_server`.
         BackendError: the server offers several models and none was chosen, or it cannot be asked.
     """
-    address, key = check_server(config), _key(config.api_key_env)
-    model = config.model or _only_model(address, key, config.api_key_env)
+    address, key = check_server(config), read_key(config.api_key_env)
+    model = config.model or only_model(address, key, config.api_key_env)
     api = BatchApi(address, key, config.api_key_env)
     return BatchBackend(api, model, f"{address} {model}", config, ledger)

@@ -19,11 +19,18 @@ from synthneg.llm.base import Reply, Request, Transient
 from synthneg.llm.connection import Connections, Unreachable
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.secret import Secret
-from synthneg.llm.wire import Dialect, Misunderstood, body_of, refusal_of, reply_of
+from synthneg.llm.wire import (
+    Dialect,
+    Misunderstood,
+    body_of,
+    known_dialect,
+    refusal_of,
+    remember_dialect,
+    reply_of,
+)
 
 _SECRET_FROM_CHARS = 16
 _MISSING_KEY = "none"
-_DIALECT = "dialect"
 _PROBE_S = 0.5
 _TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 
@@ -57,8 +64,8 @@ class HttpBackend:
         self._connections: Connections | None = None
         self._connected = False
         self._memory = memory
-        known = memory.fact(identity, _DIALECT) if memory else None
-        self._dialect = Dialect(**orjson.loads(known)) if known else Dialect()
+        known = known_dialect(memory, identity) if memory else None
+        self._dialect = known or Dialect()
         self._probe: asyncio.Event | None = None  # set when the dialect is known to be understood
         self._sure = known is not None
 
@@ -93,7 +100,7 @@ class HttpBackend:
     def _learn(self, dialect: Dialect) -> None:
         self._sure = True
         if self._memory is not None:
-            self._memory.learn(self.identity, _DIALECT, orjson.dumps(dialect).decode())
+            remember_dialect(self._memory, self.identity, dialect)
 
     def waits_for(self) -> str:
         """Return ""; see `Backend`."""
@@ -194,12 +201,12 @@ def open_server(config: LLMConfig, memory: Ledger | None = None) -> HttpBackend:
         SettingsError: see `check_server`.
         BackendError: the server offers several models and none was chosen, or it cannot be asked.
     """
-    address, key = check_server(config), _key(config.api_key_env)
-    model = config.model or _only_model(address, key, config.api_key_env)
+    address, key = check_server(config), read_key(config.api_key_env)
+    model = config.model or only_model(address, key, config.api_key_env)
     return HttpBackend(address, model, f"{address} {model}", key, config, memory)
 
 
-def _key(variable: str) -> str | None:
+def read_key(variable: str) -> str | None:
     """Return the key, without the line's end that a file gives it; None where there is none."""
     key = os.environ.get(variable, "").strip()
     if not (key.isascii() and key.isprintable()):
@@ -209,7 +216,8 @@ def _key(variable: str) -> str | None:
     return key or None
 
 
-def _only_model(base_url: str, key: str | None, variable: str) -> str:
+def only_model(base_url: str, key: str | None, variable: str) -> str:
+    """Return the name of the one model that a server offers, or raise BackendError."""
     # heavy, and needed for this question alone
     from openai import APIError, OpenAI  # noqa: PLC0415
 

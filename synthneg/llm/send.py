@@ -98,7 +98,10 @@ class Sender:
 
     def waits_for(self) -> str:
         """Return what is waited for at this moment, in words for the line of progress."""
-        words = [self._backend.waits_for(), self._pace.waits_for()]
+        own = self._backend.waits_for()
+        if own:
+            return own
+        words = [self._pace.waits_for()]
         if self.sent_since:
             oldest = time.monotonic() - min(self.sent_since.values())
             words.append(f"{len(self.sent_since)} in flight, the oldest for {oldest:.0f} s")

@@ -11,10 +11,12 @@ import orjson
 
 from synthneg.errors import BackendError
 from synthneg.llm.base import TOO_LONG, Reply, Request, Transient, Unanswerable
+from synthneg.llm.ledger import Ledger
 
 Format = Literal["json_schema", "json_object", "text"]
 FORMATS: tuple[Format, ...] = ("json_schema", "json_object", "text")  # from the most demanding one
 _MOST_WORDS_CHARS = 300
+_DIALECT = "dialect"
 _TOO_LONG = re.compile(
     r"context (?:size|length|window)|maximum context|too many tokens", re.IGNORECASE
 )
@@ -32,6 +34,17 @@ class Dialect:
     limit: Literal["max_tokens", "max_completion_tokens"] = (
         "max_tokens"  # what the longest reply is called
     )
+
+
+def known_dialect(memory: Ledger, identity: str) -> Dialect | None:
+    """Return what was found out of a server and model at an earlier start, or in the other mode."""
+    known = memory.fact(identity, _DIALECT)
+    return Dialect(**orjson.loads(known)) if known else None
+
+
+def remember_dialect(memory: Ledger, identity: str, dialect: Dialect) -> None:
+    """Remember what a server and model take."""
+    memory.learn(identity, _DIALECT, orjson.dumps(dialect).decode())
 
 
 class Misunderstood(Exception):  # noqa: N818  # a signal between these modules
