@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synthneg.cli.common import DEFAULT_OUTPUTS, Outputs, RunName, books_lines, run_folder
+from synthneg.cli.usage import usage_lines
 from synthneg.errors import RunError
 
 if TYPE_CHECKING:
@@ -22,23 +23,18 @@ _RECORD_FILES = (
 
 
 def status(run: RunName, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
-    """Show a run's books: what came in, what was kept, what was rejected or failed and why, and what it cost."""
-    from synthneg.llm.ledger import Ledger  # noqa: PLC0415  # not needed for help
-    from synthneg.run import read_books  # noqa: PLC0415  # as above
+    """Show a run's books: what came in, what was kept, what was rejected or failed and why, and what it cost.
+
+    Nothing is written: a run may be looked at while another process is at work in it.
+    """
+    from synthneg.run import read_books  # noqa: PLC0415  # needs the settings model
 
     folder = run_folder(run, outputs)
     state = (
         "finished" if (folder / "run.json").exists() else "not finished; `synthneg run` takes it up"
     )
-    typer.echo("\n".join([f"{folder}: {state}", *books_lines(read_books(folder))]))
-    if (folder / "ledger.sqlite").exists():
-        ledger = Ledger(folder / "ledger.sqlite", read_only=True)
-        totals = ledger.totals()
-        ledger.close()
-        typer.echo(
-            f"  ledger: {totals.replies:,} replies, {totals.failures:,} failed tries,"
-            f" {totals.tokens_in:,} tokens in, {totals.tokens_out:,} out; price not known"
-        )
+    books = read_books(folder)
+    typer.echo("\n".join([f"{folder}: {state}", *books_lines(books), *usage_lines(folder, books)]))
 
 
 def show(

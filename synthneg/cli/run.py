@@ -15,6 +15,7 @@ from synthneg.cli.common import (
     books_lines,
     settings,
 )
+from synthneg.cli.usage import usage_lines
 
 if TYPE_CHECKING:
     from synthneg.config import RunConfig
@@ -151,7 +152,8 @@ def summary(folder: Path) -> None:
     from synthneg.evaluate.table import saved_tables  # noqa: PLC0415  # not needed for help
     from synthneg.run import read_books  # noqa: PLC0415  # needs the settings model
 
-    typer.echo("\n".join(["", *books_lines(read_books(folder)), ""]))
+    books = read_books(folder)
+    typer.echo("\n".join(["", *books_lines(books), *usage_lines(folder, books), ""]))
     for lines in saved_tables(folder / "evaluation"):
         typer.echo("\n".join([*lines, ""]))
     made = {

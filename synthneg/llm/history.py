@@ -32,9 +32,10 @@ class History(Ledger):
         ]
         return list(dict.fromkeys(str(orjson.loads(body)[0]) for (body,) in bodies))
 
-    def dialects(self) -> dict[str, str]:
-        """Return what was learnt of how servers take a request, by backend."""
-        return dict(self._rows("SELECT subject, value FROM facts WHERE name = 'dialect'", []))
+    def dialects(self) -> dict[str, tuple[str, ...]]:
+        """Return what was learnt of how servers take a request, in their words and by backend."""
+        rows = self._rows("SELECT subject, value FROM facts WHERE name = 'dialect'", [])
+        return {backend: tuple(map(str, orjson.loads(value).values())) for backend, value in rows}
 
     def open_batches(self) -> list[tuple[str, int]]:
         """Return each batch that is not settled: the server's name of it, and how many replies it owes."""
