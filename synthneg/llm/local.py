@@ -48,7 +48,7 @@ class LocalBackend:
             ) from error
         self._server: object | None = server  # it serves as long as it is referred to
         self._name = weights.name
-        self.identity = f"local {weights.name} {edge_hash(weights)}"
+        self.identity = _identity(weights)
         address = f"{server.listening_address}/v1"
         self._http = HttpBackend(address, weights.stem, self.identity, None, config)
 
@@ -75,8 +75,21 @@ def check_local(config: LLMConfig) -> Path:
         MissingExtra: the packages of the extra `local`, or the default weights, are not installed.
     """
     require("xllamacpp", "local", "llm.backend: local")
+    return _own_weights(config) or _packed_weights()
+
+
+def local_identity(config: LLMConfig) -> str:
+    """Return the identity of the backend that `open_local` would open, without llama.cpp."""
+    return _identity(_own_weights(config) or default_weights())
+
+
+def _identity(weights: Path) -> str:
+    return f"local {weights.name} {edge_hash(weights)}"
+
+
+def _own_weights(config: LLMConfig) -> Path | None:
     if config.model is None:
-        return _packed_weights()
+        return None
     weights = Path(config.model).expanduser()
     if not weights.is_file():
         raise BackendError(

@@ -1,9 +1,10 @@
 """The one place that knows all backends by name; each is imported when it is opened."""
 
 from synthneg.config import LLMConfig
-from synthneg.errors import SettingsError
+from synthneg.errors import RunError, SettingsError
 from synthneg.llm.base import Backend
 from synthneg.llm.batch_memory import OpenBatches
+from synthneg.llm.history import History
 from synthneg.llm.ledger import Ledger
 from synthneg.progress import say
 
@@ -64,6 +65,43 @@ def open_backend(config: LLMConfig, memory: Ledger) -> Backend:
             " llm.mode: live pays for them again"
         )
     return backend
+
+
+def identity_of(config: LLMConfig, history: History) -> str:
+    """Return the identity of the backend that the settings name, without asking a server or loading weights.
+
+    Args:
+        config: the settings.
+        history: the replies. A server's model that no setting names is found there.
+
+    Raises:
+        SynthnegError: the ledger has replies, but none of this backend; or settings that no backend could have.
+    """
+    answered = history.identities()
+    if config.backend == "local":
+        from synthneg.llm.local import local_identity  # noqa: PLC0415  # as in open_backend
+
+        identity = local_identity(config)
+    elif config.backend == "vllm":
+        from synthneg.llm.vllm import vllm_identity  # noqa: PLC0415  # as above
+
+        identity = vllm_identity(config)
+    else:
+        from synthneg.llm.http import check_server  # noqa: PLC0415  # as above
+
+        address = check_server(config)
+        models = [name for name in answered if name.startswith(f"{address} ")]
+        if config.model is None and len(models) > 1:
+            raise SettingsError(
+                f"the replies are of several models ({', '.join(models)}); set llm.model to the one that is meant"
+            )
+        identity = f"{address} {config.model}" if config.model or not models else models[0]
+    if answered and identity not in answered:
+        raise RunError(
+            f"the ledger has no reply of {identity}, which the settings name; it has replies of {', '.join(answered)}:"
+            " set llm back to that, or let `synthneg run` ask anew"
+        )
+    return identity
 
 
 def asking_config(config: LLMConfig) -> LLMConfig:

@@ -258,6 +258,15 @@ def check_vllm(config: LLMConfig) -> str:
         MissingExtra: vLLM is not installed.
     """
     require("vllm", "vllm", "llm.backend: vllm")
+    return _model_of(config)
+
+
+def vllm_identity(config: LLMConfig) -> str:
+    """Return the identity of the backend that `open_vllm` would open, without vLLM."""
+    return VllmBackend(_model_of(config), config).identity
+
+
+def _model_of(config: LLMConfig) -> str:
     if not config.model:
         raise SettingsError(
             "llm.model is missing: for llm.backend: vllm, a folder of weights or a Hub name such as"
