@@ -351,3 +351,40 @@ def test_asking_neither_spins_nor_sleeps_for_ever(delays: list[int], concurrency
             return [outcome async for outcome in asker.ask(jobs, ignore)]
 
     assert texts(asyncio.run(work())) == [asked.id for asked in jobs]
+
+
+def test_a_request_that_a_backend_forgets_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backend that neither answers nor gives up loses the request after the time-out and some grace."""
+    monkeypatch.setattr("synthneg.llm.send._GRACE_S", 0.05)
+    monkeypatch.setattr("synthneg.llm.ask._TICK_S", 0.02)
+    tries = Counter[str]()
+
+    def delay(request: Request) -> float:
+        tries[said(request)] += 1
+        return 60 if tries["b"] == 1 and said(request) == "b" else 0
+
+    ledger, start = Ledger(MEMORY), time.monotonic()
+    outcomes = ask(
+        ScriptedBackend(said, delay_s=delay),
+        [job("a"), job("b"), job("c")],
+        ledger,
+        timeout_s=0.1,
+    )
+    assert texts(outcomes) == ["a", "b", "c"]
+    assert time.monotonic() - start < 10
+    assert tries["b"] == 2
+    assert ledger.totals().failures == 1
+    ledger.close()
+
+
+def test_what_is_waited_for_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While replies are waited for, the line of progress says how many, and since when."""
+    monkeypatch.setattr("synthneg.llm.ask._TICK_S", 0.02)
+    notes: list[str] = []
+
+    def note(count: int = 1, note: str | None = None) -> None:
+        notes.append(note or "")
+
+    jobs = [job("a"), job("b"), job("c")]
+    ask(ScriptedBackend(said, delay_s=lambda _: 0.1), jobs, ended=note, concurrency=2)
+    assert "2 in flight, the oldest for 0 s" in notes
