@@ -187,7 +187,7 @@ class Sender:
         try:
             self._check_that_more_may_be_sent()
             self.sent += 1
-            reply = await self._backend.complete(request)
+            reply = await self._completed(request)
             outcome = "done"
             self._budget.count(reply)
             self._usage.learn(request, reply)
@@ -199,11 +199,6 @@ class Sender:
             self._budget.count(None)
             self._ledger.put_failure(key, error.reason, error.detail, time.monotonic() - start)
             raise
-        except asyncio.CancelledError as error:
-            if error.args != (_STUCK,):
-                raise
-            task.uncancel()
-            raise Transient("stuck", "the backend neither answered nor gave up") from error
         finally:
             del self.sent_since[task]
             used = (reply.tokens_in, reply.tokens_out) if reply else (0, 0)
@@ -211,6 +206,17 @@ class Sender:
             self._pace.leave(outcome, seconds, tokens_in, tokens_out, *used, retry_after_s)
         self._failures_in_a_row = 0
         return reply
+
+    async def _completed(self, request: Request) -> Reply:
+        """Return the reply, or raise Transient where `free_the_stuck` has given the request up."""
+        try:
+            return await self._backend.complete(request)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if error.args != (_STUCK,) or task is None:
+                raise
+            task.uncancel()
+            raise Transient("stuck", "the backend neither answered nor gave up") from error
 
     def _check_that_more_may_be_sent(self) -> None:
         if self.stopping or self._broken:
