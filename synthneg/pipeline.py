@@ -18,7 +18,7 @@ from synthneg.corpus.check import check
 from synthneg.corpus.read import read
 from synthneg.errors import RunError, SettingsError
 from synthneg.files import files_under, fingerprint, write_whole
-from synthneg.generate.asking import ask_within_budget, project_run
+from synthneg.generate.afford import ask_within_budget, project_run, recall
 from synthneg.generate.documents import write_documents
 from synthneg.generate.jobs import all_prompts
 from synthneg.generate.negatives import write_negatives
@@ -318,6 +318,7 @@ def _finish(run: Run, inputs: str) -> None:
     ledger = Ledger(run.file("ledger.sqlite"))
     totals = ledger.totals()
     ledger.close()
+    afforded = recall(run)
     facts = {
         "run": run.config.run,
         "seed": run.config.seed,
@@ -330,6 +331,7 @@ def _finish(run: Run, inputs: str) -> None:
             "tokens_in": totals.tokens_in,
             "tokens_out": totals.tokens_out,
             "usd": cost_usd(run.config.llm.price, totals.tokens_in, totals.tokens_out),
+            "budget": afforded and afforded._asdict(),  # null: there was none
         },
         "versions": {"synthneg": __version__, "python": platform.python_version()}
         | {name: version(name) for name in _PACKAGES},

@@ -3,12 +3,13 @@
 import json
 from collections import Counter
 from math import sqrt
+from typing import Any
 
 import datasets
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from world import RUN, World, answered
+from world import World, answered
 
 from synthneg.config import LLMConfig
 from synthneg.errors import SettingsError
@@ -16,7 +17,7 @@ from synthneg.generate.pilot import Pilot, Use
 from synthneg.generate.projection import Estimate, estimate, project
 from synthneg.llm.base import Reply
 from synthneg.llm.budget import Budget, check_budget, cost_usd
-from synthneg.llm.ledger import Totals
+from synthneg.llm.ledger import Ledger, Totals
 
 PRICE = {"input": 1.0, "output": 2.0}
 
@@ -86,7 +87,8 @@ def test_a_price_that_is_not_given_is_not_known() -> None:
 def test_a_budget_affords_whole_passages(budget: dict[str, float], affords: int) -> None:
     """Each passage takes 2 requests, 3,000 tokens and 0.004 USD; a budget for half of one still affords one."""
     config = LLMConfig(budget=budget, price=PRICE)
-    assert project(pilot_of(1000, 1000, 1000), 100, config, None).affords == affords
+    found = project(pilot_of(1000, 1000, 1000), 100, config, None).affords
+    assert found == Estimate(affords, affords, affords)
 
 
 @given(
@@ -132,28 +134,112 @@ def test_a_pilot_is_asked_once_and_counts_for_the_run(world: World) -> None:
     assert max(Counter(world.asked()[start:]).values()) == 1
 
 
-@pytest.mark.slow
-def test_a_run_within_a_budget_ends_in_a_dataset_with_negatives(world: World) -> None:
-    """A budget for a third of the run gives a whole dataset of fewer passages; raised, the same command goes on."""
-    tight = ["run", "--until", "export", "--outputs", "budget", "--set", "llm.budget.requests=90"]
+def walk(world: World, outputs: str, until: str, *changes: str) -> tuple[str, int, dict[str, Any]]:
+    """Walk as far as `until`; return what was said, how many were asked, and the books."""
     start = len(world.asked())
-    done = world.synthneg(*tight)
-    asked = len(world.asked()) - start
-    assert asked <= 90
-    assert "the budget affords about" in done.stderr
-    folder = world.run_folder("budget")
-    books = json.loads((folder / "books.json").read_text())
-    assert 12 <= books["generate.queries"]["in"] < 102
-    triplets = datasets.load_dataset(str(folder / "dataset"), "triplet", split="train")
-    assert len(triplets) > 0
-    assert all(row["negative"] for row in triplets)
+    words = [word for change in changes for word in ("--set", f"llm.{change}")]
+    done = world.synthneg("run", "--until", until, "--outputs", outputs, *words)
+    books = json.loads((world.run_folder(outputs) / "books.json").read_text())
+    for name, counts in books.items():
+        ends = counts["kept"] + sum(counts["rejected"].values()) + sum(counts["failed"].values())
+        assert counts["in"] == ends, name
+    return done.stderr, len(world.asked()) - start, books
 
-    world.synthneg(*tight)
-    assert len(world.asked()) - start == asked
-    stored = answered(folder)
-    loose = [*tight[:-1], "llm.budget.requests=100000"]
-    world.synthneg(*loose)
-    assert not stored & set(world.asked()[start + asked :])
-    books = json.loads((folder / "books.json").read_text())
-    assert books["generate.queries"]["in"] == 102
-    assert folder.name == RUN
+
+def passages_of(books: dict[str, Any]) -> int:
+    """Return how many passages two prompts were put to."""
+    assert not books["generate.queries"]["in"] % 2
+    return int(books["generate.queries"]["in"]) // 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("outputs", "changes", "limit"),
+    [
+        ("requests", ("budget.requests=150",), 150),
+        ("tokens", ("budget.tokens=40000",), 40_000),
+        ("usd", ("budget.usd=0.05", "price.input=1", "price.output=2"), 0.05),
+    ],
+)
+def test_a_budget_is_kept_to_and_leaves_no_query_without_documents(
+    world: World, outputs: str, changes: tuple[str, ...], limit: float
+) -> None:
+    """A third to all of the budget is used, some passages are taken through all stages, and nothing fails over it."""
+    said, asked, books = walk(world, outputs, "generate.negatives", "concurrency=8", *changes)
+    assert f"the budget affords {passages_of(books)} of 51 passages" in said
+    assert 8 <= passages_of(books) <= 40
+    assert books["generate.negatives"]["kept"] > 0
+    assert not [name for name, counts in books.items() if "budget" in counts["failed"]]
+    totals = Ledger(world.run_folder(outputs) / "ledger.sqlite", read_only=True).totals()
+    assert totals.replies == asked
+    used = {
+        "requests": asked,
+        "tokens": totals.tokens_in + totals.tokens_out,
+        "usd": (totals.tokens_in + 2 * totals.tokens_out) / 1e6,
+    }[outputs]
+    assert limit / 3 < used <= limit
+
+
+@pytest.mark.slow
+def test_a_run_within_a_budget_ends_in_a_dataset_and_goes_on_when_it_is_raised(
+    world: World,
+) -> None:
+    """The dataset has negatives; the same command asks nothing more; a larger budget adds, and asks nothing twice."""
+    tight = ("budget", "export", "concurrency=8", "budget.requests=90")
+    _, asked, books = walk(world, *tight)
+    folder = world.run_folder("budget")
+    found = datasets.load_dataset(
+        str(folder / "dataset"), "triplet", split="train", cache_dir=str(folder.parent / "cache")
+    )
+    assert len(found) > 0
+    assert all(found["negative"])
+
+    again, more, same = walk(world, *tight)
+    assert (asked > 30, more, same) == (True, 0, books)
+    assert f"the budget affords {passages_of(books)} of 51 passages" in again
+
+    start, stored = len(world.asked()), answered(folder)
+    _, _, whole = walk(world, "budget", "generate.queries", "budget.requests=100000")
+    assert passages_of(whole) == 51
+    assert not stored & set(world.asked()[start:])
+
+
+@pytest.mark.slow
+def test_a_budget_for_a_few_passages_makes_a_pilot_of_a_few(world: World) -> None:
+    """Where 12 passages would use the whole budget, 2 to 8 tell what a passage uses, and become the dataset."""
+    said, asked, books = walk(world, "few", "generate.queries", "budget.requests=40")
+    assert 2 <= passages_of(books) <= 6
+    assert asked <= 40
+    assert "by a pilot of 2:" in said or "by a pilot of 4:" in said
+
+
+@pytest.mark.slow
+def test_a_budget_that_no_passage_fits_into_is_refused(world: World) -> None:
+    """Three requests do not take two passages through: one line says so, and what was answered is kept."""
+    start = len(world.asked())
+    words = ("run", "--outputs", "nothing", "--set", "llm.budget.requests=3")
+    done = world.synthneg(*words, status=2)
+    assert "the budget does not reach through a pilot" in done.stderr
+    assert "3 of 3 are used" in done.stderr
+    assert len(world.asked()) - start == 3
+
+
+@pytest.mark.slow
+def test_what_other_prompts_have_used_is_no_longer_there(world: World) -> None:
+    """A budget that would do for many passages does for fewer once other prompts have used a part of it."""
+    prompts = "generate.queries.prompts=[query/keywords]"
+    words = ("--until", "generate.queries", "--set", prompts, "--set", "corpus.limit=40")
+    world.synthneg("run", "--outputs", "elsewhere", *words)
+    _, asked, books = walk(world, "elsewhere", "generate.negatives", "budget.requests=150")
+    assert asked <= 110
+    assert 8 <= passages_of(books) <= 19
+    assert not [name for name, counts in books.items() if "budget" in counts["failed"]]
+
+
+@pytest.mark.slow
+def test_a_budget_of_minutes_is_counted_by_what_the_pilot_has_shown(world: World) -> None:
+    """At one request in flight of some 5 ms, a twentieth of a minute affords some of the passages, and is kept to."""
+    said, _, books = walk(world, "minutes", "generate.negatives", "budget.minutes=0.01")
+    assert 2 <= passages_of(books) < 51
+    assert "the budget affords" in said
+    assert books["generate.negatives"]["kept"] > 0

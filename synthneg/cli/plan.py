@@ -87,7 +87,8 @@ def _lines(found: "Projection", config: "RunConfig") -> list[str]:
     ]
     if found.affords is not None:
         lines.append(
-            f"  the budget affords {found.affords:,} of {found.passages:,} passages, at the upper end of the intervals"
+            f"  the budget affords {_numbers(found.affords)} of {found.passages:,} passages if all queries"
+            " pass; the run is made of as many as the lower end says"
         )
     lines.append(
         "  the pilot's replies are in the ledger: `synthneg run` does not ask for them again"

@@ -26,6 +26,10 @@ STAGE_OF = {
 }
 
 
+class OverBudget(BackendError):
+    """The budget ends within a pilot."""
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
     """What one passage has used of the model for one prompt, askings anew and failed tries included."""
@@ -44,13 +48,16 @@ class Pilot:
 
     passages: tuple[tuple[Use, ...], ...]
     asked_now: int
+    keys: frozenset[str] = frozenset()  # of its replies in the ledger
+    busy_s: float = 0.0  # seconds in which any of them was waited for
 
 
 async def pilot(run: Run, asker: Asker, count: int) -> Pilot:
     """Ask all prompts for `count` passages: those that a run with that limit would choose.
 
     Raises:
-        BackendError: nothing was answered, or the budget ends within the pilot.
+        BackendError: nothing was answered.
+        OverBudget: the budget ends within the pilot.
     """
     config = run.config
     block = list(choose(lambda: run.read("passages.jsonl", Passage), count, "random", config.seed))
@@ -78,7 +85,9 @@ async def pilot(run: Run, asker: Asker, count: int) -> Pilot:
     async for _ in _answered(asker, more, "pilot: documents"):
         pass
     return Pilot(
-        tuple(_uses(asker, passage.id, of_job, keys) for passage in block), asker.sent - before
+        tuple(_uses(asker, passage.id, of_job, keys) for passage in block),
+        asker.sent - before,
+        frozenset(key for some in keys.values() for key in some),
     )
 
 
@@ -94,7 +103,7 @@ async def _answered(
                 failures.append(outcome)
     over = next((failure for failure in failures if failure.reason == "budget"), None)
     if over is not None:
-        raise BackendError(
+        raise OverBudget(
             f"the budget does not reach through a pilot of a few passages ({over.detail}); raise it, or take it away"
         )
     if jobs and len(failures) == len(jobs):

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from synthneg.config import LLMConfig
 from synthneg.generate.pilot import Pilot, Use
 from synthneg.llm.budget import cost_usd
+from synthneg.llm.ledger import Spent
 
 _CONFIDENCE = 0.95
+NOTHING = Spent(0, 0, 0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +51,16 @@ class Projection:
     rows: tuple[Row, ...]
     total: Row
     seconds: Estimate
-    affords: int | None  # passages that the budget affords; None: no budget
+    affords: Estimate | None  # passages that the budget affords; None: no budget
 
 
-def project(pilot: Pilot, passages: int, config: LLMConfig, pass_rate: float | None) -> Projection:
+def project(
+    pilot: Pilot,
+    passages: int,
+    config: LLMConfig,
+    pass_rate: float | None,
+    elsewhere: Spent = NOTHING,
+) -> Projection:
     """Return what a run over `passages` passages will use.
 
     Args:
@@ -60,6 +68,7 @@ def project(pilot: Pilot, passages: int, config: LLMConfig, pass_rate: float | N
         passages: how many get queries, N.
         config: concurrency, limits a minute, prices and budget.
         pass_rate: share of queries that get documents, in [0, 1]; None where it is not known yet: then all do.
+        elsewhere: what of the budget is gone, beside what these passages use.
     """
     share = {"generate.queries": 1.0}
     weight = 1.0 if pass_rate is None else pass_rate
@@ -97,7 +106,7 @@ def project(pilot: Pilot, passages: int, config: LLMConfig, pass_rate: float | N
         rows,
         whole,
         _time(busy, whole, config),
-        _affords(pilot, passages, config, summed),
+        _affords(pilot, passages, config, elsewhere),
     )
 
 
@@ -140,26 +149,46 @@ def _time(busy: Estimate, whole: Row, config: LLMConfig) -> Estimate:
     return Estimate(bound(lambda e: e.mean), bound(lambda e: e.low), bound(lambda e: e.high))
 
 
-def _affords(
-    pilot: Pilot,
-    passages: int,
-    config: LLMConfig,
-    summed: Callable[[Callable[[Use], bool], Callable[[Use], float]], list[float]],
-) -> int | None:
-    """Return how many passages the budget affords, if each uses as much as the upper end of the interval says."""
+def _affords(pilot: Pilot, passages: int, config: LLMConfig, elsewhere: Spent) -> Estimate | None:
+    """Return how many passages the budget affords; `low` if each uses what the upper end of the interval says.
+
+    All queries are taken to pass their checks: what is asked for last would be what is missing.
+    """
     budget = config.budget
-    limits: list[tuple[float | None, Callable[[Use], float]]] = [
-        (budget.requests, lambda use: use.requests),
-        (budget.tokens, lambda use: use.tokens_in + use.tokens_out),
-        (budget.usd, lambda use: _usd(use, config)),
+    spent_usd = cost_usd(config.price, elsewhere.tokens_in, elsewhere.tokens_out) or 0.0
+    limits: list[tuple[float | None, float, Callable[[Use], float]]] = [
+        (budget.requests, elsewhere.requests, lambda use: use.requests),
         (
-            budget.minutes and budget.minutes * 60 * config.concurrency,
-            lambda use: use.seconds,
+            budget.tokens,
+            elsewhere.tokens_in + elsewhere.tokens_out,
+            lambda use: use.tokens_in + use.tokens_out,
         ),
+        (budget.usd, spent_usd, lambda use: _usd(use, config)),
+        (budget.minutes, 0.0, lambda use: use.seconds / _in_flight(pilot, config) / 60),
     ]
-    reach = [
-        limit / (estimate(summed(lambda use: True, what), passages).high / passages)
-        for limit, what in limits
-        if limit is not None and estimate(summed(lambda use: True, what), passages).high > 0
-    ]
-    return min(passages, max(1, math.floor(min(reach)))) if reach else None
+    reach = Estimate(passages, passages, passages)
+    for limit, spent, what in limits:
+        if limit is None:
+            continue
+        total = estimate([sum(map(what, uses)) for uses in pilot.passages], passages)
+        left = max(0.0, limit - spent)
+        reach = Estimate(
+            min(reach.mean, _passages(left, total.mean, passages)),
+            min(reach.low, _passages(left, total.high, passages)),
+            min(reach.high, _passages(left, total.low, passages)),
+        )
+    return reach if budget.model_dump(exclude_none=True) else None
+
+
+def _passages(left: float, total: float, passages: int) -> int:
+    """Return for how many of the passages `left` does, where all of them use `total`; at least one."""
+    return passages if total <= left else max(1, math.floor(left * passages / total))
+
+
+def _in_flight(pilot: Pilot, config: LLMConfig) -> float:
+    """Return how many requests of the pilot were in flight on average, while any was.
+
+    A server that is full answers each later, the more there are: so no more is counted on than it has shown.
+    """
+    seconds = sum(use.seconds for uses in pilot.passages for use in uses)
+    return min(config.concurrency, seconds / pilot.busy_s) if pilot.busy_s else config.concurrency

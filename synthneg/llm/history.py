@@ -1,10 +1,14 @@
 """A ledger to look back on: who answered, and why tries failed. Nothing is written."""
 
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import orjson
 
 from synthneg.llm.ledger import Ledger
+
+_MOST_KEYS = 256  # of one question to SQLite
 
 
 class History(Ledger):
@@ -16,6 +20,20 @@ class History(Ledger):
 
     def __init__(self, file: Path) -> None:
         super().__init__(file, read_only=True)
+
+    def busy_s(self, keys: Iterable[str]) -> float:
+        """Return in how many seconds any of these replies was waited for."""
+        busy, until, source = 0.0, 0.0, iter(keys)
+        spans: list[tuple[float, float]] = []
+        while some := [bytes.fromhex(key) for key in islice(source, _MOST_KEYS)]:
+            marks = ",".join("?" * len(some))
+            spans += self._rows(
+                f"SELECT at - seconds, at FROM replies WHERE key IN ({marks})", some
+            )
+        for start, end in sorted(spans):
+            busy += max(0.0, end - max(start, until))
+            until = max(until, end)
+        return busy
 
     def reasons(self) -> dict[str, int]:
         """Return how many tries failed for each reason, the most frequent first."""
