@@ -518,6 +518,15 @@ def test_a_host_that_does_not_answer_is_said_at_once(url: str) -> None:
     assert "\n" not in str(error)
 
 
+def test_a_proxy_that_is_not_used_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a proxy, which these connections do not use, the error of an unreachable server says so."""
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.invalid:3128")
+    error = complete("http://127.0.0.1:1/v1")
+    assert "a proxy of the environment is not used" in str(error)
+    monkeypatch.delenv("HTTP_PROXY")
+    assert "proxy" not in str(complete("http://127.0.0.1:1/v1"))
+
+
 def test_a_name_with_two_addresses_of_which_none_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a name stands for two addresses, as localhost often does, both refusing is still nobody there."""
 

@@ -143,6 +143,8 @@ class HttpBackend:
 
     def _cut_off(self, error: OSError) -> Exception:
         """Return what a missing or broken connection means: try again, or stop the run."""
+        from urllib.request import getproxies  # noqa: PLC0415  # slow to load, and for an error alone
+
         seen = f"{self._url} cannot be asked ({error.strerror or error})"
         cause = error.__cause__
         if isinstance(cause, OSError) and cause.errno in _TOO_MANY_FILES:
@@ -154,6 +156,10 @@ class HttpBackend:
             return Transient("connection", seen)
         # Where none has ever answered, no retry cures it.
         remedy = "is the server running? else correct llm.base_url"
+        if getproxies().get(urlsplit(self._url).scheme):
+            remedy += (
+                "; a proxy of the environment is not used, so the server must be reached directly"
+            )
         if isinstance(cause, ssl.SSLCertVerificationError):
             remedy = "let the environment variable SSL_CERT_FILE name a file with the certificate to be trusted"
         elif isinstance(cause, ssl.SSLError):
