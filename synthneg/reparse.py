@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from synthneg.errors import RunError
+from synthneg.generate.afford import recall
 from synthneg.generate.documents import write_documents
 from synthneg.generate.jobs import Asks
 from synthneg.generate.negatives import write_negatives
@@ -52,6 +53,9 @@ def reparse(run: Run) -> list[Reparsed]:
             f"{run.folder}: no stage has asked the language model to its end, so there is nothing to parse anew;"
             " begin with `synthneg run`"
         )
+    afforded = recall(run)
+    if afforded is not None and afforded.passages < afforded.of:
+        run.limit = afforded.passages
     history = History(ledger)
     try:
         identity = identity_of(run.config.llm, history)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import llm_server
 import pytest
-from asking import Asking, sentence
+from asking import PASSAGES, Asking, sentence
 from typer.testing import CliRunner
 from world import RUN, Walked, World, snapshot
 
@@ -91,7 +91,7 @@ def test_what_is_read_as_before_changes_nothing(tmp_path: Path) -> None:
 def test_a_budget_is_still_the_reason_of_what_it_did_not_allow(tmp_path: Path) -> None:
     """What a budget left unasked leaves no failed try in the ledger, and keeps its reason all the same."""
     with asked(tmp_path) as (asking, _):
-        edit(asking.run, r"requests: null", "requests: 12")
+        pass
     rejects = asking.run / "rejects.jsonl"
     rows = [json.loads(line) for line in rejects.read_text().splitlines()]
     changed = next(row for row in rows if row["reason"] == "http_500")
@@ -109,6 +109,16 @@ def test_a_budget_is_still_the_reason_of_what_it_did_not_allow(tmp_path: Path) -
     [stage] = reparsed(asking.run)
     assert stage.after["failed"]["budget"] == 1
     assert rejects.read_text() == text
+
+
+def test_the_passages_are_those_that_the_budget_afforded(tmp_path: Path) -> None:
+    """Of a run whose budget reached through a part of the corpus, that part alone is read anew."""
+    with asked(tmp_path, budget={"requests": 80}) as (asking, _):
+        before = everything(asking.run)
+    assert 0 < asking.books()["in"] < PASSAGES
+    [stage] = reparsed(asking.run)
+    assert not stage.changed
+    assert everything(asking.run) == before
 
 
 def test_a_better_parser_keeps_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
