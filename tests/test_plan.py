@@ -1,6 +1,9 @@
 """What a run will use, from a pilot; and runs that end at their budget with a dataset that is whole."""
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from math import sqrt
 from typing import Any
@@ -9,7 +12,7 @@ import datasets
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from world import World, answered
+from world import KEY, KEY_VARIABLE, World, answered
 
 from synthneg.config import LLMConfig
 from synthneg.errors import SettingsError
@@ -114,6 +117,31 @@ def test_requests_in_flight_are_reserved_for(
         else:
             break
     assert used <= tokens + (width + 1) * 180
+
+
+@pytest.mark.slow
+def test_plan_is_light(world: World) -> None:
+    """`synthneg plan` loads nothing that computes vectors, reads datasets or is another client's."""
+    heavy = {"torch", "transformers", "datasets", "openai", "sentence_transformers"}
+    code = (
+        "import atexit, sys\n"
+        f"atexit.register(lambda: sys.stderr.write('loaded: ' + repr({heavy!r} & set(sys.modules))))\n"
+        "from synthneg.cli import main; main()"
+    )
+    words = ("plan", "--outputs", "light", "--pilot", "2", "--set", "llm.budget.requests=500")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=world.folder,
+        env=os.environ | {KEY_VARIABLE: KEY},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith("loaded: set()")
+    assert "money: not known (set llm.price)" in done.stdout
+    assert "the budget affords" in done.stdout
 
 
 @pytest.mark.slow
