@@ -156,6 +156,7 @@ def test_a_pilot_is_asked_once_and_counts_for_the_run(world: World) -> None:
     assert first == again
     assert first["pilot_passages"] == 5
     assert first["total"]["usd"] is None
+    assert first["pilot"]["requests"]["mean"] == len(pilot)
     assert first["total"]["requests"]["mean"] == pytest.approx(len(pilot) / 5 * first["passages"])
     world.synthneg("generate", "--outputs", "planned")
     assert not set(pilot) & set(world.asked()[start + len(pilot) :])

@@ -90,8 +90,12 @@ def _lines(found: "Projection", config: "RunConfig") -> list[str]:
             f"  the budget affords {_numbers(found.affords)} of {found.passages:,} passages if all queries"
             " pass; the run is made of as many as the lower end says"
         )
+    used = found.pilot
+    cost = money(used.usd.mean if used.usd else None)
     lines.append(
-        "  the pilot's replies are in the ledger: `synthneg run` does not ask for them again"
+        f"  the pilot has used {used.requests.mean:,.0f} requests, {used.tokens_in.mean:,.0f} tokens in and"
+        f" {used.tokens_out.mean:,.0f} out ({cost}), whenever that was; they are in the ledger, and `synthneg run`"
+        " does not ask for them again"
     )
     return lines
 

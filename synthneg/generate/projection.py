@@ -50,6 +50,7 @@ class Projection:
     )  # measured share of queries that pass their checks; None: all are taken to pass
     rows: tuple[Row, ...]
     total: Row
+    pilot: Row  # what the pilot has used itself
     seconds: Estimate
     affords: Estimate | None  # passages that the budget affords; None: no budget
 
@@ -73,15 +74,27 @@ def project(
     share = {"generate.queries": 1.0}
     weight = 1.0 if pass_rate is None else pass_rate
 
-    def summed(wanted: Callable[[Use], bool], what: Callable[[Use], float]) -> list[float]:
+    def summed(
+        wanted: Callable[[Use], bool], what: Callable[[Use], float], weighted: bool = True
+    ) -> list[float]:
         return [
-            sum(what(use) * share.get(use.stage, weight) for use in uses if wanted(use))
+            sum(
+                what(use) * (share.get(use.stage, weight) if weighted else 1)
+                for use in uses
+                if wanted(use)
+            )
             for uses in pilot.passages
         ]
 
-    def row(stage: str, prompt: str, wanted: Callable[[Use], bool]) -> Row:
+    def row(
+        stage: str,
+        prompt: str,
+        wanted: Callable[[Use], bool],
+        weighted: bool = True,
+        of: int = passages,
+    ) -> Row:
         def total(what: Callable[[Use], float]) -> Estimate:
-            return estimate(summed(wanted, what), passages)
+            return estimate(summed(wanted, what, weighted), of)
 
         return Row(
             stage,
@@ -105,6 +118,7 @@ def project(
         pass_rate,
         rows,
         whole,
+        row("pilot", "", lambda use: True, weighted=False, of=len(pilot.passages)),
         _time(busy, whole, config),
         _affords(pilot, passages, config, elsewhere),
     )
