@@ -23,25 +23,8 @@ import orjson
 from synthneg.errors import RunError
 from synthneg.llm.base import Reply, Request
 from synthneg.llm.keys import digest_of, shared_part
-from synthneg.llm.ledger_file import identity_of, open_file, write_anew
+from synthneg.llm.ledger_file import VERSION, identity_of, open_file, write_anew
 
-_VERSION = 1
-_TABLES = """
-CREATE TABLE IF NOT EXISTS shared (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS replies (
-    key BLOB NOT NULL UNIQUE, text TEXT NOT NULL, finish TEXT NOT NULL, tokens_in INTEGER NOT NULL,
-    tokens_out INTEGER NOT NULL, model TEXT NOT NULL, reasoning TEXT NOT NULL, seal INTEGER NOT NULL,
-    seconds REAL NOT NULL, at REAL NOT NULL, seed INTEGER NOT NULL, shared INTEGER NOT NULL, said BLOB NOT NULL
-);
-CREATE TABLE IF NOT EXISTS failures (
-    key BLOB NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS spent (replies INTEGER, tokens_in INTEGER, tokens_out INTEGER, failures INTEGER);
-CREATE TABLE IF NOT EXISTS facts (
-    subject TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (subject, name)
-);
-INSERT INTO spent SELECT 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM spent);
-"""
 _READ = "text, finish, tokens_in, tokens_out, model, reasoning, seal"
 _MOST_SHARED = 4096  # remembered in memory
 _MOST_KEYS = 256  # of one question to SQLite
@@ -90,15 +73,15 @@ class Ledger:
         self._shared_ids: dict[bytes, int] = {}
         self._waiting: list[tuple[_Row, asyncio.Future[None]]] = []
         try:
-            self._base = open_file(file, read_only, f"{_TABLES}PRAGMA user_version={_VERSION};")
+            self._base = open_file(file, read_only)
             version = self._base.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
             raise self._broken(error) from error
         self._identity = identity_of(file)
-        if version != _VERSION:
+        if version != VERSION:
             self._base.close()
             raise RunError(
-                f"{file}: this ledger has format {version}, and this version of synthneg reads format {_VERSION};"
+                f"{file}: this ledger has format {version}, and this version of synthneg reads format {VERSION};"
                 " use the version that wrote it, or another run name"
             )
 

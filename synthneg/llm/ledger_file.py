@@ -1,19 +1,35 @@
-"""The ledger's file: how it is opened, and what is done when it is deleted while a run is at work."""
+"""The ledger's file: its tables, how it is opened, and what is done when it is deleted while a run is at work."""
 
 import os
 import sqlite3
 from pathlib import Path
 
 _CACHE_KIB = 16_384
+VERSION = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS shared (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS replies (
+    key BLOB NOT NULL UNIQUE, text TEXT NOT NULL, finish TEXT NOT NULL, tokens_in INTEGER NOT NULL,
+    tokens_out INTEGER NOT NULL, model TEXT NOT NULL, reasoning TEXT NOT NULL, seal INTEGER NOT NULL,
+    seconds REAL NOT NULL, at REAL NOT NULL, seed INTEGER NOT NULL, shared INTEGER NOT NULL, said BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS failures (
+    key BLOB NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, seconds REAL NOT NULL, at REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS spent (replies INTEGER, tokens_in INTEGER, tokens_out INTEGER, failures INTEGER);
+CREATE TABLE IF NOT EXISTS facts (
+    subject TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (subject, name)
+);
+INSERT INTO spent SELECT 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM spent);
+"""
 
 
-def open_file(file: Path, read_only: bool, tables: str) -> sqlite3.Connection:
+def open_file(file: Path, read_only: bool) -> sqlite3.Connection:
     """Return a connection in autocommit mode; transactions are begun by hand.
 
     Args:
         file: the database; made where it is missing, unless it is to be read only.
         read_only: not a byte is written.
-        tables: SQL that a new file begins with.
     """
     if read_only:
         mode = "ro" if os.access(file.parent, os.W_OK) else "ro&immutable=1"
@@ -26,7 +42,7 @@ def open_file(file: Path, read_only: bool, tables: str) -> sqlite3.Connection:
         base.execute("PRAGMA synchronous=NORMAL")
         base.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         if new:
-            base.executescript(f"BEGIN IMMEDIATE;{tables}COMMIT;")
+            base.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version={VERSION};COMMIT;")
     except sqlite3.Error:
         base.close()
         raise
