@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 VLLM := .venv-vllm/bin
 
-.PHONY: demo test test-vllm quick check fix trials dist clean
+.PHONY: demo test test-vllm quick check fix trials trials-engine dist clean
 
 demo: .venv/.local  ## the whole path on this machine: documents to a measured retriever
 	$(BIN)/synthneg demo
@@ -31,6 +31,12 @@ fix: .venv/.dev  ## format, and mend what ruff can
 
 trials: .venv/.dev  ## the evaluator against published levels; minutes, needs COLLECTIONS (BEIR folders)
 	$(BIN)/python benchmarks/evaluator.py $(COLLECTIONS) --vectors outputs/.vectors
+
+trials-engine: .venv/.dev  ## speed, memory, pace and faults of the asking engine; half an hour, needs SERVER (a faulty server's script)
+	$(BIN)/python benchmarks/engine/speed.py $(SERVER) --rounds 3
+	$(BIN)/python benchmarks/engine/speed.py $(SERVER) --grow 10000 100000 1000000
+	$(BIN)/python benchmarks/engine/pace.py $(SERVER) --records 3000
+	$(BIN)/python benchmarks/engine/faults.py $(SERVER)
 
 dist: .venv/.dev  ## the wheel, prompts inside
 	$(BIN)/pip wheel -q --no-deps --no-build-isolation -w dist .
