@@ -3,15 +3,18 @@
 `synthneg.settings` reads them from a file.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 # In capitals, so that a key put here by mistake is refused before it is written down with the settings.
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+
+_SECRET = re.compile(r"token$|secret|password|api_key", re.IGNORECASE)
 
 
 class Section(BaseModel):
@@ -139,6 +142,17 @@ class LLMConfig(Section):
     price: PriceConfig = PriceConfig()
     budget: BudgetConfig = BudgetConfig()
     batch: BatchConfig = BatchConfig()
+
+    @field_validator("engine")
+    @classmethod
+    def _without_secrets(cls, engine: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what must not be written down with the settings."""
+        for name, value in engine.items():
+            if isinstance(value, str) and _SECRET.search(name):
+                raise ValueError(
+                    f"no secret here, got {name}: settings are written down; put it into the environment (HF_TOKEN)"
+                )
+        return engine
 
 
 class QueriesConfig(Section):

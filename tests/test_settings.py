@@ -6,7 +6,7 @@ import pytest
 
 from synthneg.config import LLMConfig
 from synthneg.errors import SettingsError
-from synthneg.settings import load
+from synthneg.settings import load, resolve
 
 
 def write(folder: Path, text: str) -> Path:
@@ -46,3 +46,12 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
     assert "corpus.limt; did you mean limit?" in str(caught.value)
     assert "train.batch_size" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_secret_among_the_engine_arguments_is_refused() -> None:
+    """A token given to vLLM's engine would be written to run.yaml; one taken from the environment is not."""
+    settings = {"run": "r", "corpus": {"path": "docs"}}
+    with pytest.raises(SettingsError, match=r"llm\.engine.*HF_TOKEN") as caught:
+        resolve(settings | {"llm": {"engine": {"hf_token": "hf_planted"}}}, "a.yaml")
+    assert "hf_planted" not in str(caught.value)
+    assert resolve(settings | {"llm": {"engine": {"hf_token": True, "seed": 3}}}, "a.yaml")
