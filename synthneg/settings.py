@@ -81,6 +81,8 @@ def _explain(error: Any) -> str:
             f"{place}: expected the name of an environment variable in capitals, such as OPENAI_API_KEY;"
             " the key itself goes into that variable"
         )
+    if error["type"] == "value_error":  # our own words, which say what is seen as far as it may be
+        return f"{place}: {error['ctx']['error']}"
     return f"{place}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r:.80}"
 
 
