@@ -388,3 +388,17 @@ def test_what_is_waited_for_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = [job("a"), job("b"), job("c")]
     ask(ScriptedBackend(said, delay_s=lambda _: 0.1), jobs, ended=note, concurrency=2)
     assert "2 in flight, the oldest for 0 s" in notes
+
+
+def test_an_error_that_stops_the_run_loses_no_reply_on_its_way() -> None:
+    """When a key is refused in mid-run, the requests beside it that are in flight are answered and kept."""
+    backend = ScriptedBackend(
+        said,
+        lambda r, _: BackendError("no key") if said(r) == "3" else None,
+        delay_s=lambda r: 0 if said(r) == "3" else 0.2,
+    )
+    ledger = Ledger(MEMORY)
+    with pytest.raises(BackendError, match="no key"):
+        ask(backend, [job(str(n)) for n in range(50)], ledger, concurrency=8)
+    assert ledger.totals().replies == len(backend.asked) - 1 == 7
+    ledger.close()

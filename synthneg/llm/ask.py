@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Protocol
 
 from synthneg.config import LLMConfig
+from synthneg.errors import RunError
 from synthneg.llm.base import Backend
 from synthneg.llm.budget import Budget
 from synthneg.llm.converse import Answer, Conversations, First, Job, Outcome
@@ -25,6 +26,7 @@ _CHUNK = 32
 # Outcomes that wait for an older job's; what they hold in memory is their text.
 _MOST_HELD = 4096
 _TICK_S = 0.5
+_PATIENCE_S = 5.0
 
 
 class Advance(Protocol):
@@ -107,7 +109,11 @@ class Asker:
             while more or line.waiting:
                 for job, outcome in line.ended():
                     yield job, outcome
-                line.raise_error()
+                if line.error is not None:
+                    # Paid for: what is on its way may still come. A ledger that is broken could not take it.
+                    if not isinstance(line.error, RunError):
+                        await self._drain(line, _PATIENCE_S)
+                    raise line.error
                 if self._sender.stopping:
                     await self._drain(line)
                     raise Stopped
@@ -144,13 +150,14 @@ class Asker:
         place.outcome = await self._talks.outcome(place.job, first)
         ended(1)
 
-    async def _drain(self, line: "_Line") -> None:
-        """Wait for the requests in flight, and for nothing else."""
+    async def _drain(self, line: "_Line", most_s: float | None = None) -> None:
+        """Wait for the requests in flight, at most so many seconds, and for nothing else."""
         # A batch goes on at the server without us, and the next start takes it up.
         keep = self._sender.sent_since.keys() if self._live else set()
         for task in line.open - keep:
             task.cancel()
-        await asyncio.gather(*line.open, return_exceptions=True)
+        if line.open:
+            await asyncio.wait(line.open, timeout=most_s)
 
     async def _tick(self, ended: Advance) -> None:
         """Say twice a second what is waited for, and free requests that a backend has forgotten."""
@@ -176,7 +183,7 @@ class _Line:
         self.waiting: deque[_Place] = deque()
         self.open: set[asyncio.Task[object]] = set()
         self._news = news
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
 
     def start(self, place: _Place, work: Coroutine[object, object, None]) -> None:
         """Run the work that brings a place its outcome."""
@@ -195,11 +202,6 @@ class _Line:
         """Whether there is something to yield."""
         return bool(self.waiting) and self.waiting[0].outcome is not None
 
-    def raise_error(self) -> None:
-        """Raise what a task has raised."""
-        if self._error is not None:
-            raise self._error
-
     async def cancel(self) -> None:
         """Cancel all tasks: a reply that came after this would find the ledger closed."""
         for task in self.open:
@@ -211,5 +213,5 @@ class _Line:
         error = None if task.cancelled() else task.exception()
         # A task that was not let go any more is no error: those in flight are still to be waited for.
         if not isinstance(error, Stopped):
-            self._error = self._error or error
+            self.error = self.error or error
         self._news.set()
