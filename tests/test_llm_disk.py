@@ -111,11 +111,11 @@ def test_two_processes_do_not_ask_in_one_run(asking: Asking) -> None:
 
 
 def in_small(asking: Asking, *command: str) -> "subprocess.CompletedProcess[str]":
-    """Run `synthneg` so that no file may become larger than 64 KiB."""
+    """Run `synthneg` so that no file may become larger than 160 KiB."""
     code = "from synthneg.cli import main; main()"
 
     def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 10, 64 << 10))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (160 << 10, 160 << 10))
 
     return subprocess.run(
         [sys.executable, "-c", code, *command],
