@@ -32,7 +32,10 @@ def open_file(file: Path, read_only: bool) -> sqlite3.Connection:
         read_only: not a byte is written.
     """
     if read_only:
-        mode = "ro" if os.access(file.parent, os.W_OK) else "ro&immutable=1"
+        # Without a log nobody is at work, and the file alone says all; a log is read through files beside it.
+        log = file.with_name(f"{file.name}-wal")
+        at_work = log.exists() and os.access(file.parent, os.W_OK)
+        mode = "ro" if at_work else "ro&immutable=1"
         address = f"{file.resolve().as_uri()}?mode={mode}"
         return sqlite3.connect(address, uri=True, isolation_level=None)
     base = sqlite3.connect(file, isolation_level=None)
