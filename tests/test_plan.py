@@ -33,7 +33,7 @@ def use(stage: str, tokens: int) -> Use:
 def pilot_of(*tokens: int) -> Pilot:
     """Return a pilot whose passages used so many tokens, for a query and for a document alike."""
     both = ("generate.queries", "generate.negatives")
-    return Pilot(tuple(tuple(use(stage, n) for stage in both) for n in tokens), asked_now=0)
+    return Pilot(tuple(tuple(use(stage, n) for stage in both) for n in tokens))
 
 
 def test_a_total_has_the_t_interval_of_a_sample_from_a_finite_population() -> None:

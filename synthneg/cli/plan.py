@@ -103,10 +103,10 @@ def _lines(found: "Projection", config: "RunConfig") -> list[str]:
 def _cells(row: "Row") -> tuple[str, ...]:
     from synthneg.llm.budget import money  # noqa: PLC0415  # needs the settings model
 
-    usd = row.usd
-    cost = (
-        "not known" if usd is None else f"{money(usd.mean)} [{money(usd.low)}, {money(usd.high)}]"
-    )
+    cost = "not known"
+    if row.usd is not None:
+        low, high = (money(end).removesuffix(" USD") for end in (row.usd.low, row.usd.high))
+        cost = f"{money(row.usd.mean)} [{low}, {high}]"
     return (
         row.stage,
         row.prompt,

@@ -36,18 +36,17 @@ class Use:
 
     stage: str
     prompt: str
-    requests: int
-    tokens_in: int
-    tokens_out: int
+    requests: float
+    tokens_in: float
+    tokens_out: float
     seconds: float  # of all its requests, one after the other
 
 
 @dataclass(frozen=True, slots=True)
 class Pilot:
-    """What was found: for each passage what it used, and how many replies were asked for now."""
+    """What was found: for each passage what it used."""
 
     passages: tuple[tuple[Use, ...], ...]
-    asked_now: int
     keys: frozenset[str] = frozenset()  # of its replies in the ledger
     busy_s: float = 0.0  # seconds in which any of them was waited for
 
@@ -67,7 +66,6 @@ async def pilot(run: Run, asker: Asker, count: int) -> Pilot:
     names = config.generate
     passage_of = {passage.id: passage for passage in block}
     pairs: list[tuple[Query, Passage]] = []
-    before = asker.sent
 
     prompts = prompts_for(names.queries.prompts, "query")
     jobs = list(query_jobs(config, prompts, block))
@@ -86,7 +84,6 @@ async def pilot(run: Run, asker: Asker, count: int) -> Pilot:
         pass
     return Pilot(
         tuple(_uses(asker, passage.id, of_job, keys) for passage in block),
-        asker.sent - before,
         frozenset(key for some in keys.values() for key in some),
     )
 

@@ -7,15 +7,17 @@ drawing without replacement from N (Cochran, Sampling Techniques, 1977, 2.7-2.8)
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from synthneg.config import LLMConfig
-from synthneg.generate.pilot import Pilot, Use
+from synthneg.generate.pilot import STAGE_OF, Pilot, Use
 from synthneg.llm.budget import cost_usd
 from synthneg.llm.ledger import Spent
 
 _CONFIDENCE = 0.95
 NOTHING = Spent(0, 0, 0, 0.0)
+
+Uses = Sequence[Sequence[Use]]  # by passage, by prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,7 @@ class Projection:
 
     passages: int
     pilot_passages: int
-    pass_rate: (
-        float | None
-    )  # measured share of queries that pass their checks; None: all are taken to pass
+    pass_rate: float | None  # share of queries that pass their checks; None: all are taken to
     rows: tuple[Row, ...]
     total: Row
     pilot: Row  # what the pilot has used itself
@@ -71,57 +71,57 @@ def project(
         pass_rate: share of queries that get documents, in [0, 1]; None where it is not known yet: then all do.
         elsewhere: what of the budget is gone, beside what these passages use.
     """
-    share = {"generate.queries": 1.0}
-    weight = 1.0 if pass_rate is None else pass_rate
-
-    def summed(
-        wanted: Callable[[Use], bool], what: Callable[[Use], float], weighted: bool = True
-    ) -> list[float]:
-        return [
-            sum(
-                what(use) * (share.get(use.stage, weight) if weighted else 1)
-                for use in uses
-                if wanted(use)
-            )
-            for uses in pilot.passages
-        ]
-
-    def row(
-        stage: str,
-        prompt: str,
-        wanted: Callable[[Use], bool],
-        weighted: bool = True,
-        of: int = passages,
-    ) -> Row:
-        def total(what: Callable[[Use], float]) -> Estimate:
-            return estimate(summed(wanted, what, weighted), of)
-
-        return Row(
-            stage,
-            prompt,
-            total(lambda use: use.requests),
-            total(lambda use: use.tokens_in),
-            total(lambda use: use.tokens_out),
-            None if cost_usd(config.price, 0, 0) is None else total(lambda use: _usd(use, config)),
-        )
-
-    kinds = list(dict.fromkeys((use.stage, use.prompt) for uses in pilot.passages for use in uses))
-    rows = tuple(
-        row(stage, prompt, lambda use, kind=(stage, prompt): (use.stage, use.prompt) == kind)  # type: ignore[misc]
-        for stage, prompt in kinds
-    )
-    whole = row("total", "", lambda use: True)
-    busy = estimate(summed(lambda use: True, lambda use: use.seconds), passages)
+    uses = _thinned(pilot.passages, 1.0 if pass_rate is None else pass_rate)
+    kinds = list(dict.fromkeys((use.stage, use.prompt) for some in uses for use in some))
+    whole = _row("total", "", uses, passages, config)
     return Projection(
         passages,
         len(pilot.passages),
         pass_rate,
-        rows,
+        tuple(_row(*kind, _of_kind(uses, *kind), passages, config) for kind in kinds),
         whole,
-        row("pilot", "", lambda use: True, weighted=False, of=len(pilot.passages)),
-        _time(busy, whole, config),
+        _row("pilot", "", pilot.passages, len(pilot.passages), config),
+        _time(_total(uses, lambda use: use.seconds, passages), whole, config),
         _affords(pilot, passages, config, elsewhere),
     )
+
+
+def _thinned(uses: Uses, pass_rate: float) -> Uses:
+    """Return the uses, of which those for documents are left out for the queries that fail their checks."""
+    return [
+        [use if use.stage == STAGE_OF["query"] else _times(use, pass_rate) for use in some]
+        for some in uses
+    ]
+
+
+def _times(use: Use, share: float) -> Use:
+    return replace(
+        use,
+        requests=use.requests * share,
+        tokens_in=use.tokens_in * share,
+        tokens_out=use.tokens_out * share,
+        seconds=use.seconds * share,
+    )
+
+
+def _of_kind(uses: Uses, stage: str, prompt: str) -> Uses:
+    return [[use for use in some if (use.stage, use.prompt) == (stage, prompt)] for some in uses]
+
+
+def _row(stage: str, prompt: str, uses: Uses, passages: int, config: LLMConfig) -> Row:
+    priced = cost_usd(config.price, 0, 0) is not None
+    return Row(
+        stage,
+        prompt,
+        _total(uses, lambda use: use.requests, passages),
+        _total(uses, lambda use: use.tokens_in, passages),
+        _total(uses, lambda use: use.tokens_out, passages),
+        _total(uses, lambda use: _usd(use, config), passages) if priced else None,
+    )
+
+
+def _total(uses: Uses, what: Callable[[Use], float], passages: int) -> Estimate:
+    return estimate([sum(map(what, some)) for some in uses], passages)
 
 
 def estimate(values: Sequence[float], population: int) -> Estimate:
@@ -184,7 +184,7 @@ def _affords(pilot: Pilot, passages: int, config: LLMConfig, elsewhere: Spent) -
     for limit, spent, what in limits:
         if limit is None:
             continue
-        total = estimate([sum(map(what, uses)) for uses in pilot.passages], passages)
+        total = _total(pilot.passages, what, passages)
         left = max(0.0, limit - spent)
         reach = Estimate(
             min(reach.mean, _passages(left, total.mean, passages)),

@@ -70,11 +70,6 @@ class Asker:
         """Replies that did not have to be asked for."""
         return self._talks.from_ledger
 
-    @property
-    def sent(self) -> int:
-        """Requests that were sent, each try counted."""
-        return self._sender.sent
-
     def listen(self, heard: Callable[[Job, str], None]) -> None:
         """Tell `heard` of each reply that a job takes, by its key, from now on."""
         self._talks.heard = heard

@@ -52,11 +52,9 @@ class Sender:
 
     def __init__(self, backend: Backend, ledger: Ledger, config: LLMConfig, budget: Budget) -> None:
         self.identity = backend.identity
-        self.sent = 0  # requests, each try counted
         self.stopping = False
-        self.sent_since: dict[
-            asyncio.Task[object], float
-        ] = {}  # who waits for a reply, and since when
+        # Who waits for a reply, and since when.
+        self.sent_since: dict[asyncio.Task[object], float] = {}
         self._backend, self._ledger, self._config, self._budget = backend, ledger, config, budget
         self._pace = Pace(config)
         self._usage = _Usage(config)
@@ -64,11 +62,6 @@ class Sender:
         self._pausing: Counter[str] = Counter()
         self._failures_in_a_row = 0
         self._broken = False  # an error is on its way to whoever asked: nothing more goes meanwhile
-
-    @property
-    def width(self) -> int:
-        """Most requests in flight."""
-        return self._config.concurrency
 
     async def send(self, key: str, request: Request) -> Reply | Failure:
         """Return the reply, which is in the ledger by then, or why there is none.
@@ -186,7 +179,6 @@ class Sender:
         retry_after_s = None
         try:
             self._check_that_more_may_be_sent()
-            self.sent += 1
             reply = await self._completed(request)
             outcome = "done"
             self._budget.count(reply)
