@@ -19,6 +19,7 @@ from synthneg.corpus.read import read
 from synthneg.errors import RunError, SettingsError
 from synthneg.files import files_under, fingerprint, write_whole
 from synthneg.generate.afford import ask_within_budget, project_run, recall
+from synthneg.generate.asking import release
 from synthneg.generate.documents import write_documents
 from synthneg.generate.jobs import all_prompts
 from synthneg.generate.negatives import write_negatives
@@ -239,6 +240,7 @@ def plan(run: Run, count: int) -> "Projection":
 def _encoder(run: Run) -> "Encoder":
     from synthneg.scoring.encoder import load_encoder  # noqa: PLC0415 - as above
 
+    release(run)
     config = run.config.verify
     return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.file("vectors"))
 

@@ -19,8 +19,8 @@ import filecmp
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -99,9 +99,9 @@ class Run:
         self.config = config
         self.from_ledger = 0  # replies that this start did not have to ask for
         self.asked_s = 0.0  # seconds that this start has asked for replies
-        self.limit = (
-            config.corpus.limit
-        )  # passages that get queries; fewer where the budget affords fewer
+        # Passages that get queries: fewer where the budget affords fewer.
+        self.limit = config.corpus.limit
+        self._closing = ExitStack()
         self.folder = outputs / config.run
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -123,9 +123,16 @@ class Run:
             with disk_errors(self.folder):
                 write_whole(settings, text)
 
+    def at_close(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the run is closed, while its folder is still locked."""
+        self._closing.callback(callback)
+
     def close(self) -> None:
         """Give the folder free for another process."""
-        self._lock.close()
+        try:
+            self._closing.close()
+        finally:
+            self._lock.close()
 
     def file(self, name: str) -> Path:
         """Return the path of a file or folder of this run."""
