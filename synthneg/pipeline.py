@@ -20,6 +20,7 @@ from synthneg.errors import RunError, SettingsError
 from synthneg.files import files_under, fingerprint, write_whole
 from synthneg.generate.afford import ask_within_budget, project_run, recall
 from synthneg.generate.asking import release
+from synthneg.generate.beside import needed
 from synthneg.generate.documents import write_documents
 from synthneg.generate.jobs import all_prompts
 from synthneg.generate.negatives import write_negatives
@@ -27,9 +28,11 @@ from synthneg.generate.queries import write_queries
 from synthneg.llm.budget import check_budget, cost_usd
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import check_backend
+from synthneg.mine.near import write_mined, write_related
 from synthneg.progress import say, track
 from synthneg.records import Example, Passage, Reject
 from synthneg.run import STAGES, Run
+from synthneg.scoring.choice import write_chosen
 
 if TYPE_CHECKING:
     from synthneg.evaluate.collection import Collection
@@ -76,10 +79,14 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     if "generate.queries" in wanted:
         check_budget(config.llm)
         check_backend(config.llm)
-    if "verify.queries" in wanted:
+    if "verify.queries" in wanted or _chooses_with_vectors(config):
         _check_models(config, "train" in wanted)
     if "evaluate" in wanted:
         _check_evaluation(config)
+
+
+def _chooses_with_vectors(config: RunConfig) -> bool:
+    return config.corpus.sample == "cluster" or needed("related", all_prompts(config))
 
 
 def _check_models(config: RunConfig, trains: bool) -> None:
@@ -131,7 +138,8 @@ def _write_passages(run: Run) -> None:
 
 
 def generate_queries(run: Run) -> None:
-    """Write queries.jsonl by asking the language model."""
+    """Write queries.jsonl by asking the language model, and before that what is chosen with vectors."""
+    _choose(run)
     ask_within_budget(run, write_queries)
     _must_keep(run, "generate.queries", "queries")
 
@@ -140,8 +148,10 @@ def check_queries(run: Run) -> None:
     """Write verified_queries.jsonl: the queries that pass their checks."""
     from synthneg.verify.queries import verify_queries  # noqa: PLC0415 - as above
 
-    verify_queries(run, _encoder(run))
+    encoder = _encoder(run)
+    verify_queries(run, encoder)
     _must_keep(run, "verify.queries", "queries")
+    _mine(run, lambda: encoder)
 
 
 def generate_documents(run: Run) -> None:
@@ -151,6 +161,7 @@ def generate_documents(run: Run) -> None:
 
 def generate_negatives(run: Run) -> None:
     """Write the hard negatives of verified queries."""
+    _mine(run, lambda: _encoder(run))
     ask_within_budget(run, write_negatives)
 
 
@@ -234,7 +245,30 @@ def plan(run: Run, count: int) -> "Projection":
         SynthnegError: the corpus or the prompts cannot be read, or the model cannot be asked.
     """
     read_corpus(run)
+    _choose(run)
     return project_run(run, count)
+
+
+def _choose(run: Run) -> None:
+    """Write chosen.jsonl and related.jsonl, where the settings ask for them."""
+    if run.config.corpus.sample == "cluster":
+        write_chosen(run, lambda: _encoder(run), _model(run.config))
+    if needed("related", all_prompts(run.config)):
+        write_related(run, lambda: _encoder(run), _model(run.config))
+
+
+def _mine(run: Run, encoder: "Callable[[], Encoder]") -> None:
+    """Write mined.jsonl, where a prompt asks for it."""
+    if needed("mined", all_prompts(run.config)):
+        write_mined(run, encoder, _model(run.config))
+
+
+def _model(config: RunConfig) -> str:
+    """Return a fingerprint of the encoder's files, or of its name on the Hub."""
+    from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - as above
+
+    found = find_model(config.verify.encoder)
+    return fingerprint(__version__, found, _states(found))
 
 
 def _encoder(run: Run) -> "Encoder":
@@ -252,7 +286,7 @@ def _held_out(run: Run) -> "Collection | None":
     examples = [e for e in run.read("examples.jsonl", Example) if e.split == "held_out"]
     if not examples:
         return None
-    qrels = {e.query_id: {e.passage_id: 1} for e in examples}
+    qrels = {e.query_id: {d.id: 1 for d in e.documents if d.source == "corpus"} for e in examples}
     return Collection.of_records(
         HELD_OUT,
         run.read("passages.jsonl", Passage),
@@ -293,7 +327,7 @@ def _corpus_inputs(config: RunConfig) -> str | None:
     """
     if not Path(config.corpus.path).exists():
         return None
-    shaping = config.corpus.model_dump(mode="json", exclude={"limit", "sample"})
+    shaping = config.corpus.model_dump(mode="json", exclude={"limit", "sample", "clusters"})
     return fingerprint(__version__, shaping, config.seed, _states(config.corpus.path))
 
 

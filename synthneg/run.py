@@ -19,7 +19,7 @@ import filecmp
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -99,8 +99,7 @@ class Run:
         self.config = config
         self.from_ledger = 0  # replies that this start did not have to ask for
         self.asked_s = 0.0  # seconds that this start has asked for replies
-        # Passages that get queries: fewer where the budget affords fewer.
-        self.limit = config.corpus.limit
+        self.limit = config.corpus.limit  # passages that get queries; a budget may afford fewer
         self._closing = ExitStack()
         self.folder = outputs / config.run
         try:
@@ -252,6 +251,15 @@ class Run:
         """Remember of which inputs `stage`, which keeps books, has made `file`; written last of all."""
         with disk_errors(self.folder):
             write_whole(self._mark(stage), fingerprint(inputs, self.file(file)).encode())
+
+    def view(self, file: str, inputs: str, records: Callable[[], Iterable[object]]) -> None:
+        """Write `file`, of which no stage keeps books, unless it stands as it was made of these inputs."""
+        path = self.file(file)
+        if not (self.has(file) and self.is_done(file, fingerprint(inputs, path))):
+            with disk_errors(self.folder), unpublished(path) as out:
+                out.writelines(map(to_line, records()))
+            os.replace(beside(path), path)
+            self.mark_made(file, file, inputs)
 
     def _mark(self, stage: str) -> Path:
         mark = self.file("parts") / f"{stage}.done"

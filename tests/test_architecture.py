@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "synthneg"
 LAYERS = (
     {"errors"},
     {"records", "config", "progress", "files"},
-    {"corpus", "prompts", "run", "settings"},
+    {"corpus", "prompts", "run", "settings", "grouped"},
     {"llm", "scoring"},
     {"generate", "mine", "verify", "dataset", "train", "evaluate"},
     {"pipeline", "reparse", "compare", "report", "publish"},

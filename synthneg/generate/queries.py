@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, product
+from typing import NamedTuple
 
 from synthneg.config import RunConfig
 from synthneg.errors import RunError
+from synthneg.generate.beside import Beside, nothing, related
 from synthneg.generate.jobs import (
     Asks,
     answers,
@@ -22,8 +24,14 @@ from synthneg.prompts.file import Prompt
 from synthneg.records import Passage, Query, Split
 from synthneg.run import Run, Stage
 
-# What a query needs of its job: prompt, id and split of the passage. No text: thousands of these may wait.
-About = tuple[Prompt, str, Split]
+
+class About(NamedTuple):
+    """What a query needs of its job. No text: thousands of these may wait."""
+
+    prompt: Prompt
+    passage_id: str
+    split: Split
+    also: tuple[str, ...] = ()  # ids of further passages that it is written from
 
 
 async def write_queries(run: Run, asker: Asks) -> None:
@@ -44,36 +52,67 @@ async def write_queries(run: Run, asker: Asks) -> None:
         )
     total = len(prompts) * min(run.limit or kept, kept) * settings.per_passage
     with (
+        related(run, prompts) as beside,
         run.stage("generate.queries", "queries.jsonl") as stage,
         Progress("queries", total, "queries") as progress,
     ):
+        _reject_unrelated(run, prompts, beside, stage)
         asked = chain.from_iterable(
-            query_jobs(run.config, prompts, block) for block in blocks_of_chosen(run)
+            query_jobs(run.config, prompts, block, beside) for block in blocks_of_chosen(run)
         )
         async for about, job, outcome in answers(asker, asked, progress.advance):
             _keep(stage, about, job, outcome)
 
 
 def query_jobs(
-    config: RunConfig, prompts: Sequence[Prompt], block: Sequence[Passage]
+    config: RunConfig,
+    prompts: Sequence[Prompt],
+    block: Sequence[Passage],
+    beside: Beside = nothing,
 ) -> Iterator[tuple[About, Job]]:
-    """Yield the jobs that ask for the queries of a block of passages, prompt by prompt."""
-    settings = config.generate
+    """Yield the jobs that ask for the queries of a block of passages, prompt by prompt.
+
+    None where a prompt needs a related passage and there is none `beside` the passage.
+    """
+    most = config.generate.passage_chars
     for prompt, passage in product(prompts, block):
-        values = {"passage": shown(passage, settings.passage_chars)}
-        first = settings.queries.first_draw
-        for number in range(first, first + settings.queries.per_passage):
-            id = f"{passage.id}:{prompt.kind}:{number}"
-            yield (prompt, passage.id, passage.split), job_for(prompt, id, values, config.seed)
+        values = {"passage": shown(passage, most)}
+        about = About(prompt, passage.id, passage.split)
+        if "related" in prompt.head.needs:
+            other = beside(passage.id)
+            if other is None:
+                continue
+            values["related"] = shown(other, most)
+            about = about._replace(also=(other.id,))
+        for id in _ids(config, prompt, passage):
+            yield about, job_for(prompt, id, values, config.seed)
+
+
+def _ids(config: RunConfig, prompt: Prompt, passage: Passage) -> list[str]:
+    """Return the ids of the jobs that ask a prompt about a passage."""
+    settings = config.generate.queries
+    numbers = range(settings.first_draw, settings.first_draw + settings.per_passage)
+    return [f"{passage.id}:{prompt.kind}:{number}" for number in numbers]
+
+
+def _reject_unrelated(run: Run, prompts: Sequence[Prompt], beside: Beside, stage: Stage) -> None:
+    """Put into the books the queries that are not asked for, since no passage is near theirs."""
+    in_need = [prompt for prompt in prompts if "related" in prompt.head.needs]
+    if not in_need:
+        return
+    for passage in chain.from_iterable(blocks_of_chosen(run)):
+        if beside(passage.id) is None:
+            for id in chain.from_iterable(_ids(run.config, prompt, passage) for prompt in in_need):
+                stage.take()
+                stage.reject(id, "no_related", f"no other passage is near {passage.id}")
 
 
 def queries_of(about: About, job: Job, answer: Answer) -> list[Query]:
     """Return the queries that a reply holds: one, or as many as it has lines; none where the object lacks it."""
-    prompt, passage_id, split = about
-    origin = origin_of(prompt, answer, job.draws)
-    value = answer.value if isinstance(answer.value, list) else text_of(prompt, answer)
+    origin = origin_of(about.prompt, answer, job.draws)
+    value = answer.value if isinstance(answer.value, list) else text_of(about.prompt, answer)
     return [
-        Query(id, " ".join(text.split()), passage_id, split, origin)
+        Query(id, " ".join(text.split()), about.passage_id, about.split, origin, about.also)
         for id, text in _named(job.id, value)
     ]
 
