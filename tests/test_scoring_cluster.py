@@ -80,6 +80,16 @@ def test_copies_are_not_chosen_while_others_are_left() -> None:
     assert len(set(sample(vectors, 12, 1, 7)[0] // 30)) == 10
 
 
+def test_what_is_rare_goes_before_a_copy() -> None:
+    """Of 200 copies in the centre of a cluster and 8 that lie apart, near each other, one copy and the 8 are chosen."""
+    apart = 0.5 * np.eye(8, 10, 2)
+    apart[:, 0], apart[:, 1] = 0.5, 1.0
+    vectors = unit(np.vstack([np.repeat(np.eye(1, 10), 200, axis=0), apart]))
+    for seed in range(5):
+        rows = sample(vectors, 9, 1, seed)[0].tolist()
+        assert rows[1:] == list(range(200, 208))
+
+
 def test_nothing_is_chosen_of_nothing() -> None:
     """A corpus without vectors gives no rows."""
     assert [len(found) for found in sample(np.zeros((0, 0), np.float32), 5, 1, 7)] == [0, 0]
