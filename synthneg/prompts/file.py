@@ -97,9 +97,13 @@ def parse(source: str, name: str | None, path: Path) -> Prompt:
         raise PromptError(
             f"{path}: makes {head.makes}, but stands in the folder {name.split('/')[0]}/"
         )
-    digest = hashlib.sha256(source.encode()).hexdigest()[:8]
     turns_text = tuple((role, text) for role, text, _ in turns)
-    return Prompt(name, f"{name}@{digest}", head, turns_text, source)
+    return Prompt(name, f"{name}@{hash_of(source)}", head, turns_text, source)
+
+
+def hash_of(source: str) -> str:
+    """Return the eight digits that stand for a prompt's text in its tag."""
+    return hashlib.sha256(source.encode()).hexdigest()[:8]
 
 
 def _front_matter(lines: list[str], path: Path) -> FrontMatter:
