@@ -166,6 +166,9 @@ class QueriesConfig(Section):
     per_passage: int = Field(
         default=1, ge=1, description="queries asked for, per passage and prompt"
     )
+    first_draw: int = Field(
+        default=0, ge=0, description="number of the first of them; another gives other replies"
+    )
 
 
 class DocumentsConfig(Section):
@@ -185,12 +188,26 @@ class NegativesConfig(Section):
     per_query: int = Field(default=1, ge=1, description="negatives asked for, per query and prompt")
 
 
+class ReplaceConfig(Section):
+    """What of a prompt's file a run replaces by its own."""
+
+    examples: tuple[dict[str, str], ...] = Field(
+        default=(), description="pool of exemplars, with the keys of the prompt's own"
+    )
+    draws: dict[str, Any] = Field(
+        default={}, description="lists, or {low, high}, of attributes that the prompt draws"
+    )
+
+
 class GenerateConfig(Section):
     """What the language model writes."""
 
     queries: QueriesConfig = QueriesConfig()
     documents: DocumentsConfig = DocumentsConfig()
     negatives: NegativesConfig = NegativesConfig()
+    replace: dict[str, ReplaceConfig] = Field(
+        default={}, description="by prompt: exemplars and draws of your own instead of the file's"
+    )
     passage_chars: int = Field(
         default=4000,
         ge=100,

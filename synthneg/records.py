@@ -44,6 +44,9 @@ class Origin:
     draws: Row = field(
         default_factory=dict
     )  # attributes drawn for this record, such as its length in words
+    said: Row = field(
+        default_factory=dict
+    )  # what the model said beside the text: its choices, plans, reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Query:
     passage_id: str
     split: Split
     origin: Origin
+    also: tuple[str, ...] = ()  # ids of further passages without which it has no whole answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,8 @@ def from_row(kind: type[R], row: Row) -> R:
     values = dict(row)
     if "origin" in values:
         values["origin"] = _origin(values["origin"])
+    if kind is Query:
+        values["also"] = tuple(values.get("also", ()))
     if kind is Example:
         values["documents"] = tuple(from_row(Judged, d) for d in values["documents"])
     return kind(**values)

@@ -44,12 +44,11 @@ def test_a_prompt_is_read_whole() -> None:
     prompt = read(GOOD)
     assert prompt.name == "negative/own"
     assert prompt.kind == "own"
-    assert [role for role, _ in prompt.turns] == ["system", "user", "assistant", "user"]
-    assert prompt.turns[0] == ("system", "You write.")
-    assert prompt.turns[2] == ("assistant", "")
+    assert [turn.role for turn in prompt.turns] == ["system", "user", "assistant", "user"]
+    assert prompt.turns[0] == ("system", "You write.", "")
+    assert prompt.turns[2] == ("assistant", "", "")
     assert prompt.turns[3][1].startswith("Query: ")
     assert prompt.sampling() == {"temperature": 0.9, "max_tokens": 200, "stop": ["\n"]}
-    assert prompt.schema is None
     assert prompt.source == GOOD
 
 
@@ -88,11 +87,9 @@ def test_the_reply_of_a_prompt_has_a_form() -> None:
     """A reply is a text where nothing is said, lines where the prompt makes several queries, or a bounded schema."""
     assert read(GOOD).form == read(LINES.replace("reply: lines\n", "")).form == "text"
     assert read(LINES).form == "lines"
-    assert read(LINES).schema is None
     graded = read(DOCUMENT.replace('["1"]}', '["1", "0"], properties: {"1": {type: string}}}'))
-    assert graded.form == graded.schema
-    assert graded.schema is not None
-    assert graded.schema["properties"]["1"] == {"type": "string", "maxLength": 1200}
+    assert isinstance(graded.form, dict)
+    assert graded.form["properties"]["1"] == {"type": "string", "maxLength": 1200}
 
 
 def asking(text: str) -> str:
@@ -111,18 +108,26 @@ HEAD_MISTAKES = [
     (
         changed("makes: negative", "makes: joke"),
         2,
-        "makes: .* 'document' or 'negative', got 'joke'",
+        "makes: .* 'document'.* or 'task', got 'joke'",
     ),
     (changed("about: A near miss.\n", ""), 2, "about: Field required"),
     (changed("about: A", "abuot: A"), 3, "abuot: Extra inputs are not permitted"),
     (changed("[query, passage]", "[]"), 4, "needs: .*at least 1"),
-    (changed("passage]", "corpus]"), 4, "needs.1: .*'passage' or 'query', got 'corpus'"),
+    (changed("passage]", "corpus]"), 4, "needs.1: .*'passage'.* or 'topic', got 'corpus'"),
     (changed("e: 0.9", "e: 9"), 9, "sampling.temperature: .*less than or equal to 2, got '9'"),
     (changed("max_tokens", "max_token"), 9, "sampling.max_token: Extra inputs"),
     (changed("high: 80", "high: 8"), 5, "draws.words.*low 40 is above high 8"),
     (changed("[news, forum]", "[]"), 5, "draws.register"),
-    (changed("text\n", "{type: object}\n"), None, "makes a negative has no grades, .* is text"),
-    (changed("reply: text", "reply: lines"), None, "makes a negative has no grades, .* is text"),
+    (
+        changed("text\n", "{type: object}\n"),
+        None,
+        "makes a negative is text, or .* requires `passage`",
+    ),
+    (
+        changed("reply: text", "reply: lines"),
+        None,
+        "makes a negative is text, or .* requires `passage`",
+    ),
     (changed("reply: text", "reply: words"), 8, "reply.*'words'"),
     (changed("reply: text", "reply: {properties: [a]}"), 8, "reply: .*lines or a JSON schema"),
     (
@@ -135,7 +140,7 @@ HEAD_MISTAKES = [
         8,
         "the same keys",
     ),
-    (DOCUMENT, None, "its JSON schema requires each of them"),
+    (DOCUMENT, None, "a JSON schema that requires each of its grades"),
     (DOCUMENT.replace("[1, 0]", "[4]"), 5, "grades.0: .*less than or equal to 3, got '4'"),
 ]
 SECTION_MISTAKES = [

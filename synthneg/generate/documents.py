@@ -3,6 +3,7 @@
 from itertools import chain
 
 from synthneg.generate.jobs import (
+    About,
     Asks,
     answers,
     count_of_verified,
@@ -14,7 +15,6 @@ from synthneg.generate.jobs import (
 )
 from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.progress import Progress
-from synthneg.prompts.file import Prompt
 from synthneg.records import Document
 from synthneg.run import Run, Stage
 
@@ -29,10 +29,11 @@ async def write_documents(run: Run, asker: Asks) -> None:
         BackendError: the model cannot be asked.
         RunError: the queries have not been checked, or are not in the order of the corpus.
     """
-    prompts = prompts_for(run.config.generate.documents.prompts, "document")
+    prompts = prompts_for(run.config.generate, "document")
 
     asked = chain.from_iterable(document_jobs(run.config, prompts, b) for b in verified(run))
-    total = len(prompts) * count_of_verified(run)
+    askings = sum(len(p.head.grades) if p.grades_apart else 1 for p in prompts)
+    total = askings * count_of_verified(run)
     with run.stage("generate.documents", "documents.jsonl") as stage:
         for query, passage in chain.from_iterable(verified(run)):
             stage.take()
@@ -42,21 +43,24 @@ async def write_documents(run: Run, asker: Asks) -> None:
                 )
             )
         with Progress("graded documents", total, "queries") as progress:
-            async for (prompt, query_id), job, outcome in answers(asker, asked, progress.advance):
-                _keep_graded(stage, prompt, query_id, job, outcome)
+            async for about, job, outcome in answers(asker, asked, progress.advance):
+                _keep_graded(stage, about, job, outcome)
 
 
-def _keep_graded(
-    stage: Stage, prompt: Prompt, query_id: str, job: Job, outcome: Answer | Failure
-) -> None:
-    for grade in prompt.head.grades:
-        id = f"{job.id}:{grade}"
+def _keep_graded(stage: Stage, about: About, job: Job, outcome: Answer | Failure) -> None:
+    prompt = about.prompt
+    for grade in about.grades:
+        id = job.id if prompt.grades_apart else f"{job.id}:{grade}"
         stage.take()
         if isinstance(outcome, Failure):
             record_failure(stage, id, outcome)
-        elif str(grade) in outcome.missing:
+            continue
+        key = prompt.text_key if prompt.grades_apart else str(grade)
+        if key in outcome.missing:
             stage.reject(id, "missing", "no reply to the query had a document of this grade")
         else:
-            text = str(outcome.value[str(grade)]).strip()
-            origin = origin_of(prompt, outcome, job.draws[str(grade)], str(grade))
-            stage.keep(Document(id, query_id, text, "", grade, "graded", origin))
+            text = outcome.value[key] if isinstance(outcome.value, dict) else outcome.value
+            draws = job.draws if prompt.grades_apart else job.draws[str(grade)]
+            origin = origin_of(prompt, outcome, draws, key)
+            document = Document(id, about.query_id, str(text).strip(), "", grade, "graded", origin)
+            stage.keep(document)

@@ -3,20 +3,21 @@
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
-from synthneg.config import RunConfig
+from synthneg.config import GenerateConfig, ReplaceConfig, RunConfig
 from synthneg.corpus.sample import choose
 from synthneg.errors import PromptError, RunError
-from synthneg.llm.ask import Advance, Answer, Failure, Job, Outcome
-from synthneg.prompts.file import Prompt
-from synthneg.prompts.render import Draws, draw, render, seed_of
+from synthneg.llm.ask import Advance, Answer, Failure, Job, Open, Outcome
+from synthneg.prompts.file import TEXT_KEYS, Prompt, replaced
+from synthneg.prompts.render import Draws, draw, open_turns, render, seed_of
 from synthneg.prompts.shelf import load
 from synthneg.records import Origin, Passage, Query
 from synthneg.run import Run, Stage
 
 C = TypeVar("C")
 
+NEGATIVE_GRADE = 1
 _BLOCK = 256  # passages
 
 
@@ -29,14 +30,19 @@ class Asks(Protocol):
 
 
 def prompts_for(
-    names: Sequence[str], makes: Literal["query", "document", "negative"]
+    config: GenerateConfig, makes: Literal["query", "document", "negative"]
 ) -> list[Prompt]:
-    """Return the prompts, checked to make what is wanted and to have names of their own.
+    """Return the prompts of a stage, checked to make what is wanted and to have names of their own.
 
     Raises:
         PromptError: a prompt makes something else, or two would give their records the same ids.
     """
-    prompts = [load(name) for name in names]
+    names = {
+        "query": config.queries.prompts,
+        "document": config.documents.prompts,
+        "negative": config.negatives.prompts,
+    }[makes]
+    prompts = [_load(name, config.replace.get(name)) for name in names]
     for prompt in prompts:
         if prompt.head.makes != makes:
             raise PromptError(
@@ -50,21 +56,39 @@ def prompts_for(
 
 
 def all_prompts(config: RunConfig) -> list[Prompt]:
-    """Return the prompts of all stages; errors are those of `prompts_for`."""
-    names = config.generate
+    """Return the prompts of all stages.
+
+    Raises:
+        PromptError: as `prompts_for` says, or something is replaced in a prompt that the run does not use.
+    """
+    named = config.generate
+    used = {*named.queries.prompts, *named.documents.prompts, *named.negatives.prompts}
+    if unused := sorted(set(named.replace) - used):
+        raise PromptError(
+            f"generate.replace: {unused[0]} is no prompt of this run; expected one of {', '.join(sorted(used))}"
+        )
     return [
-        *prompts_for(names.queries.prompts, "query"),
-        *prompts_for(names.documents.prompts, "document"),
-        *prompts_for(names.negatives.prompts, "negative"),
+        *prompts_for(named, "query"),
+        *prompts_for(named, "document"),
+        *prompts_for(named, "negative"),
     ]
 
 
-def job_for(prompt: Prompt, id: str, values: Mapping[str, Mapping[str, str]], run_seed: int) -> Job:
+def _load(name: str, own: ReplaceConfig | None) -> Prompt:
+    prompt = load(name)
+    return prompt if own is None else replaced(prompt, own.examples, own.draws)
+
+
+def job_for(prompt: Prompt, id: str, values: Mapping[str, Any], run_seed: int) -> Job:
     """Return the job that asks `prompt` for the record `id`; all that is random in it depends on these arguments."""
     seed = seed_of(run_seed, id, prompt.tag)
     draws = draw(prompt, seed)
     messages = render(prompt, values, draws, seed)
-    return Job(id, prompt.tag, messages, prompt.sampling(), prompt.form, seed, draws)
+    turns = tuple(
+        Open(name, prompt.head.turns.get(name, "text"), shared)
+        for name, shared in open_turns(prompt, seed)
+    )
+    return Job(id, prompt.tag, messages, prompt.sampling(), prompt.form, seed, draws, turns)
 
 
 async def answers(
@@ -85,7 +109,21 @@ async def answers(
 def origin_of(prompt: Prompt, answer: Answer, draws: Draws, part: str = "") -> Origin:
     """Return where an answer's record comes from; `part` is the key of an object whose parts are records."""
     asked = answer.parts.get(part, answer.asked)
-    return Origin(prompt.tag, answer.reply.model, asked.sampling, asked.seed, asked.key, draws)
+    said = dict(answer.said)
+    if isinstance(answer.value, dict):
+        texts = (*map(str, prompt.head.grades), TEXT_KEYS.get(prompt.head.makes))
+        said |= {name: value for name, value in answer.value.items() if name not in texts}
+    return Origin(
+        prompt.tag, answer.reply.model, asked.sampling, asked.seed, asked.key, draws, said
+    )
+
+
+def text_of(prompt: Prompt, answer: Answer) -> str | None:
+    """Return the text of the one record that a reply holds; None where no asking brought it."""
+    if not isinstance(answer.value, dict):
+        return str(answer.value)
+    key = prompt.text_key
+    return None if key in answer.missing else str(answer.value[key])
 
 
 def shown(passage: Passage, most_chars: int) -> dict[str, str]:
@@ -142,30 +180,43 @@ def verified(run: Run) -> Iterator[list[tuple[Query, Passage]]]:
         )
 
 
+class About(NamedTuple):
+    """What a document needs of its job. No text: thousands of these may wait."""
+
+    prompt: Prompt
+    query_id: str
+    grades: tuple[int, ...]  # that the reply has
+
+
 def document_jobs(
     config: RunConfig, prompts: Sequence[Prompt], block: Sequence[tuple[Query, Passage]]
-) -> Iterator[tuple[tuple[Prompt, str], Job]]:
-    """Yield the jobs that ask for documents of a block of queries, prompt by prompt, each with prompt and query id.
+) -> Iterator[tuple[About, Job]]:
+    """Yield the jobs that ask for documents of a block of queries, prompt by prompt.
 
-    One job a query for a prompt that makes documents, whose reply has all grades; `per_query` for one that makes
-    negatives.
+    One job a query for a prompt that makes documents and has all grades in a reply, one a grade for another;
+    `per_query` for one that makes negatives.
     """
     settings = config.generate
     for prompt, (query, passage) in product(prompts, block):
         values = values_of(prompt, query, passage, settings.passage_chars)
-        if prompt.head.makes == "document":
-            ids = [f"{query.id}:{prompt.kind}"]
+        id = f"{query.id}:{prompt.kind}"
+        if prompt.head.makes == "negative":
+            for number in range(settings.negatives.per_query):
+                about = About(prompt, query.id, (NEGATIVE_GRADE,))
+                yield about, job_for(prompt, f"{id}:{number}", values, config.seed)
+        elif prompt.grades_apart:
+            for grade in prompt.head.grades:
+                graded = values | ({"grade": grade} if "grade" in prompt.head.needs else {})
+                about = About(prompt, query.id, (grade,))
+                yield about, job_for(prompt, f"{id}:{grade}", graded, config.seed)
         else:
-            ids = [f"{query.id}:{prompt.kind}:{n}" for n in range(settings.negatives.per_query)]
-        for id in ids:
-            yield (prompt, query.id), job_for(prompt, id, values, config.seed)
+            about = About(prompt, query.id, prompt.head.grades)
+            yield about, job_for(prompt, id, values, config.seed)
 
 
-def values_of(
-    prompt: Prompt, query: Query, positive: Passage, most_chars: int
-) -> dict[str, dict[str, str]]:
+def values_of(prompt: Prompt, query: Query, positive: Passage, most_chars: int) -> dict[str, Any]:
     """Return the variables that the prompt names and no other: what is written from the query alone sees no passage."""
-    values = {"query": {"text": query.text}}
+    values: dict[str, Any] = {"query": {"text": query.text}}
     if "passage" in prompt.head.needs:
         values["passage"] = shown(positive, most_chars)
     return values

@@ -3,6 +3,8 @@
 from itertools import chain
 
 from synthneg.generate.jobs import (
+    NEGATIVE_GRADE,
+    About,
     Asks,
     answers,
     count_of_verified,
@@ -10,14 +12,13 @@ from synthneg.generate.jobs import (
     origin_of,
     prompts_for,
     record_failure,
+    text_of,
     verified,
 )
-from synthneg.llm.ask import Failure
+from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.progress import Progress
 from synthneg.records import Document
-from synthneg.run import Run
-
-_NEGATIVE_GRADE = 1
+from synthneg.run import Run, Stage
 
 
 async def write_negatives(run: Run, asker: Asks) -> None:
@@ -29,7 +30,7 @@ async def write_negatives(run: Run, asker: Asks) -> None:
         RunError: the queries have not been checked, or are not in the order of the corpus.
     """
     settings = run.config.generate
-    prompts = prompts_for(settings.negatives.prompts, "negative")
+    prompts = prompts_for(settings, "negative")
     per_query = settings.negatives.per_query
 
     asked = chain.from_iterable(document_jobs(run.config, prompts, b) for b in verified(run))
@@ -38,14 +39,18 @@ async def write_negatives(run: Run, asker: Asks) -> None:
         run.stage("generate.negatives", "documents.jsonl") as stage,
         Progress("hard negatives", total, "documents") as progress,
     ):
-        async for (prompt, query_id), job, outcome in answers(asker, asked, progress.advance):
-            stage.take()
-            if isinstance(outcome, Failure):
-                record_failure(stage, job.id, outcome)
-            else:
-                origin = origin_of(prompt, outcome, job.draws)
-                stage.keep(
-                    Document(
-                        job.id, query_id, outcome.value, "", _NEGATIVE_GRADE, "negative", origin
-                    )
-                )
+        async for about, job, outcome in answers(asker, asked, progress.advance):
+            _keep(stage, about, job, outcome)
+
+
+def _keep(stage: Stage, about: About, job: Job, outcome: Answer | Failure) -> None:
+    stage.take()
+    if isinstance(outcome, Failure):
+        record_failure(stage, job.id, outcome)
+        return
+    text = text_of(about.prompt, outcome)
+    if text is None:
+        stage.reject(job.id, "missing", f"no reply had {', '.join(outcome.missing)}")
+        return
+    origin = origin_of(about.prompt, outcome, job.draws)
+    stage.keep(Document(job.id, about.query_id, text, "", NEGATIVE_GRADE, "negative", origin))

@@ -67,19 +67,19 @@ async def pilot(run: Run, asker: Asker, count: int) -> Pilot:
     passage_of = {passage.id: passage for passage in block}
     pairs: list[tuple[Query, Passage]] = []
 
-    prompts = prompts_for(names.queries.prompts, "query")
+    prompts = prompts_for(names, "query")
     jobs = list(query_jobs(config, prompts, block))
     of_job |= {job.id: (about[1], about[0]) for about, job in jobs}
     async for about, job, answer in _answered(asker, jobs, "pilot: queries"):
         pairs += [(query, passage_of[query.passage_id]) for query in queries_of(about, job, answer)]
 
     prompts = [
-        *prompts_for(names.documents.prompts, "document"),
-        *prompts_for(names.negatives.prompts, "negative"),
+        *prompts_for(names, "document"),
+        *prompts_for(names, "negative"),
     ]
     passage_id_of = {query.id: query.passage_id for query, _ in pairs}
     more = list(document_jobs(config, prompts, pairs))
-    of_job |= {job.id: (passage_id_of[query_id], prompt) for (prompt, query_id), job in more}
+    of_job |= {job.id: (passage_id_of[about.query_id], about.prompt) for about, job in more}
     async for _ in _answered(asker, more, "pilot: documents"):
         pass
     return Pilot(

@@ -14,6 +14,7 @@ from synthneg.generate.jobs import (
     prompts_for,
     record_failure,
     shown,
+    text_of,
 )
 from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.progress import Progress
@@ -35,7 +36,7 @@ async def write_queries(run: Run, asker: Asks) -> None:
     """
     run.need("corpus")
     settings = run.config.generate.queries
-    prompts = prompts_for(settings.prompts, "query")
+    prompts = prompts_for(run.config.generate, "query")
     kept = run.books()["corpus"]["kept"]
     if not kept:
         raise RunError(
@@ -60,18 +61,20 @@ def query_jobs(
     settings = config.generate
     for prompt, passage in product(prompts, block):
         values = {"passage": shown(passage, settings.passage_chars)}
-        for number in range(settings.queries.per_passage):
+        first = settings.queries.first_draw
+        for number in range(first, first + settings.queries.per_passage):
             id = f"{passage.id}:{prompt.kind}:{number}"
             yield (prompt, passage.id, passage.split), job_for(prompt, id, values, config.seed)
 
 
 def queries_of(about: About, job: Job, answer: Answer) -> list[Query]:
-    """Return the queries that a reply holds: one, or as many as it has lines."""
+    """Return the queries that a reply holds: one, or as many as it has lines; none where the object lacks it."""
     prompt, passage_id, split = about
     origin = origin_of(prompt, answer, job.draws)
+    value = answer.value if isinstance(answer.value, list) else text_of(prompt, answer)
     return [
         Query(id, " ".join(text.split()), passage_id, split, origin)
-        for id, text in _named(job.id, answer.value)
+        for id, text in _named(job.id, value)
     ]
 
 
@@ -81,12 +84,16 @@ def _keep(stage: Stage, about: About, job: Job, outcome: Answer | Failure) -> No
         stage.take()
         record_failure(stage, job.id, outcome)
         return
-    for query in queries_of(about, job, outcome):
+    queries = queries_of(about, job, outcome)
+    for query in queries:
         stage.take()
         stage.keep(query)
+    if not queries:
+        stage.take()
+        stage.reject(job.id, "missing", f"no reply had {', '.join(outcome.missing)}")
 
 
-def _named(id: str, value: str | list[str]) -> Iterator[tuple[str, str]]:
+def _named(id: str, value: str | list[str] | None) -> Iterator[tuple[str, str]]:
     """Yield the id and text of each query in a reply: a text has the job's id, the lines of a list are numbered from 0.
 
     >>> list(_named("p:question:0", "why")), list(_named("p:questions:0", ["why", "how"]))
@@ -94,5 +101,5 @@ def _named(id: str, value: str | list[str]) -> Iterator[tuple[str, str]]:
     """
     if isinstance(value, str):
         yield id, value
-    else:
+    elif value is not None:
         yield from ((f"{id}.{number}", text) for number, text in enumerate(value))

@@ -15,11 +15,11 @@ from synthneg.config import LLMConfig
 from synthneg.errors import RunError
 from synthneg.llm.base import Backend
 from synthneg.llm.budget import Budget
-from synthneg.llm.converse import Answer, Conversations, First, Job, Outcome
+from synthneg.llm.converse import Answer, Conversations, First, Job, Open, Outcome
 from synthneg.llm.ledger import Ledger, Spent
 from synthneg.llm.send import Failure, Sender, Stopped
 
-__all__ = ["Advance", "Answer", "Asker", "Failure", "Job", "Outcome", "Stopped"]
+__all__ = ["Advance", "Answer", "Asker", "Failure", "Job", "Open", "Outcome", "Stopped"]
 
 # Jobs that are rendered and looked up in one go; the event loop waits as long.
 _CHUNK = 32

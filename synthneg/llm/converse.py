@@ -1,8 +1,10 @@
 """The conversation that makes one record: open turns, askings anew, and replies of which only a part is of use."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
+
+import orjson
 
 from synthneg.llm.again import again
 from synthneg.llm.base import TOO_LONG, Reply, Request
@@ -12,6 +14,14 @@ from synthneg.llm.parse import Parsed, Problem, parse
 from synthneg.llm.send import Failure
 from synthneg.prompts.head import Form
 from synthneg.prompts.render import Message, seed_of
+
+
+class Open(NamedTuple):
+    """A turn before the last that the model answers."""
+
+    name: str = ""  # under which the answer is kept
+    form: Form = "text"
+    shared: bool = True  # all records have the same before it: it is then asked once for all
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +35,7 @@ class Job:
     form: Form
     seed: int
     draws: dict[str, Any]  # what the prompt drew for this record; carried to its Origin
+    open: tuple[Open, ...] = ()  # of the open turns, in their order; plain and shared if not given
 
 
 class Asked(NamedTuple):
@@ -50,6 +61,7 @@ class Answer:
     parts: dict[str, Asked] = field(
         default_factory=dict
     )  # whence each key of an object came, where from several
+    said: dict[str, Any] = field(default_factory=dict)  # what named open turns brought
 
 
 Outcome = Answer | Failure
@@ -117,20 +129,28 @@ class Conversations:
         """Answer the open turns of a job one after the other, then ask for its reply."""
         if first is not None:
             return await self._answer(job, job.form, first)
-        said: list[Message] = []
+        begun: list[Message] = []
+        said: dict[str, Any] = {}
+        turns = iter(job.open)
         for number, message in enumerate(job.messages):
             if message.content is not None:
-                said.append(message)
+                begun.append(message)
                 continue
-            # What leads up to this turn may be the same for every record: it is then asked once for all.
-            seed = seed_of(self._run_seed, job.tag, number)
-            turn = Request(tuple(said), job.sampling, seed, None)
-            outcome = await self._answer(job, "text", self._beginning(turn))
+            turn = next(turns, Open())
+            seed = seed_of(*((self._run_seed, job.tag) if turn.shared else (job.seed,)), number)
+            request = Request(tuple(begun), job.sampling, seed, _schema(turn.form))
+            outcome = await self._answer(job, turn.form, self._beginning(request))
             if isinstance(outcome, Failure):
                 return outcome
-            said.append(Message("assistant", outcome.value))
-        last = Request(tuple(said), job.sampling, job.seed, _schema(job.form))
-        return await self._answer(job, job.form, self._beginning(last))
+            if outcome.missing:
+                missing = f"{turn.name or 'an open turn'} without {', '.join(outcome.missing)}"
+                return Failure("schema", missing, replied=True)
+            begun.append(Message("assistant", _spoken(outcome.value)))
+            if turn.name:
+                said[turn.name] = outcome.value
+        last = Request(tuple(begun), job.sampling, job.seed, _schema(job.form))
+        outcome = await self._answer(job, job.form, self._beginning(last))
+        return replace(outcome, said=said) if said and isinstance(outcome, Answer) else outcome
 
     def _beginning(self, request: Request) -> First:
         key = key_of(self._sender.identity, request)
@@ -213,6 +233,11 @@ def _asked(first: First) -> Asked:
 
 def _stop(sampling: dict[str, Any]) -> tuple[str, ...]:
     return tuple(sampling.get("stop", ()))
+
+
+def _spoken(value: Any) -> str:
+    """Return what the model is shown as its own words."""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _schema(form: Form) -> dict[str, Any] | None:

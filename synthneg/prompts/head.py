@@ -53,26 +53,35 @@ class Examples(BaseModel):
         return self
 
 
+Makes = Literal["query", "document", "negative", "judgement", "task"]
+Variable = Literal[
+    "passage", "related", "query", "mined", "document", "documents", "grade", "task", "topic"
+]
+
+
 class FrontMatter(BaseModel):
     """The head of a prompt file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    makes: Literal["query", "document", "negative"]
+    makes: Makes
     about: str
-    needs: tuple[Literal["passage", "query"], ...] = Field(min_length=1)
+    needs: tuple[Variable, ...] = Field(min_length=1)
     grades: tuple[Annotated[int, Field(ge=0, le=3)], ...] = ()
     draws: dict[str, Between | Annotated[tuple[str, ...], Field(min_length=1)]] = {}
     examples: Examples | None = None
     sampling: Sampling
+    turns: dict[str, dict[str, Any]] = {}  # JSON schemas of open turns, by their names
     reply: Form = "text"
 
-    @field_validator("reply")
+    @field_validator("turns", "reply")
     @classmethod
-    def _bounded(cls, reply: Form, info: ValidationInfo) -> Form:
+    def _bounded(cls, reply: Any, info: ValidationInfo) -> Any:
         sampling = info.data.get("sampling")  # not there if it is faulty itself
         if sampling is None or not isinstance(reply, dict):
             return reply
         try:
+            if info.field_name == "turns":
+                return {name: bounded(form, sampling.max_tokens) for name, form in reply.items()}
             return bounded(reply, sampling.max_tokens)
         except (AttributeError, TypeError) as error:
             raise ValueError("expected text, lines or a JSON schema") from error

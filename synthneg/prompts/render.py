@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -44,11 +44,12 @@ def draw(prompt: Prompt, seed: int) -> Draws:
 
     Each grade draws on its own, so that no attribute tells the grade (METHODS: otherwise length predicts the label).
     """
+    grades = () if prompt.grades_apart else prompt.head.grades
     if not prompt.head.draws:
-        return {str(grade): {} for grade in prompt.head.grades}
+        return {str(grade): {} for grade in grades}
     generator = random.Random(seed)
-    if prompt.head.grades:
-        return {str(grade): _draw_once(prompt, generator) for grade in prompt.head.grades}
+    if grades:
+        return {str(grade): _draw_once(prompt, generator) for grade in grades}
     return _draw_once(prompt, generator)
 
 
@@ -62,13 +63,13 @@ def _draw_once(prompt: Prompt, generator: random.Random) -> Draws:
 
 
 def render(
-    prompt: Prompt, values: Mapping[str, Mapping[str, str]], draws: Draws, seed: int
+    prompt: Prompt, values: Mapping[str, Any], draws: Draws, seed: int
 ) -> tuple[Message, ...]:
     """Return the conversation for one record; a turn with content None is for the model to answer.
 
     Args:
         prompt: the prompt.
-        values: exactly the variables of `needs`, each with the fields of FIELDS.
+        values: exactly the variables of `needs`, each as FIELDS says.
         draws: what `draw` gave for this record.
         seed: chooses the exemplars.
 
@@ -81,15 +82,28 @@ def render(
             sorted(set(values) - set(prompt.head.needs)),
         )
         raise PromptError(f"{prompt.name}: missing variables {missing}, surplus {surplus}")
-    number = seed % prompt.head.examples.sets if prompt.head.examples else 0
+    number = _set_of(prompt, seed)
     fixed = _fixed(prompt, number)
     names: dict[str, Any] = {**values, **_exemplars(prompt, number)}
     if prompt.head.draws:
         names["draws"] = draws
     return tuple(
-        message or Message(role, _text(prompt, text, names))
-        for message, (role, text) in zip(fixed, prompt.turns, strict=True)
+        message or Message(turn.role, _text(prompt, turn.source, names))
+        for message, turn in zip(fixed, prompt.turns, strict=True)
     )
+
+
+def open_turns(prompt: Prompt, seed: int) -> Iterator[tuple[str, bool]]:
+    """Yield each turn that the model is to answer: its name, and whether what leads to it is the same for all."""
+    shared = True
+    for message, turn in zip(_fixed(prompt, _set_of(prompt, seed)), prompt.turns, strict=True):
+        shared = shared and message is not None
+        if not turn.source:
+            yield turn.name, shared
+
+
+def _set_of(prompt: Prompt, seed: int) -> int:
+    return seed % prompt.head.examples.sets if prompt.head.examples else 0
 
 
 @lru_cache(maxsize=1024)
@@ -106,10 +120,10 @@ def _fixed(prompt: Prompt, number: int) -> tuple[Message | None, ...]:
     """Return the turns that are the same for all records with one set of exemplars; None for the others."""
     names = _exemplars(prompt, number)
     return tuple(
-        Message(role, _text(prompt, text, names))
-        if meta.find_undeclared_variables(ENVIRONMENT.parse(text)) <= names.keys()
+        Message(turn.role, _text(prompt, turn.source, names))
+        if meta.find_undeclared_variables(ENVIRONMENT.parse(turn.source)) <= names.keys()
         else None
-        for role, text in prompt.turns
+        for turn in prompt.turns
     )
 
 
