@@ -6,7 +6,7 @@ import typer
 
 from synthneg.cli.common import DEFAULT_OUTPUTS, Outputs, RunName, books_lines, run_folder
 from synthneg.cli.usage import usage_lines
-from synthneg.errors import RunError
+from synthneg.errors import PromptError, RunError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +97,6 @@ def _show_origin(origin: dict[str, Any], ledger: "Ledger", folder: "Path") -> No
 
 def _where(tag: str, folder: "Path") -> str:
     """Return where the text of a record's prompt is, and the command that prints it."""
-    from synthneg.errors import PromptError  # noqa: PLC0415  # as below
     from synthneg.cli.prompt_text import of_run  # noqa: PLC0415  # needs the settings model
 
     try:

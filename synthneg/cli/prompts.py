@@ -57,7 +57,8 @@ def show(
     run: Annotated[
         str | None,
         typer.Option(
-            metavar="RUN", help="The text that this run has asked, though its file was edited since."
+            metavar="RUN",
+            help="The text that this run has asked, though its file was edited since.",
         ),
     ] = None,
     outputs: Outputs = DEFAULT_OUTPUTS,

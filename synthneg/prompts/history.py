@@ -25,10 +25,10 @@ class Found(NamedTuple):
 
 
 def decoded(data: bytes) -> str:
-    """Return the text of a prompt file, its line ends those of Unix; UnicodeDecodeError if it is not UTF-8.
+    r"""Return the text of a prompt file, its line ends those of Unix; UnicodeDecodeError if it is not UTF-8.
 
-    >>> decoded(b"a\\r\\nb")
-    'a\\nb'
+    >>> decoded(b"a\r\nb")
+    'a\nb'
     """
     return data.decode().replace("\r\n", "\n").replace("\r", "\n")
 

@@ -1,9 +1,9 @@
 """Where prompts lie: the shipped ones by name, a user's own by the path of its file; either at a git revision.
 
-    query/question               the shipped prompt of that name
-    my.j2                        a file
-    query/question@HEAD~3        either, as it was at a git revision
-    my.j2@1b9d6bcd               either, with the text that has this hash: the present one, or one that git knows
+query/question               the shipped prompt of that name
+my.j2                        a file
+query/question@HEAD~3        either, as it was at a git revision
+my.j2@1b9d6bcd               either, with the text that has this hash: the present one, or one that git knows
 """
 
 import re
