@@ -39,6 +39,7 @@ _WORDS = {
     nodes.Mod: "the sign %", nodes.Div: "the sign /", nodes.FloorDiv: "the sign //", nodes.Keyword: "a named argument",
 }  # fmt: skip
 _LONGEST, _LARGEST, _DEEPEST = 200, 10_000, 30
+_MOST_NODES, _MOST_REPEATED, _MOST_ROUNDS = 2_000, 200, 100
 
 
 class Given(NamedTuple):
@@ -99,6 +100,8 @@ class Visit:
                 node.lineno,
                 f"the filter {node.name} is given at most {most} values, and no named ones",
             )
+        elif node.name in _LONGER and not all(isinstance(arg, nodes.Const) for arg in node.args):
+            yield node.lineno, f"the filter {node.name} is given texts in quotation marks alone"
         elif node.node is None:
             yield (
                 node.lineno,
@@ -118,12 +121,16 @@ class Visit:
 
     def _for(self, node: nodes.For) -> Iterator[tuple[int, str]]:
         listed = isinstance(node.iter, (nodes.List, nodes.Tuple)) and all(
-            isinstance(item, nodes.Const) for item in node.iter.items
+            isinstance(item, nodes.Const) for item in node.iter.items[: _MOST_ROUNDS + 1]
         )
         if self.loops or node.recursive:
             yield node.lineno, "a loop within a loop has no place in a prompt; write one loop"
+        elif len(list(node.find_all(nodes.Node))) > _MOST_REPEATED:
+            yield node.lineno, "a loop repeats a few lines; write the rest outside of it"
         elif not isinstance(node.target, nodes.Name) or node.target.name == "loop":
             yield node.lineno, "expected one variable after for"
+        elif listed and len(node.iter.items) > _MOST_ROUNDS:  # type: ignore[attr-defined]  # it is a list
+            yield node.lineno, f"expected a list of at most {_MOST_ROUNDS}"
         elif not listed and not is_variable(node.iter, "examples", "documents"):
             yield node.lineno, "expected a loop over examples, documents or a list such as [3, 2]"
         else:
@@ -198,7 +205,14 @@ class _Numbers(set[str]):
         return str(key).isdecimal()
 
 
+def too_much(tree: nodes.Template) -> Iterator[tuple[int, str]]:
+    """Yield that a text writes out far more than prompts do."""
+    if len(list(tree.find_all(nodes.Node))) > _MOST_NODES:
+        yield 1, f"expected at most {_MOST_NODES:,} variables and texts in a section"
+
+
 def is_variable(node: nodes.Node, *names: str) -> bool:
+    """Whether a node is one of the variables `names`."""
     return isinstance(node, nodes.Name) and node.name in names
 
 

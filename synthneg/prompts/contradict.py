@@ -30,7 +30,7 @@ _QUERIES = r"(?:question|query|queries|search request|search)s?"
 _ORDERS_TEXT = re.compile(rf"{_ORDER}{_SMALL}\s+{_TEXTS}\b", re.IGNORECASE)
 _ORDERS_QUERY = re.compile(rf"{_ORDER}{_SMALL}\s+{_QUERIES}\b", re.IGNORECASE)
 _ANSWERS = re.compile(
-    rf"\b{_TEXTS}\b.{{0,60}}?\b(?:(?:that|which|to|and)\s+(?:\w+ly\s+)?answers?|answering)\b",
+    rf"\b{_TEXTS}\b.{{0,60}}?\b(?:(?:that|which|what|to|and)\s+(?:\w+ly\s+)?answers?|answering)\b",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(
@@ -89,12 +89,12 @@ def _orders(head: FrontMatter, sentences: Sequence[_Sentence]) -> Iterator[Probl
                     line,
                     f"{_seen(_ACCORDING, text)}: a query must stand without its passage; take it out, or forbid it",
                 )
-            if _ORDERS_TEXT.search(text):
+            if _orders_to(_ORDERS_TEXT, text):
                 yield Problem(
                     line,
                     f"makes a query, but the text orders: {_seen(_ORDERS_TEXT, text)}; order a query, or mend makes",
                 )
-        elif head.makes in ("document", "negative") and _ORDERS_QUERY.search(text) and not denied:
+        elif head.makes in ("document", "negative") and _orders_to(_ORDERS_QUERY, text):
             yield Problem(
                 line,
                 f"makes a {head.makes}, but the text orders: {_seen(_ORDERS_QUERY, text)};"
@@ -106,11 +106,19 @@ def _orders(head: FrontMatter, sentences: Sequence[_Sentence]) -> Iterator[Probl
                 f"makes a negative, but the text orders a passage that answers: {' '.join(text.split())[:60]!r};"
                 " say that it does not answer, or mend makes",
             )
-        if head.makes == "judgement" and (_ORDERS_TEXT.search(text) or _ORDERS_QUERY.search(text)):
+        if head.makes == "judgement" and (
+            _orders_to(_ORDERS_TEXT, text) or _orders_to(_ORDERS_QUERY, text)
+        ):
             yield Problem(
                 line,
                 "makes a judgement, but the text orders to write; order a verdict, or mend makes",
             )
+
+
+def _orders_to(pattern: re.Pattern[str], text: str) -> bool:
+    """Whether a sentence orders this, and does not say before that it be left."""
+    found = pattern.search(text)
+    return found is not None and not _DENIES.search(text[: found.start()])
 
 
 def _orders_answer(text: str) -> bool:

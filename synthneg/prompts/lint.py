@@ -73,14 +73,23 @@ def _filled_in(prompt: Prompt, parts: list[sections.Section]) -> Iterator[Proble
             for need, value in values.items():
                 texts = value if isinstance(value, list) else [value]
                 if not all(t["text"] in sent for t in texts if isinstance(t, dict)):
-                    line = next((p.before + n for p in parts for n, text in
-                                 enumerate(p.turn.source.split("\n"), 1) if need in text), first)  # fmt: skip
+                    line = _line_of(need, parts)
                     yield Problem(
                         line,
                         f"the text of {need} does not come out as it is; write {{{{ {need}.text }}}} without a filter"
                         " and outside of conditions",
                     )
                     return
+
+
+def _line_of(variable: str, parts: list[sections.Section]) -> int:
+    """Return the line in which the text of a variable is first written out, or gone through."""
+    written = re.compile(rf"\{{[{{%][^}}]*\b{variable}(?:\.text|\[| *%)")
+    for part in parts:
+        for number, line in enumerate(part.turn.source.split("\n"), 1):
+            if written.search(line):
+                return part.before + number
+    return parts[0].marker
 
 
 def _unbounded(top: front.Front) -> Iterator[Problem]:

@@ -1,8 +1,8 @@
 """The text of a prompt: it names its variables, chooses and repeats by them, and does nothing else.
 
-A prompt file may come from anywhere. So what has a place in a prompt is listed (`allowed`), and all else is refused when
-the file is read: calls, attributes that no variable has, other files, arithmetic that makes a long text of a short one.
-What is left takes a time and gives a text that grow with the file and the record alone. Passages, queries and replies
+A prompt file may come from anywhere. So what has a place in a prompt is listed (`allowed`), and all else is refused
+when the file is read: calls, attributes that no variable has, other files, arithmetic that makes a long text of a short
+one. What is left takes a time and gives a text that grow with the file and the record alone. Passages, queries and replies
 are values, and no value is ever read as a template.
 """
 
@@ -19,7 +19,7 @@ from jinja2 import (
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from synthneg.prompts.allowed import FILTERS, TESTS, Given, Visit, field_of, is_variable
+from synthneg.prompts.allowed import FILTERS, TESTS, Given, Visit, field_of, is_variable, too_much
 from synthneg.prompts.problem import Problem
 
 
@@ -62,7 +62,12 @@ def check(text: str, before: int, given: Given) -> tuple[Read | None, list[Probl
     """
     try:
         tree = ENVIRONMENT.parse(text)
-        faults = [Problem(before + line, fault) for line, fault in Visit(given).faults(tree)]
+        visit = Visit(given)
+        faults = [
+            # Jinja gives no line to blocks that it makes itself.
+            Problem(before + (line or 1), fault)
+            for line, fault in (*too_much(tree), *visit.faults(tree))
+        ]
         if faults:
             return None, faults
         # Not before: it computes what is constant, however long that takes.
