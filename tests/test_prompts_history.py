@@ -5,13 +5,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from examples import settings
 
 from synthneg.cli.prompt_text import of_run
 from synthneg.errors import PromptError
+from synthneg.generate.asking import with_asker
+from synthneg.generate.jobs import all_prompts
 from synthneg.prompts import history, shelf
 from synthneg.prompts.file import hash_of, parse
 from synthneg.prompts.kept import file_of, keep, tags
 from synthneg.prompts.shelf import load, split, text
+from synthneg.run import Run
 
 FIRST = """---
 makes: query
@@ -188,6 +192,21 @@ def test_an_edited_prompt_still_shows_the_old_text_for_old_records(
         of_run("query/own@00000000", folder)
     with pytest.raises(PromptError, match="no prompts called query/own are kept"):
         of_run("query/own", folder)
+
+
+def test_prompts_are_kept_before_anything_is_asked(tmp_path: Path) -> None:
+    """When a run's first request may go out, its folder has every prompt of its settings, under the tags of records."""
+    run = Run(tmp_path, settings())
+    seen = []
+
+    async def write(run: Run, asker: object) -> None:
+        seen.extend(tags(run.file("prompts")))
+
+    try:
+        with_asker(run, write)
+    finally:
+        run.close()
+    assert seen == sorted(prompt.tag for prompt in all_prompts(run.config))
 
 
 def test_a_kept_prompt_is_read_as_the_same_prompt(tmp_path: Path) -> None:

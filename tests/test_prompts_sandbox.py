@@ -1,6 +1,7 @@
 """A prompt file may come from anywhere: what reaches out of it, or would not end, is refused when the file is read."""
 
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -169,7 +170,7 @@ def test_what_prompts_do_is_allowed(text: str) -> None:
         (
             "about: A query.",
             "about: A\nreply:\n  a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
-            + "".join(f"  {b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
+            + "".join(f"  {b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdefghi")),
         ),
         ("about: A query.", "about: !!python/object/apply:os.system [ls]"),
         ("draw: 2", "draw: 999999999"),
@@ -177,7 +178,7 @@ def test_what_prompts_do_is_allowed(text: str) -> None:
     ],
 )  # fmt: skip
 def test_a_front_matter_without_end_is_refused(old: str, new: str) -> None:
-    """Lists that hold themselves, depth without end, anchors that multiply, and Python's objects are refused at once."""
+    """Lists that hold themselves, depth without end, anchors that multiply, and Python's objects are refused."""
     start = time.perf_counter()
     with pytest.raises(PromptError, match=r"^own\.j2:\d+: "):
         parse(f"{FRONT}{REST}".replace(old, new), None, Path("own.j2"))

@@ -38,14 +38,19 @@ def _listed(prompts: "list[Prompt]", width: int) -> Iterator[str]:
     from itertools import groupby  # noqa: PLC0415  # as above
     from textwrap import wrap  # noqa: PLC0415  # as above
 
+    indent = " " * 6
     for number, (makes, group) in enumerate(groupby(prompts, lambda prompt: prompt.head.makes)):
         if number:
             yield ""
         yield f"makes a {makes}"
         for prompt in group:
-            yield f"  {prompt.tag}  from {', '.join(prompt.head.needs) or 'nothing'}"
+            # A name and its needs are broken between words alone: they are to be copied.
+            head = f"{prompt.tag}  from {', '.join(prompt.head.needs)}"
             yield from wrap(
-                prompt.head.about, width, initial_indent=" " * 6, subsequent_indent=" " * 6
+                head, width, initial_indent="  ", subsequent_indent=indent, break_on_hyphens=False
+            )
+            yield from wrap(
+                prompt.head.about, width, initial_indent=indent, subsequent_indent=indent
             )
 
 

@@ -171,7 +171,8 @@ def _keys(head: FrontMatter, top: Front, parts: Sequence[Section]) -> Iterator[P
 
 def _stops(head: FrontMatter, top: Front) -> Iterator[Problem]:
     """Yield a stop sequence that would cut a reply of several lines after the first."""
-    if head.reply != "text" and any("\n" in stop for stop in head.sampling.stop):
+    several = head.reply == "lines" or isinstance(head.reply, dict)
+    if several and any("\n" in stop for stop in head.sampling.stop):
         yield Problem(
             top.line("sampling", "stop"),
             "stops at the end of a line, but the reply has several; take the stop sequence away",

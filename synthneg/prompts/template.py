@@ -2,8 +2,8 @@
 
 A prompt file may come from anywhere. So what has a place in a prompt is listed (`allowed`), and all else is refused
 when the file is read: calls, attributes that no variable has, other files, arithmetic that makes a long text of a short
-one. What is left takes a time and gives a text that grow with the file and the record alone. Passages, queries and replies
-are values, and no value is ever read as a template.
+one. What is left takes a time and gives a text that grow with the file and the record alone. Passages, queries and
+replies are values, and no value is ever read as a template.
 """
 
 from collections.abc import Iterator, Mapping
