@@ -26,6 +26,7 @@ sampling: {temperature: 0.7, max_tokens: 60}
 === user
 Ask about: {{ passage.text }}
 """
+ZEROTH = FIRST.replace("Ask about", "Ask of")
 SECOND = FIRST.replace("Ask about", "Write a question for")
 THIRD = FIRST.replace("Ask about", "Question, please, for")
 
@@ -42,9 +43,11 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     git(tmp_path, "init", "-q", "-b", "main")
-    (tmp_path / "own.j2").write_text(FIRST)
+    (tmp_path / "own.j2").write_text(ZEROTH)
     git(tmp_path, "add", ".")
-    git(tmp_path, "commit", "-qm", "first")
+    git(tmp_path, "commit", "-qm", "zeroth")
+    (tmp_path / "own.j2").write_text(FIRST)
+    git(tmp_path, "commit", "-qam", "first")
     git(tmp_path, "tag", "v1.2")
     (tmp_path / "mine").mkdir()
     git(tmp_path, "mv", "own.j2", "mine/own.j2")
@@ -71,7 +74,7 @@ def test_a_prompt_at_a_revision_keeps_its_name() -> None:
 @pytest.mark.usefixtures("repository")
 def test_a_text_is_found_by_its_hash() -> None:
     """The present text comes first, then those of the history, also from before the file was moved."""
-    for source in (THIRD, SECOND, FIRST):
+    for source in (THIRD, SECOND, FIRST, ZEROTH):
         assert load(f"mine/own.j2@{hash_of(source)}").source == source
 
 

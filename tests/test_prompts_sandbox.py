@@ -85,6 +85,10 @@ ENDLESS = [
     "{{ 9**9**9**9 }}",
     "{{ 10**9 }}",
     "{{ passage.text * 1000000000 }}",
+    "{{ passage.text * 9999 }}",
+    "{{ passage.text() }}",
+    "{{ passage.text % 9 }}",
+    "{{ passage.text ** 2 }}",
     "{{ 'a' | center(1000000000) }}",
     "{{ 'a' | indent(1000000000) }}",
     "{{ '%9999999999d' | format(1) }}",
@@ -169,8 +173,11 @@ def test_what_prompts_do_is_allowed(text: str) -> None:
         ("about: A query.", "about: " + "{a: " * 60 + "b" + "}" * 60),
         (
             "about: A query.",
-            "about: A\nreply:\n  a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
-            + "".join(f"  {b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdefghi")),
+            "about: A\nreply:\n  type: object\n  required: [query]\n  properties:\n    a: &a {type: string}\n"
+            + "".join(
+                f"    {b}: &{b} {{anyOf: [{', '.join([f'*{a}'] * 10)}]}}\n"
+                for a, b in pairwise("abcdefgh")
+            ),
         ),
         ("about: A query.", "about: !!python/object/apply:os.system [ls]"),
         ("draw: 2", "draw: 999999999"),
