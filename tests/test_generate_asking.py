@@ -43,7 +43,7 @@ async def _nothing(run: Run, asker: Asker) -> None:
 
 def test_stages_share_one_backend(tmp_path: Path, counts: type[_Counted]) -> None:
     """Two stages open weights once; `release` closes them once, and the next stage opens them again."""
-    run = Run(RunConfig(run="r", corpus={"path": "docs"}), tmp_path)
+    run = Run(tmp_path, RunConfig(run="r", corpus={"path": "docs"}))
     asking.with_asker(run, _nothing)
     asking.with_asker(run, _nothing)
     assert (counts.opened, counts.closed) == (1, 0)
@@ -61,7 +61,7 @@ def test_an_error_closes_the_backend(tmp_path: Path, counts: type[_Counted]) -> 
     async def fails(run: Run, asker: Asker) -> None:
         raise ValueError(SimpleNamespace(run=run, asker=asker))
 
-    run = Run(RunConfig(run="r", corpus={"path": "docs"}), tmp_path)
+    run = Run(tmp_path, RunConfig(run="r", corpus={"path": "docs"}))
     with pytest.raises(ValueError, match="namespace"):
         asking.with_asker(run, fails)
     assert (counts.opened, counts.closed) == (1, 1)
