@@ -19,7 +19,7 @@ LAYERS = (
     {"corpus", "prompts", "run", "settings", "grouped"},
     {"llm", "scoring"},
     {"generate", "mine", "verify", "dataset", "train", "evaluate"},
-    {"pipeline", "reparse", "compare", "report", "publish"},
+    {"pipeline", "reparse", "compare", "trial", "report", "publish"},
     {"cli"},
 )
 LAYER = {unit: number for number, units in enumerate(LAYERS) for unit in units}
