@@ -1,7 +1,8 @@
 """A pilot: a few passages taken through all that is asked for, to learn what each of them uses.
 
 Its requests are those of the real run, so its replies are in the ledger when the run comes to them. It checks nothing:
-documents are asked for as if every query had passed.
+documents are asked for as if every query had passed. What is asked again because of the set as a whole, such as
+duplicates, is not in it: of a few passages nobody knows how many that will be.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -11,7 +12,7 @@ from typing import TypeVar
 from synthneg.corpus.sample import choose
 from synthneg.errors import BackendError
 from synthneg.generate.jobs import answers, document_jobs, prompts_for
-from synthneg.generate.queries import queries_of, query_jobs
+from synthneg.generate.query_jobs import queries_of, query_jobs
 from synthneg.llm.ask import Answer, Asker, Failure, Job
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
@@ -69,7 +70,7 @@ async def pilot(run: Run, asker: Asker, count: int) -> Pilot:
 
     prompts = prompts_for(names, "query")
     jobs = list(query_jobs(config, prompts, block))
-    of_job |= {job.id: (about[1], about[0]) for about, job in jobs}
+    of_job |= {job.id: (about.passage_id, about.prompt) for about, job in jobs}
     async for about, job, answer in _answered(asker, jobs, "pilot: queries"):
         pairs += [(query, passage_of[query.passage_id]) for query in queries_of(about, job, answer)]
 

@@ -3,8 +3,10 @@
 from functools import lru_cache
 from pathlib import Path
 
+from jinja2 import Template
+
 from synthneg.errors import PromptError
-from synthneg.prompts.file import Prompt, parse
+from synthneg.prompts.file import ENVIRONMENT, Prompt, parse
 
 
 def shipped_folder() -> Path:
@@ -53,3 +55,9 @@ def load(name: str) -> Prompt:
     except OSError as error:
         raise PromptError(f"{path}: cannot be read ({error.strerror})") from error
     return parse(source, name if not name.endswith(".j2") else None, path)
+
+
+@lru_cache(maxsize=8)
+def part(name: str) -> Template:
+    """Return the template of a piece of text that is added to prompts; it lies beside their folders."""
+    return ENVIRONMENT.from_string((shipped_folder() / f"{name}.j2").read_text(encoding="utf-8"))
