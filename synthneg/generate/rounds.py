@@ -3,7 +3,7 @@
 After the first walk over all jobs the queries are looked through: those that say what an earlier one said, those above
 a worn phrase's share, and those in another language than their passage are asked again, with another seed and a line
 that says what was wrong. The next round looks through what has come of it. Which records these are follows from the
-queries and the run's seed, so neither concurrency nor a kill changes anything, and the ledger has what was asked before.
+queries and the run's seed, so neither concurrency nor a kill changes anything, and the ledger has what was asked.
 Whatever a round brings nothing for stays as it was. Rounds cost requests, and are bounded.
 """
 

@@ -80,8 +80,9 @@ def worn_of(
     for query in queries:
         tag = query.origin.prompt
         texts[tag] += 1
+        place = _bin(run_seed, query.id)
         for phrase in candidates.get(tag, set()) & phrases_of(query.text):
-            drawn[tag, phrase][_bin(run_seed, query.id, phrase)] += 1
+            drawn[tag, phrase][place] += 1
     worn: defaultdict[str, list[tuple[int, Worn]]] = defaultdict(list)
     for (tag, phrase), bins in drawn.items():
         if too_many := surplus(bins.total(), texts[tag], share):
@@ -89,8 +90,9 @@ def worn_of(
     return {tag: [found for _, found in sorted(some)] for tag, some in worn.items()}
 
 
-def _bin(run_seed: int, id: str, phrase: Phrase) -> int:
-    return seed_of(run_seed, id, phrase.text, "worn") % _BINS
+def _bin(run_seed: int, id: str) -> int:
+    # The same for all phrases: those that stand together are then put right by asking the same queries again.
+    return seed_of(run_seed, id, "worn") % _BINS
 
 
 def _lowest(bins: Counter[int], count: int) -> int:
@@ -141,10 +143,8 @@ def _fault(
     tag = query.origin.prompt
     again = seen.add(normalized(query.text), "") is not None
     mine = phrases_of(query.text) if tag in worn else set()
-    many = any(
-        found.phrase in mine and _bin(run_seed, query.id, found.phrase) < found.below
-        for found in worn.get(tag, ())
-    )
+    drawn = _bin(run_seed, query.id)
+    many = any(found.phrase in mine and drawn < found.below for found in worn.get(tag, ()))
     return Fault(id, tag, query.text if again else "") if again or many else None
 
 
