@@ -236,7 +236,7 @@ class QueryChecks(Section):
     """What a query must satisfy."""
 
     min_words: int = Field(default=2, ge=1, description="shorter queries are rejected")
-    max_words: int = Field(default=40, ge=1, description="longer queries are rejected")
+    max_words: int = Field(default=120, ge=1, description="longer queries are rejected")
     max_copied_words: int = Field(
         default=12, ge=1, description="longest run of words that may be copied from the passage"
     )

@@ -98,7 +98,10 @@ def _fitting(schema: dict[str, Any], own: list[str], share: float, chance: rando
         return [_fitting(items, own, share, chance) for _ in range(schema.get("minItems", 2))]
     if kind in ("integer", "number"):
         return schema.get("minimum", 0)
-    return chance.random() < 0.5 if kind == "boolean" else _prose(own, share, 45, chance)
+    if kind == "boolean":
+        return chance.random() < 0.5
+    most = schema.get("maxLength", 1200)
+    return _prose(own, share, max(1, min(45, most // 10)), chance)[:most]
 
 
 def _prose(own: list[str], share: float, words: int, chance: random.Random) -> str:

@@ -8,6 +8,7 @@ After a change of a prompt, write the golden files anew and read their differenc
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from pathlib import Path
 
@@ -15,12 +16,12 @@ import orjson
 import pytest
 
 from synthneg.config import LLMConfig, RunConfig
-from synthneg.generate.jobs import answers, job_for, shown, values_of
+from synthneg.generate.jobs import answers, document_jobs, job_for, shown
 from synthneg.llm.ask import Answer, Asker, Job
 from synthneg.llm.ledger import Ledger
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
-from synthneg.prompts.render import render
+from synthneg.prompts.render import Message, open_turns, render
 from synthneg.prompts.shelf import load, shipped
 from synthneg.records import Origin, Passage, Query
 from synthneg.testing import ScriptedBackend
@@ -41,11 +42,24 @@ PASSAGE = Passage(
 )
 
 
+SETTINGS = RunConfig(run="r", corpus={"path": "docs"})
+VALUES = {
+    "passage": shown(PASSAGE, 4000),
+    "query": {"text": QUERY.text},
+    "related": {"text": "Black tea takes boiling water and four minutes.", "title": "Black tea"},
+    "mined": {"text": "Green tea was first grown in Yunnan.", "title": "History of tea"},
+    "grade": 2,
+}
+
+
 def job_of(prompt: Prompt, passage: Passage) -> Job:
-    """Return the job that generation makes of a prompt for QUERY, or for the passage where it makes queries."""
-    if prompt.head.makes == "query":
-        return job_for(prompt, QUERY.id, {"passage": shown(passage, 4000)}, 7)
-    return job_for(prompt, f"{QUERY.id}:{prompt.kind}", values_of(prompt, QUERY, passage, 4000), 7)
+    """Return the first job that generation makes of a prompt for QUERY and its passage; others from VALUES."""
+    needs = set(prompt.head.needs)
+    if prompt.head.makes in ("document", "negative") and needs <= {"query", "passage", "grade"}:
+        return next(document_jobs(SETTINGS, [prompt], [(QUERY, passage)]))[1]
+    values = {name: VALUES[name] for name in needs} | {"passage": shown(passage, 4000)}
+    values = {name: value for name, value in values.items() if name in needs}
+    return job_for(prompt, f"{passage.id}:{prompt.kind}:0", values, SETTINGS.seed)
 
 
 def rendered(name: str) -> str:
@@ -110,8 +124,8 @@ def test_a_shipped_prompt_is_filled_in_whole(name: str) -> None:
     for message in messages:
         for mark in ("{{", "}}", "{%", "%}", "{#", "None", "Undefined"):
             assert mark not in (message.content or "")
-    needed = {"query": QUERY.text, "passage": PASSAGE.text}
-    assert all(needed[variable] in (messages[-1].content or "") for variable in prompt.head.needs)
+    said = "".join(message.content or "" for message in messages)
+    assert all(VALUES[need]["text"] in said for need in prompt.head.needs if need != "grade")
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -147,14 +161,24 @@ def test_the_prompts_that_write_from_the_query_alone_are_held_to_it() -> None:
 
 def with_letter(prompt: Prompt, letter: str, seed: int) -> str:
     """Return the conversation for a record all of whose texts and draws are made of one letter, as one text."""
-    fields = {"query": {"text": letter * 50}, "passage": {"title": letter * 9, "text": letter * 99}}
+    fields: dict[str, object] = dict.fromkeys(VALUES, {"title": letter * 9, "text": letter * 99})
+    fields["grade"] = 2
     draws = {name: letter * 7 for name in prompt.head.draws}
-    by_grade = {str(grade): draws for grade in prompt.head.grades}
+    grades = () if prompt.grades_apart else prompt.head.grades
+    by_grade = {str(grade): draws for grade in grades}
     values = {name: fields[name] for name in prompt.head.needs}
     messages = render(prompt, values, by_grade or draws, seed)
+    # What comes after the model's own words on a record is no beginning in common.
+    shared = dict(zip(open_places(messages), open_turns(prompt, seed), strict=True))
+    until = next((n for n, (_, same) in shared.items() if not same), len(messages))
     return "".join(
-        f"=== {message.role}\n{message.content or '(answered)'}\n" for message in messages
+        f"=== {message.role}\n{message.content or '(answered)'}\n" for message in messages[:until]
     )
+
+
+def open_places(messages: Sequence[Message]) -> list[int]:
+    """Return the places of the turns that the model answers."""
+    return [n for n, message in enumerate(messages) if message.content is None]
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -167,7 +191,7 @@ def test_what_records_share_stands_before_what_they_do_not(name: str) -> None:
     assert begun > len(one) / 4
     again = SequenceMatcher(None, one[begun:], other[begun:], autojunk=False).find_longest_match()
     assert again.size <= LONGEST_LABEL, one[begun:][again.a : again.a + again.size]
-    if "passage" in prompt.head.needs:
+    if {"passage", "related", "mined"} & set(prompt.head.needs) and not prompt.head.turns:
         assert one.endswith("\u03b1" * 99 + "\n")
 
 
