@@ -10,13 +10,11 @@ from synthneg.generate.jobs import (
     prompts_for,
     record_failure,
 )
-from synthneg.generate.query_jobs import About, queries_of, query_jobs
+from synthneg.generate.query_jobs import AboutQuery, queries_of, query_jobs
 from synthneg.generate.rounds import Rounds
 from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.progress import Progress
 from synthneg.run import Run, Stage
-
-__all__ = ["queries_of", "query_jobs", "write_queries"]
 
 
 async def write_queries(run: Run, asker: Asks) -> None:
@@ -51,7 +49,9 @@ async def write_queries(run: Run, asker: Asks) -> None:
         await rounds.ask(asker)
 
 
-def _keep(stage: Stage, rounds: Rounds, about: About, job: Job, outcome: Answer | Failure) -> None:
+def _keep(
+    stage: Stage, rounds: Rounds, about: AboutQuery, job: Job, outcome: Answer | Failure
+) -> None:
     """Put into the books what a job has come to; a reply may hold several queries, a failure counts as one."""
     if isinstance(outcome, Failure):
         stage.take()

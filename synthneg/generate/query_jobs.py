@@ -12,7 +12,7 @@ from synthneg.prompts.file import Prompt
 from synthneg.records import Passage, Query, Split
 
 
-class About(NamedTuple):
+class AboutQuery(NamedTuple):
     """What a query needs of its job. The passage is that of its block: thousands of these may wait."""
 
     prompt: Prompt
@@ -23,7 +23,7 @@ class About(NamedTuple):
 
 def query_jobs(
     config: RunConfig, prompts: Sequence[Prompt], block: Sequence[Passage]
-) -> Iterator[tuple[About, Job]]:
+) -> Iterator[tuple[AboutQuery, Job]]:
     """Yield the jobs that ask for the queries of a block of passages, prompt by prompt."""
     for prompt, passage, id in _ids(config, prompts, block):
         yield _job(config, prompt, passage, id)
@@ -35,7 +35,7 @@ def jobs_again(
     block: Sequence[Passage],
     hints: Hints,
     attempt: int,
-) -> Iterator[tuple[About, Job]]:
+) -> Iterator[tuple[AboutQuery, Job]]:
     """Yield those of a block's jobs that have a hint, as they are put the `attempt`th time after the first."""
     for prompt, passage, id in _ids(config, prompts, block):
         if (hint := hints.of(id)) is not None:
@@ -52,13 +52,13 @@ def _ids(
             yield prompt, passage, f"{passage.id}:{prompt.kind}:{number}"
 
 
-def _job(config: RunConfig, prompt: Prompt, passage: Passage, id: str) -> tuple[About, Job]:
+def _job(config: RunConfig, prompt: Prompt, passage: Passage, id: str) -> tuple[AboutQuery, Job]:
     values = {"passage": shown(passage, config.generate.passage_chars)}
-    about = About(prompt, passage.id, passage.split, passage)
+    about = AboutQuery(prompt, passage.id, passage.split, passage)
     return about, job_for(prompt, id, values, config.seed)
 
 
-def queries_of(about: About, job: Job, answer: Answer) -> list[Query]:
+def queries_of(about: AboutQuery, job: Job, answer: Answer) -> list[Query]:
     """Return the queries that a reply holds: one, or as many as it has lines; none where the object lacks it."""
     origin = origin_of(about.prompt, answer, job.draws)
     value = answer.value if isinstance(answer.value, list) else text_of(about.prompt, answer)

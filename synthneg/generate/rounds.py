@@ -15,7 +15,7 @@ from typing import Self
 
 from synthneg.generate.hints import Hint, Hints, worn_hint
 from synthneg.generate.jobs import Asks, answers, blocks_of_chosen
-from synthneg.generate.query_jobs import About, jobs_again, queries_of
+from synthneg.generate.query_jobs import AboutQuery, jobs_again, queries_of
 from synthneg.generate.watch import Watch, faulty, job_id_of, worn_of
 from synthneg.generate.worn import Phrase
 from synthneg.llm.ask import Answer, Failure, Job
@@ -58,7 +58,7 @@ class Rounds:
     ) -> None:
         self._open.close()
 
-    def keep_first(self, about: About, job: Job, queries: Sequence[Query]) -> None:
+    def keep_first(self, about: AboutQuery, job: Job, queries: Sequence[Query]) -> None:
         """Keep what a first reply holds; where all of it is in a wrong language, until it has been asked again."""
         right, strange = self._told_apart(about, job, queries)
         if strange and not right:
@@ -129,7 +129,7 @@ class Rounds:
         return []
 
     def _settle_anew(
-        self, about: About, job: Job, outcome: Answer | Failure, former: Sequence[Query]
+        self, about: AboutQuery, job: Job, outcome: Answer | Failure, former: Sequence[Query]
     ) -> None:
         """Keep what a further reply brought, or the former queries where it is of no use."""
         new = queries_of(about, job, outcome) if isinstance(outcome, Answer) else []
@@ -139,7 +139,7 @@ class Rounds:
         self._settle(right, strange)
 
     def _told_apart(
-        self, about: About, job: Job, queries: Sequence[Query]
+        self, about: AboutQuery, job: Job, queries: Sequence[Query]
     ) -> tuple[list[Query], list[tuple[Query, Strange]]]:
         """Return the queries that pass the guard of languages, and those that do not with what they are."""
         if self._language is None:
