@@ -194,6 +194,23 @@ class QueriesConfig(Section):
     first_draw: int = Field(
         default=0, ge=0, description="number of the first of them; another gives other replies"
     )
+    rounds: int = Field(
+        default=1,
+        ge=0,
+        le=10,
+        description="how often a query that says what an earlier one said, or what too many say, is asked again",
+    )
+    worn_share: float | None = Field(
+        default=None,
+        ge=0.01,
+        le=1,
+        description="share of a prompt's queries that may have a first word, or three words in a row, in common",
+    )
+    language: Literal["passage", "any"] = Field(
+        default="passage",
+        description="passage: a query in another language than its passage, or than the one its prompt draws, is asked"
+        " again once, then rejected",
+    )
 
 
 class DocumentsConfig(Section):

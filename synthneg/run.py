@@ -18,6 +18,7 @@ import fcntl
 import filecmp
 import os
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -77,6 +78,24 @@ class Stage:
         """Write why a record never came to be: no reply, after all tries."""
         self.failed[reason] += 1
         self._rejects.write(to_line(Reject(self.name, id, reason, detail)))
+
+    def written(self, kind: type[R]) -> Iterator[R]:
+        """Yield the records kept so far; nothing may be kept meanwhile."""
+        self._out.seek(0)
+        yield from (from_row(kind, orjson.loads(line)) for line in self._out)
+        self._out.seek(0, os.SEEK_END)
+
+    @contextmanager
+    def revised(self, kind: type[R]) -> Iterator[Iterator[R]]:
+        """Give the records kept so far, to be taken and kept anew, or not; what was dropped before stays dropped."""
+        with tempfile.TemporaryFile(dir=os.path.dirname(self._out.name)) as before:
+            self._out.seek(0)
+            shutil.copyfileobj(self._out, before)
+            self._out.seek(0)
+            self._out.truncate()
+            before.seek(0)
+            self.taken, self.kept = self.taken - self.kept, 0
+            yield (from_row(kind, orjson.loads(line)) for line in before)
 
     def counts(self) -> Counts:
         """Return the books of this stage."""

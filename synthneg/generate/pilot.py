@@ -1,7 +1,8 @@
 """A pilot: a few passages taken through all that is asked for, to learn what each of them uses.
 
 Its requests are those of the real run, so its replies are in the ledger when the run comes to them. It checks nothing:
-documents are asked for as if every query had passed.
+documents are asked for as if every query had passed. What is asked again because of the set as a whole, such as
+duplicates, is not in it: of a few passages nobody knows how many that will be.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -11,7 +12,7 @@ from typing import TypeVar
 from synthneg.errors import BackendError
 from synthneg.generate.beside import related
 from synthneg.generate.jobs import answers, document_jobs, prompts_for
-from synthneg.generate.queries import queries_of, query_jobs
+from synthneg.generate.query_jobs import queries_of, query_jobs
 from synthneg.llm.ask import Answer, Asker, Failure, Job
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt

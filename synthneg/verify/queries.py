@@ -10,7 +10,7 @@ from synthneg.scoring.corpus import encode_corpus
 from synthneg.scoring.encoder import Encoder
 from synthneg.verify.scores import score_queries
 from synthneg.verify.verdict import QueryFacts, judge_query
-from synthneg.verify.words import normalized
+from synthneg.words import normalized
 
 NAME = "verify.queries"
 
