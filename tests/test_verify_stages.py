@@ -75,7 +75,7 @@ def test_each_planted_fault_gets_its_reason(make_run):
     """One query per fault, each refused with its own code; the sound ones go on in their order, the books balance."""
     faults = {
         "too_short": "tea?",
-        "too_long": "tea " * 41,
+        "too_long": "tea " * 121,
         "speaks_of_passage": "how is green tea steeped according to the text",
         "copied": "is it steeped for two minutes in water below boiling",
         "duplicate": "How LONG is green tea steeped?!",
