@@ -3,6 +3,7 @@
 from itertools import chain
 
 from synthneg.generate.jobs import (
+    POSITIVE_GRADE,
     About,
     Asks,
     answers,
@@ -15,10 +16,8 @@ from synthneg.generate.jobs import (
 )
 from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.progress import Progress
-from synthneg.records import Document
+from synthneg.records import Document, Passage, Query
 from synthneg.run import Run, Stage
-
-_POSITIVE_GRADE = 3
 
 
 async def write_documents(run: Run, asker: Asks) -> None:
@@ -37,14 +36,22 @@ async def write_documents(run: Run, asker: Asks) -> None:
     with run.stage("generate.documents", "documents.jsonl") as stage:
         for query, passage in chain.from_iterable(verified(run)):
             stage.take()
-            stage.keep(
-                Document(
-                    passage.id, query.id, passage.text, passage.title, _POSITIVE_GRADE, "corpus"
-                )
-            )
+            stage.keep(_positive(query, passage))
         with Progress("graded documents", total, "queries") as progress:
             async for about, job, outcome in answers(asker, asked, progress.advance):
                 _keep_graded(stage, about, job, outcome)
+
+
+def _positive(query: Query, passage: Passage) -> Document:
+    return Document(
+        passage.id,
+        query.id,
+        passage.text,
+        passage.title,
+        POSITIVE_GRADE,
+        passage.source,
+        passage.made.origin if passage.made else None,
+    )
 
 
 def _keep_graded(stage: Stage, about: About, job: Job, outcome: Answer | Failure) -> None:

@@ -29,12 +29,17 @@ About = tuple[Prompt, str, Split]
 async def write_queries(run: Run, asker: Asks) -> None:
     """Write queries.jsonl: the queries of the chosen passages, in blocks of passages and there prompt by prompt.
 
+    Of passages that were written, the queries are there: nothing is asked.
+
     Raises:
         PromptError: a prompt does not make queries.
         BackendError: the model cannot be asked.
         RunError: no passage is left to ask for.
     """
     run.need("corpus")
+    if run.config.corpus.is_written:
+        _take_made(run)
+        return
     settings = run.config.generate.queries
     prompts = prompts_for(run.config.generate, "query")
     kept = run.books()["corpus"]["kept"]
@@ -52,6 +57,14 @@ async def write_queries(run: Run, asker: Asks) -> None:
         )
         async for about, job, outcome in answers(asker, asked, progress.advance):
             _keep(stage, about, job, outcome)
+
+
+def _take_made(run: Run) -> None:
+    with run.stage("generate.queries", "queries.jsonl") as stage:
+        for passage in chain.from_iterable(blocks_of_chosen(run)):
+            if passage.made:
+                stage.take()
+                stage.keep(passage.made.query)
 
 
 def query_jobs(
