@@ -12,6 +12,8 @@ import pytest
 from datasets import load_dataset
 from hypothesis import given
 from hypothesis import strategies as st
+from test_pipeline_killed import comparable, kill_and_go_on, requests
+from world import World, snapshot
 
 from synthneg import pipeline
 from synthneg.config import CorpusConfig
@@ -296,6 +298,22 @@ def test_a_stopped_run_goes_on_and_asks_nothing_twice(
 
 class Stopped(BaseException):
     """What ends a start of a run, in the middle of its requests, as a kill would."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("outputs", "path"), [("given", "queries:queries.jsonl"), ("invented", TOPIC)]
+)
+def test_killed_while_passages_are_written(world: World, outputs: str, path: str) -> None:
+    """Killed with SIGKILL as passages are written and after that, the files are those of an undisturbed run."""
+    write(world.folder / "queries.jsonl", questions(16))
+    changes = ("--until", "export", "--set", f"corpus.path={path}", "--set", "corpus.limit=16")
+    world.synthneg("run", "--outputs", f"{outputs}-calm", *changes)
+    points = [requests(world, count) for count in (1, 5, 7, 9)]
+    kill_and_go_on(world, outputs, points, *changes)
+    made, calm = (snapshot(world.run_folder(name)) for name in (outputs, f"{outputs}-calm"))
+    assert comparable(made) == comparable(calm)
+    assert made["examples.jsonl"]
 
 
 def test_what_stands_is_not_asked_for_again(scene: Scene, tmp_path: Path) -> None:
