@@ -21,6 +21,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 # In capitals, so that a key put here by mistake is refused before it is written down with the settings.
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")]
 
+_QUERIES, _TASKS = "queries:", "tasks:"  # before what a corpus is written for
 _SECRET = re.compile(r"token$|secret|password|api_key", re.IGNORECASE)
 
 
@@ -36,7 +37,8 @@ class CorpusConfig(Section):
     path: str = Field(
         description="BEIR folder, .jsonl(.gz), .parquet, .csv/.tsv, saved HF dataset, Hub name, or a"
         " folder of documents; docstrings:numpy,scipy reads those packages' "
-        "docstrings"
+        "docstrings; without documents, queries:FILE (.txt, .jsonl, .csv, .tsv) has a passage written for each of your"
+        " queries, and tasks:TOPIC has queries and passages written for tasks of a topic"
     )
     limit: int | None = Field(
         default=None, ge=1, description="how many passages get queries; all are searched"
@@ -81,6 +83,22 @@ class CorpusConfig(Section):
         elif self.clusters is not None and self.clusters > self.limit:
             raise ValueError(f"expected at most limit ({self.limit}) clusters, got {self.clusters}")
         return self
+
+    @property
+    def queries(self) -> str | None:
+        """The file of the user's own queries, where these are all that there is."""
+        return self.path.removeprefix(_QUERIES) if self.path.startswith(_QUERIES) else None
+
+    @property
+    def topic(self) -> str | None:
+        """The topic, where that is all that there is."""
+        topic = " ".join(self.path.removeprefix(_TASKS).split())
+        return topic if self.path.startswith(_TASKS) else None
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the passages are written by the model."""
+        return self.path.startswith((_QUERIES, _TASKS))
 
 
 class PriceConfig(Section):
@@ -213,6 +231,18 @@ class QueriesConfig(Section):
     )
 
 
+class PassagesConfig(Section):
+    """The prompts that write passages where `corpus.path` is `queries:FILE` or `tasks:TOPIC`; names or files."""
+
+    positive: str = Field(
+        default="document/positive", description="writes a passage that answers a query"
+    )
+    brainstorm: str = Field(default="task/brainstorm", description="lists tasks of a topic")
+    example: str = Field(
+        default="task/example", description="writes query, positive and negative for a task"
+    )
+
+
 class DocumentsConfig(Section):
     """How documents of graded relevance are asked for."""
 
@@ -244,6 +274,7 @@ class ReplaceConfig(Section):
 class GenerateConfig(Section):
     """What the language model writes."""
 
+    passages: PassagesConfig = PassagesConfig()
     queries: QueriesConfig = QueriesConfig()
     documents: DocumentsConfig = DocumentsConfig()
     negatives: NegativesConfig = NegativesConfig()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from synthneg import __version__
-from synthneg.config import RunConfig
+from synthneg.config import QueriesConfig, RunConfig
 from synthneg.corpus.check import check
 from synthneg.corpus.read import read
 from synthneg.errors import RunError, SettingsError
@@ -24,6 +24,7 @@ from synthneg.generate.beside import needed
 from synthneg.generate.documents import write_documents
 from synthneg.generate.jobs import all_prompts
 from synthneg.generate.negatives import write_negatives
+from synthneg.generate.passages import check_written, write_passages
 from synthneg.generate.queries import write_queries
 from synthneg.llm.budget import check_budget, cost_usd
 from synthneg.llm.ledger import Ledger
@@ -66,7 +67,8 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     """Refuse what the stages up to `until` would stumble over, before a language model is asked for hours.
 
     Raises:
-        SettingsError: there is no such stage or measure, or two collections have one name.
+        SettingsError: there is no such stage or measure, two collections have one name, or settings of the corpus
+            do not go with passages that are written.
         PromptError: a prompt is missing, broken, or makes something else.
         BackendError: the language model's address or weights are missing.
         ModelError: the encoder or the base model is a folder without a model.
@@ -75,8 +77,9 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     if until not in STAGES:
         raise SettingsError(f"--until {until}: expected one of {', '.join(STAGES)}")
     wanted = _up_to(until)
+    check_written(config)
     all_prompts(config)
-    if "generate.queries" in wanted:
+    if "generate.queries" in wanted or config.corpus.is_written:
         check_budget(config.llm)
         check_backend(config.llm)
     if "verify.queries" in wanted or _chooses_with_vectors(config):
@@ -114,19 +117,32 @@ def _up_to(stage: str) -> tuple[str, ...]:
 
 
 def read_corpus(run: Run) -> None:
-    """Write passages.jsonl: what of the user's documents can be used, and the rejects.
+    """Write passages.jsonl: what of the user's documents can be used, or what the model writes, and the rejects.
 
-    Where neither the documents nor what decides over them have changed since, the file stands and nothing is read.
+    Where neither the documents nor what decides over them have changed since, the file stands and nothing is read; nor
+    is anything asked, unless a passage failed.
     """
     inputs = _corpus_inputs(run.config)
     if inputs is None or not run.stands("corpus", "passages.jsonl", inputs):
-        _write_passages(run)
-        if inputs is not None:
+        if run.config.corpus.is_written:
+            _ask_for_passages(run)
+        else:
+            _read_passages(run)
+        if inputs is not None and not run.books()["corpus"]["failed"]:
             run.mark_made("corpus", "passages.jsonl", inputs)
     _must_keep(run, "corpus", "passages")
 
 
-def _write_passages(run: Run) -> None:
+def _ask_for_passages(run: Run) -> None:
+    if run.config.generate.queries != QueriesConfig():
+        say(
+            "corpus: generate.queries is not used: the queries are "
+            + ("those of the file" if run.config.corpus.queries else "written with their passages")
+        )
+    ask_within_budget(run, write_passages)
+
+
+def _read_passages(run: Run) -> None:
     config = run.config.corpus
     with run.stage("corpus", "passages.jsonl") as stage:
         for outcome in track(check(read(config), config, run.config.seed), "corpus", "passages"):
@@ -241,11 +257,14 @@ _STEPS: dict[str, Callable[[Run], object]] = {
 def plan(run: Run, count: int) -> "Projection":
     """Return what the run will use, from a pilot of `count` passages; its replies count for the run.
 
+    Of passages that are to be written, no more are written than the pilot needs.
+
     Raises:
         SynthnegError: the corpus or the prompts cannot be read, or the model cannot be asked.
     """
-    read_corpus(run)
-    _choose(run)
+    if not run.config.corpus.is_written:
+        read_corpus(run)
+        _choose(run)
     return project_run(run, count)
 
 
@@ -314,7 +333,8 @@ def _inputs(config: RunConfig) -> str:
     from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - as above
 
     models = (find_model(config.verify.encoder), find_model(config.train.base_model))
-    named = (config.corpus.path, config.llm.model, *models, *config.evaluate.collections)
+    path = config.corpus.queries or config.corpus.path
+    named = (path, config.llm.model, *models, *config.evaluate.collections)
     states = _states(*(path for path in dict.fromkeys(named) if path is not None))
     tags = [prompt.tag for prompt in all_prompts(config)]
     return fingerprint(__version__, config.model_dump(mode="json"), tags, states)
@@ -325,6 +345,12 @@ def _corpus_inputs(config: RunConfig) -> str | None:
 
     So it is with docstrings of packages and datasets on the Hub.
     """
+    if config.corpus.is_written:
+        settings = config.model_dump(mode="json", include={"seed", "corpus", "llm", "generate"})
+        bounds = config.verify.queries.min_words
+        tags = [prompt.tag for prompt in all_prompts(config)]
+        states = _states(config.corpus.queries) if config.corpus.queries else []
+        return fingerprint(__version__, settings, bounds, tags, states)
     if not Path(config.corpus.path).exists():
         return None
     shaping = config.corpus.model_dump(mode="json", exclude={"limit", "sample", "clusters"})

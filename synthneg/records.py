@@ -10,7 +10,8 @@ import orjson
 
 Row = dict[str, Any]
 Split = Literal["train", "held_out"]
-Source = Literal["corpus", "graded", "negative"]
+Source = Literal["corpus", "written", "graded", "negative"]
+GIVEN = "given"  # stands as the prompt of a query that is the user's own
 R = TypeVar("R")
 
 
@@ -25,6 +26,12 @@ class Passage:
     text: str
     title: str = ""
     split: Split = "train"
+    made: "Made | None" = None  # None: it was there
+
+    @property
+    def source(self) -> Source:
+        """What it is as the positive of a query."""
+        return "corpus" if self.made is None else "written"
 
     @property
     def full_text(self) -> str:
@@ -94,6 +101,8 @@ class Document:
 
     `grade` is what was wanted: 3 answers fully, 2 partly or buried, 1 on topic but no answer, 0 unrelated.
     A passage of the corpus keeps its own id, a written document gets one that starts with its query's.
+    Of source "corpus" is the passage that the query was written from, of source "written" the one that the model wrote
+    for it where there is no corpus; "graded" and "negative" are what was written beside it.
     """
 
     id: str
@@ -108,6 +117,20 @@ class Document:
     def full_text(self) -> str:
         """Title and text as an encoder reads them."""
         return f"{self.title} {self.text}".strip()
+
+    @property
+    def is_passage(self) -> bool:
+        """Whether this is the query's own passage, its positive."""
+        return self.source in ("corpus", "written")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What belongs to a passage that the model wrote because there was none: its query, at times a hard negative."""
+
+    query: Query
+    origin: Origin  # of the passage
+    negative: Document | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +174,7 @@ class Example:
 
     @property
     def positive(self) -> Judged:
-        """The passage that the query was written from."""
+        """The passage that the query was written from, or that was written for it."""
         return self.documents[0]
 
     @property
@@ -189,6 +212,10 @@ def from_row(kind: type[R], row: Row) -> R:
     values = dict(row)
     if "origin" in values:
         values["origin"] = _origin(values["origin"])
+    if values.get("made"):
+        made = values["made"]
+        negative = made["negative"] and from_row(Document, made["negative"])
+        values["made"] = Made(from_row(Query, made["query"]), Origin(**made["origin"]), negative)
     if kind is Query:
         values["also"] = tuple(values.get("also", ()))
     if kind is Example:

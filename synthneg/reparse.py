@@ -9,6 +9,7 @@ from synthneg.generate.afford import recall
 from synthneg.generate.documents import write_documents
 from synthneg.generate.jobs import Asks
 from synthneg.generate.negatives import write_negatives
+from synthneg.generate.passages import write_passages
 from synthneg.generate.queries import write_queries
 from synthneg.llm.history import History
 from synthneg.llm.open import identity_of
@@ -60,8 +61,13 @@ def reparse(run: Run) -> list[Reparsed]:
     try:
         identity = identity_of(run.config.llm, history)
         found = []
-        for stage, write in _WRITERS.items():
-            if stage in books and (stage == _QUERIES or "verify.queries" in run.books()):
+        written: dict[str, Writer] = (
+            {"corpus": write_passages} if run.config.corpus.is_written else {}
+        )
+        for stage, write in (written | _WRITERS).items():
+            if stage in books and (
+                stage in ("corpus", _QUERIES) or "verify.queries" in run.books()
+            ):
                 before = _losses(run, stage, books[stage])
                 replay = Replay(history, identity, run.config.seed, run.config.llm.reasks, before)
                 found.append(_reparsed(run, stage, books[stage], write, replay))

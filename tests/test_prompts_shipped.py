@@ -49,6 +49,8 @@ VALUES = {
     "related": {"text": "Black tea takes boiling water and four minutes.", "title": "Black tea"},
     "mined": {"text": "Green tea was first grown in Yunnan.", "title": "History of tea"},
     "grade": 2,
+    "task": {"text": "Given a fault of a drink, find its cause."},
+    "topic": {"text": "questions about tea"},
 }
 
 
@@ -141,10 +143,12 @@ def test_each_golden_file_belongs_to_a_prompt() -> None:
 
 @pytest.mark.parametrize("name", BLIND)
 def test_a_prompt_that_needs_no_passage_never_sees_one(name: str) -> None:
-    """Of a planted word in id, title and text of the passage, nothing reaches the model that writes from the query."""
-    requests = sent(load(name), with_canary())
+    """Of a planted word in id, title and text of the passage, nothing reaches the model that writes without it."""
+    prompt = load(name)
+    requests = sent(prompt, with_canary())
     assert requests
-    assert QUERY.text.encode() in requests[-1]
+    given = [VALUES[need]["text"] for need in prompt.head.needs if need != "grade"]
+    assert all(text.encode() in requests[-1] for text in given)
     assert not any(CANARY.encode() in request for request in requests)
 
 

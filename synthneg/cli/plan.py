@@ -90,6 +90,10 @@ def _lines(found: "Projection", config: "RunConfig") -> list[str]:
             f"  the budget affords {_numbers(found.affords)} of {found.passages:,} passages if all queries"
             " pass; the run is made of as many as the lower end says"
         )
+    if config.corpus.topic is not None:
+        lines.append(
+            "  left out: the tasks of the topic; all of them are asked for before the pilot"
+        )
     used = found.pilot
     cost = money(used.usd.mean if used.usd else None)
     lines.append(

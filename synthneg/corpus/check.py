@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from synthneg.config import CorpusConfig
@@ -23,12 +24,22 @@ def check(raws: Iterable[Raw], config: CorpusConfig, seed: int) -> Iterator[Pass
     Reasons: `empty`, `too_short`, `too_long`, `lone_surrogate`, `duplicate` (the text of an earlier passage that is
     used, but for blanks and case).
     """
+    with checking(config, seed) as checked:
+        yield from map(checked, raws)
+
+
+@contextmanager
+def checking(config: CorpusConfig, seed: int) -> Iterator[Callable[[Raw], Passage | Reject]]:
+    """Give the function that `check` puts to one passage after the other."""
     with Seen() as texts:
-        for raw in raws:
+
+        def checked(raw: Raw) -> Passage | Reject:
             reject = _fault(raw, config) or _duplicate(raw, texts)
-            yield reject or Passage(
+            return reject or Passage(
                 raw.id, raw.text, raw.title, split_of(raw.id, seed, config.held_out)
             )
+
+        yield checked
 
 
 def split_of(id: str, seed: int, held_out: float) -> Split:

@@ -25,13 +25,22 @@ def read_jsonl(file: Path, config: CorpusConfig) -> Iterator[Raw]:
         CorpusError: a line is not UTF-8, not a JSON object, or lacks a field.
     """
     fields, columns = None, None
-    for number, line in _lines(file):
+    for number, row in jsonl_rows(file):
+        where = f"{file}, line {number}"
+        if columns is None or tuple(row) != fields:
+            fields, columns = tuple(row), columns_of(row, where, config)
+        yield from_row(row, columns, where)
+
+
+def jsonl_rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield (number of the line, object) of a JSONL file; empty lines are passed over.
+
+    Raises:
+        CorpusError: a line is not UTF-8, or not a JSON object.
+    """
+    for number, line in lines_of(file):
         if line.strip():
-            where = f"{file}, line {number}"
-            row = _object(line, where)
-            if columns is None or tuple(row) != fields:
-                fields, columns = tuple(row), columns_of(row, where, config)
-            yield from_row(row, columns, where)
+            yield number, _object(line, f"{file}, line {number}")
 
 
 def read_csv(file: Path, config: CorpusConfig) -> Iterator[Raw]:
@@ -40,21 +49,33 @@ def read_csv(file: Path, config: CorpusConfig) -> Iterator[Raw]:
     Raises:
         CorpusError: a line is not UTF-8, a row does not fit the header, or a field is missing.
     """
+    rows = csv_rows(file)
+    _, header = next(rows, (1, []))
+    columns = columns_of(header, f"{file}, line 1", config)
+    for number, values in rows:
+        yield from_row(dict(zip(header, values, strict=True)), columns, f"{file}, line {number}")
+
+
+def csv_rows(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield (number of the line, values) of a CSV or TSV file, the header first; empty lines are passed over.
+
+    Raises:
+        CorpusError: a line is not UTF-8, or a row does not fit the header.
+    """
     csv.field_size_limit(sys.maxsize)  # the library's own limit, 128 KiB, is less than a long text
     delimiter = "\t" if file.suffix.lower() == ".tsv" else ","
-    rows = csv.reader((line for _, line in _lines(file)), delimiter=delimiter, strict=True)
+    rows = csv.reader((line for _, line in lines_of(file)), delimiter=delimiter, strict=True)
     try:
-        header = next(rows, [])
-        columns = columns_of(header, f"{file}, line 1", config)
+        columns = None
         for values in rows:
-            where = f"{file}, line {rows.line_num}"
-            if len(values) != len(header):
-                if not values:
-                    continue
+            columns = len(values) if columns is None else columns
+            if len(values) == columns:
+                yield rows.line_num, values
+            elif values:
                 raise bad(
-                    where, f"expected {len(header)} values as in the header, got {len(values)}"
+                    f"{file}, line {rows.line_num}",
+                    f"expected {columns} values as in the header, got {len(values)}",
                 )
-            yield from_row(dict(zip(header, values, strict=True)), columns, where)
     except csv.Error as error:
         raise bad(f"{file}, line {rows.line_num}", f"expected CSV, but {error}") from error
 
@@ -105,7 +126,7 @@ def decode(data: bytes, where: str, offset: int = 0) -> str:
         ) from error
 
 
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
+def lines_of(file: Path) -> Iterator[tuple[int, str]]:
     """Yield (number from 1, text) of each line, split at line feeds alone."""
     offset = 0
     try:

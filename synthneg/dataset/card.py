@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from synthneg.config import RunConfig, Shape
 from synthneg.dataset.shapes import model_name
-from synthneg.records import Example, Origin, Row
+from synthneg.dataset.ways import way_of
+from synthneg.records import GIVEN, Example, Origin, Row
 from synthneg.run import Counts
 
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
@@ -39,11 +40,10 @@ def card(
     config: RunConfig, books: dict[str, Counts], examples: Sequence[Example], content: Content
 ) -> str:
     """Return the README.md of the dataset: its metadata block and what a reader needs to judge it."""
+    way = way_of(examples)
     parts = [
         f"# {config.run}",
-        "Queries and documents for training retrievers, written by a language model from a corpus of passages and"
-        " verified by an encoder. The first document of each query is the corpus passage that the query was written"
-        " from (grade 3); the others were written to be of a wanted grade.",
+        way.begun,
         *_load(config, content),
         *_made(config, examples),
         "## Yield",
@@ -52,17 +52,15 @@ def card(
         "## Thresholds",
         _thresholds(config),
         "## Limits",
-        _LIMITS,
+        "\n".join((way.synthetic, _GRADES, way.held_out, _MEASURED)),
     ]
     return f"---\n{_metadata(config, examples, content)}---\n\n" + "\n\n".join(parts) + "\n"
 
 
-_LIMITS = """\
-- All queries and all documents but the corpus passages are synthetic; no person has judged them.
+_GRADES = """\
 - The grade of a written document is what was asked for. A negative may still answer its query, and a passage of the
-  corpus that answers it may be unlabelled.
-- The validation split holds queries of other passages, written by the same prompts and models: it says nothing about
-  the queries of real users.
+  corpus that answers it may be unlabelled."""
+_MEASURED = """\
 - Whether training on this data helps is to be measured on a test collection. The run that made it keeps its measures
   in `evaluation/`; a number that is not there was not measured."""
 
@@ -119,6 +117,8 @@ def _made(config: RunConfig, examples: Sequence[Example]) -> Iterable[str]:
 
 
 def _maker(origin: Origin) -> tuple[str, str, str]:
+    if origin.prompt == GIVEN:
+        return "none: given", "none", "none"
     sampling = orjson.dumps(origin.sampling, option=orjson.OPT_SORT_KEYS).decode()
     return f"`{origin.prompt}`", model_name(origin.model), f"`{sampling}`"
 

@@ -1,8 +1,9 @@
 """The shapes of a dataset, as pure functions from examples to rows.
 
-The positive of a query is the passage it was written from. Its negatives are its documents of grade 1 and 0; what was
-written as grade 2 or 3 stands only in the shapes that carry grades. Each row begins with the columns that a trainer of
-sentence-transformers takes as they are (`TRAINED`); the columns after them say where the texts come from.
+The positive of a query is the passage it was written from, or that was written for it. Its negatives are its documents
+of grade 1 and 0; what was written as grade 2 or 3 stands only in the shapes that carry grades. Each row begins with the
+columns that a trainer of sentence-transformers takes as they are (`TRAINED`); the columns after them say where the
+texts come from.
 """
 
 from collections import Counter
@@ -134,7 +135,7 @@ def tuple_length(examples: Iterable[Example]) -> int:
 
 def beir_passage(passage: Passage) -> Row:
     """Return a passage as a line of a BEIR corpus."""
-    return _beir(passage, "corpus")
+    return _beir(passage, passage.source)
 
 
 def beir_document(document: Judged) -> Row:

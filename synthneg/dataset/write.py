@@ -70,7 +70,7 @@ def write_beir(folder: Path, passages: Iterable[Passage], examples: Sequence[Exa
 def _corpus(passages: Iterable[Passage], examples: Iterable[Example]) -> Iterator[Row]:
     yield from map(beir_passage, passages)
     for example in examples:
-        yield from (beir_document(d) for d in example.documents if d.origin)
+        yield from (beir_document(d) for d in example.documents if d is not example.positive)
 
 
 def _write_lines(file: Path, rows: Iterable[Row], columns: Columns) -> None:

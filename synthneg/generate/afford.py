@@ -16,6 +16,7 @@ import orjson
 from synthneg.files import fingerprint
 from synthneg.generate.asking import LEDGER, Writer, with_asker
 from synthneg.generate.jobs import all_prompts
+from synthneg.generate.passages import count_wanted
 from synthneg.generate.pilot import OverBudget, Pilot, pilot
 from synthneg.generate.projection import NOTHING, Projection, project
 from synthneg.llm.ask import Asker
@@ -141,6 +142,9 @@ def _origins(run: Run) -> Iterator[str]:
 
 
 def _wanted(run: Run) -> int:
+    """Return how many passages get queries without a budget; of passages that are written, how many are asked for."""
+    if run.config.corpus.is_written:
+        return count_wanted(run.config)
     kept = int(run.books()["corpus"]["kept"])
     return min(run.config.corpus.limit or kept, kept)
 

@@ -4,6 +4,7 @@ from itertools import chain
 
 from synthneg.generate.beside import further
 from synthneg.generate.jobs import (
+    POSITIVE_GRADE,
     About,
     Asks,
     answers,
@@ -18,8 +19,6 @@ from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.progress import Progress
 from synthneg.records import Document, Passage, Query
 from synthneg.run import Run, Stage
-
-_POSITIVE_GRADE = 3
 
 
 async def write_documents(run: Run, asker: Asks) -> None:
@@ -52,7 +51,15 @@ async def write_documents(run: Run, asker: Asks) -> None:
 
 
 def _positive(query: Query, passage: Passage) -> Document:
-    return Document(passage.id, query.id, passage.text, passage.title, _POSITIVE_GRADE, "corpus")
+    return Document(
+        passage.id,
+        query.id,
+        passage.text,
+        passage.title,
+        POSITIVE_GRADE,
+        passage.source,
+        passage.made.origin if passage.made else None,
+    )
 
 
 def _keep_graded(stage: Stage, about: About, job: Job, outcome: Answer | Failure) -> None:

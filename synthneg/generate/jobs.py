@@ -20,7 +20,12 @@ from synthneg.scoring.choice import chosen
 
 C = TypeVar("C")
 
+POSITIVE_GRADE = 3
 NEGATIVE_GRADE = 1
+# What the prompts of generate.passages make, from what, and a key that their reply must have.
+_POSITIVE = ("document", ("query",), None)
+_BRAINSTORM = ("task", ("topic",), "tasks")
+_EXAMPLE = ("task", ("task",), "query")
 _BLOCK = 256  # passages
 
 
@@ -59,22 +64,53 @@ def prompts_for(
 
 
 def all_prompts(config: RunConfig) -> list[Prompt]:
-    """Return the prompts of all stages.
+    """Return the prompts of all stages; those that write passages come in the place of those that make queries.
 
     Raises:
         PromptError: as `prompts_for` says, or something is replaced in a prompt that the run does not use.
     """
     named = config.generate
-    used = {*named.queries.prompts, *named.documents.prompts, *named.negatives.prompts}
+    queries = _passage_names(config) if config.corpus.is_written else named.queries.prompts
+    used = {*queries, *named.documents.prompts, *named.negatives.prompts}
     if unused := sorted(set(named.replace) - used):
         raise PromptError(
             f"generate.replace: {unused[0]} is no prompt of this run; expected one of {', '.join(sorted(used))}"
         )
     return [
-        *prompts_for(named, "query"),
+        *(passage_prompts(config) or prompts_for(named, "query")),
         *prompts_for(named, "document"),
         *prompts_for(named, "negative"),
     ]
+
+
+def passage_prompts(config: RunConfig) -> list[Prompt]:
+    """Return the prompts that write passages: one for given queries; one for tasks and one for examples of a topic.
+
+    None where the passages are there.
+
+    Raises:
+        PromptError: a prompt makes something else, or from something else.
+    """
+    prompts = [_load(name, config.generate.replace.get(name)) for name in _passage_names(config)]
+    wanted = [_POSITIVE] if config.corpus.queries is not None else [_BRAINSTORM, _EXAMPLE]
+    for prompt, (makes, needs, key) in zip(prompts, wanted, strict=False):
+        head, form = prompt.head, prompt.form
+        has_key = key is None or (isinstance(form, dict) and key in form.get("required", ()))
+        single = makes == "task" or (head.grades == (POSITIVE_GRADE,) and prompt.grades_apart)
+        if (head.makes, head.needs) != (makes, needs) or not (has_key and single):
+            kind = f"a {makes} with {key!r}" if key else "one document of grade 3"
+            raise PromptError(
+                f"{prompt.name} makes a {head.makes} from {', '.join(head.needs)}; generate.passages needs a prompt"
+                f" that makes {kind} from {needs[0]} alone"
+            )
+    return prompts
+
+
+def _passage_names(config: RunConfig) -> tuple[str, ...]:
+    named = config.generate.passages
+    if config.corpus.queries is not None:
+        return (named.positive,)
+    return () if config.corpus.topic is None else (named.brainstorm, named.example)
 
 
 def _load(name: str, own: ReplaceConfig | None) -> Prompt:

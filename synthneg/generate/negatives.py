@@ -1,4 +1,4 @@
-"""Hard negatives for verified queries, written by the model: no corpus is needed for them."""
+"""Hard negatives for verified queries: those that came with a written passage, and what the prompts write."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -43,6 +43,10 @@ async def write_negatives(run: Run, asker: Asks) -> None:
         run.stage("generate.negatives", "documents.jsonl") as stage,
         Progress("hard negatives", total, "documents") as progress,
     ):
+        for _, passage in chain.from_iterable(verified(run)):
+            if passage.made and passage.made.negative:
+                stage.take()
+                stage.keep(passage.made.negative)
         _reject_unmined(run, prompts, beside, stage)
         asked = chain.from_iterable(
             document_jobs(run.config, prompts, block, beside) for block in verified(run)

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from synthneg.errors import BackendError
+from synthneg.errors import BackendError, RunError
 from synthneg.generate.beside import related
 from synthneg.generate.jobs import answers, document_jobs, prompts_for
+from synthneg.generate.passages import passage_made, passages_asked
 from synthneg.generate.query_jobs import queries_of, query_jobs
 from synthneg.llm.ask import Answer, Asker, Failure, Job
 from synthneg.progress import Progress
@@ -54,22 +55,35 @@ class Pilot:
 
 
 async def pilot(run: Run, asker: Asker, count: int) -> Pilot:
-    """Ask all prompts for `count` passages: those that a run with that limit would choose.
+    """Ask all prompts for `count` passages: those that a run with that limit would choose, or would have written.
 
     Raises:
         BackendError: nothing was answered.
         OverBudget: the budget ends within the pilot.
     """
     config = run.config
-    block = list(chosen(run, count))
+    written = config.corpus.is_written
+    asked = list(await passages_asked(config, asker, count)) if written else []
+    block = [] if written else list(chosen(run, count))
     keys: dict[str, set[str]] = {}
     asker.listen(lambda job, key: keys.setdefault(job.id, set()).add(key))
     of_job: dict[str, tuple[str, Prompt]] = {}  # passage and prompt
     names = config.generate
     passage_of = {passage.id: passage for passage in block}
     pairs: list[tuple[Query, Passage]] = []
+    ids = [job.id for _, job in asked] or list(passage_of)
+    if not ids:
+        raise RunError(
+            f"{run.folder}: there is nothing to write passages for: no query of the file can be used, or no task"
+            " of the topic came"
+        )
 
-    prompts = prompts_for(names, "query")
+    of_job |= {job.id: (job.id, wanted.prompt) for wanted, job in asked}
+    async for wanted, job, answer in _answered(asker, asked, "pilot: passages"):
+        passage = passage_made(wanted, job, answer)
+        pairs += [(passage.made.query, passage)] if passage and passage.made else []
+
+    prompts = [] if written else prompts_for(names, "query")
     with related(run, prompts) as beside:
         jobs = list(query_jobs(config, prompts, block, beside))
     of_job |= {job.id: (about.passage_id, about.prompt) for about, job in jobs}
@@ -89,7 +103,7 @@ async def pilot(run: Run, asker: Asker, count: int) -> Pilot:
     async for _ in _answered(asker, more, "pilot: documents"):
         pass
     return Pilot(
-        tuple(_uses(asker, passage.id, of_job, keys) for passage in block),
+        tuple(_uses(asker, id, of_job, keys) for id in ids),
         frozenset(key for some in keys.values() for key in some),
     )
 
@@ -120,12 +134,14 @@ def _uses(
     asker: Asker, passage_id: str, of_job: dict[str, tuple[str, Prompt]], keys: dict[str, set[str]]
 ) -> tuple[Use, ...]:
     """Return what a passage has used, prompt by prompt."""
-    of_prompt: dict[Prompt, set[str]] = {}
+    of_prompt: dict[tuple[str, Prompt], set[str]] = {}
     for job_id, (passage, prompt) in of_job.items():
         if passage == passage_id:
-            of_prompt.setdefault(prompt, set()).update(keys.get(job_id, ()))
+            # What is called as its passage has written it.
+            stage = "corpus" if job_id == passage else STAGE_OF[prompt.head.makes]
+            of_prompt.setdefault((stage, prompt), set()).update(keys.get(job_id, ()))
     uses = []
-    for prompt, some in of_prompt.items():
+    for (stage, prompt), some in of_prompt.items():
         spent = asker.spent(sorted(some))
-        uses.append(Use(STAGE_OF[prompt.head.makes], prompt.name, *spent))
+        uses.append(Use(stage, prompt.name, *spent))
     return tuple(uses)

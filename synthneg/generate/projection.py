@@ -15,6 +15,7 @@ from synthneg.llm.budget import cost_usd
 from synthneg.llm.ledger import Spent
 
 _CONFIDENCE = 0.95
+_BEFORE_CHECKS = ("corpus", STAGE_OF["query"])
 NOTHING = Spent(0, 0, 0, 0.0)
 
 Uses = Sequence[Sequence[Use]]  # by passage, by prompt
@@ -89,7 +90,7 @@ def project(
 def _thinned(uses: Uses, pass_rate: float) -> Uses:
     """Return the uses, of which those for documents are left out for the queries that fail their checks."""
     return [
-        [use if use.stage == STAGE_OF["query"] else _times(use, pass_rate) for use in some]
+        [use if use.stage in _BEFORE_CHECKS else _times(use, pass_rate) for use in some]
         for some in uses
     ]
 

@@ -23,7 +23,8 @@ from synthneg.run import Run, Stage
 async def write_queries(run: Run, asker: Asks) -> None:
     """Write queries.jsonl: the queries of the chosen passages, in blocks of passages and there prompt by prompt.
 
-    What says again what others say, and what is in the wrong language, is asked again in rounds; see `Rounds`.
+    What says again what others say, and what is in the wrong language, is asked again in rounds; see `Rounds`. Of
+    passages that were written, the queries are there: nothing is asked.
 
     Raises:
         PromptError: a prompt does not make queries.
@@ -31,6 +32,9 @@ async def write_queries(run: Run, asker: Asks) -> None:
         RunError: no passage is left to ask for.
     """
     run.need("corpus")
+    if run.config.corpus.is_written:
+        _take_made(run)
+        return
     settings = run.config.generate.queries
     prompts = prompts_for(run.config.generate, "query")
     kept = run.books()["corpus"]["kept"]
@@ -66,6 +70,14 @@ def _reject_unrelated(run: Run, prompts: Sequence[Prompt], beside: Beside, stage
             ):
                 stage.take()
                 stage.reject(id, "no_related", f"no other passage is near {passage.id}")
+
+
+def _take_made(run: Run) -> None:
+    with run.stage("generate.queries", "queries.jsonl") as stage:
+        for passage in chain.from_iterable(blocks_of_chosen(run)):
+            if passage.made:
+                stage.take()
+                stage.keep(passage.made.query)
 
 
 def _keep(

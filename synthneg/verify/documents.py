@@ -36,7 +36,7 @@ def _candidates(run: Run, documents: Grouped[Document]) -> Iterator[Candidates]:
 
 
 def _has_positive(candidates: Candidates) -> bool:
-    return bool(candidates.documents) and candidates.documents[0].source == "corpus"
+    return bool(candidates.documents) and candidates.documents[0].is_passage
 
 
 def _judge(run: Run, documents: Grouped[Document], queries: int) -> None:
@@ -55,7 +55,7 @@ def _judge(run: Run, documents: Grouped[Document], queries: int) -> None:
                     stage,
                     candidates.documents,
                     "no_positive",
-                    "no passage of the corpus for its query",
+                    "no passage for its query",
                 )
         for query_id in unverified:
             stage.take(len(documents[query_id]))

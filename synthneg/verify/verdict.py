@@ -58,7 +58,7 @@ class DocumentScores:
 
 def in_order(documents: Sequence[Document]) -> list[Document]:
     """Return a query's documents as an example lists them: the positive, graded 3 to 0, then negatives."""
-    place = {"corpus": 0, "graded": 1, "negative": 2}
+    place = {"corpus": 0, "written": 0, "graded": 1, "negative": 2}
     return sorted(documents, key=lambda d: (place[d.source], -d.grade))
 
 
@@ -68,7 +68,7 @@ def judge_documents(
     """Return for each document of one query why it is dropped, or None if it passes.
 
     Args:
-        documents: as `in_order` gives them, the positive passage first; the user's own passage always passes.
+        documents: as `in_order` gives them, the positive passage first; that always passes.
         scores: by document id, the positive passage's included.
         checks: bounds.
     """
@@ -80,7 +80,7 @@ def judge_documents(
         text_words = words(document.full_text)
         mine, text = shingles(text_words), " ".join(text_words)
         verdict = None
-        if document.source != "corpus":
+        if not document.is_passage:
             verdict = (
                 length(text_words, checks.min_words, checks.max_words)
                 or (

@@ -1,0 +1,55 @@
+"""What a card says of the way in which a dataset came to be: from a corpus, from given queries, or from a topic."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from synthneg.records import GIVEN, Example
+
+
+class Way(NamedTuple):
+    """The sentences that differ."""
+
+    begun: str
+    synthetic: str
+    held_out: str
+
+
+_WRITTEN = (
+    "They are for training retrievers, and were verified by an encoder. The first document of each query, its positive,"
+    " is a passage that the model wrote to answer it (grade 3); the others were written to be of a wanted grade."
+)
+_FALSE = (
+    "no person has judged them. What they state may be\n"
+    "  false: they show what an answer looks like, and are no source of facts."
+)
+_HELD_OUT = """\
+- The validation split holds queries of other passages, written by the same prompts and models: it says nothing about
+  the queries of real users."""
+FROM_CORPUS = Way(
+    "Queries and documents for training retrievers, written by a language model from a corpus of passages and"
+    " verified by an encoder. The first document of each query is the corpus passage that the query was written"
+    " from (grade 3); the others were written to be of a wanted grade.",
+    "- All queries and all documents but the corpus passages are synthetic; no person has judged them.",
+    _HELD_OUT,
+)
+FROM_QUERIES = Way(
+    f"Given queries, and documents that a language model wrote for them: there was no corpus. {_WRITTEN}",
+    f"- The queries were given. All documents, the positives too, are synthetic; {_FALSE}",
+    """\
+- The validation split holds other given queries, but their passages are written by the same prompts and models: it
+  says nothing about real documents.""",
+)
+FROM_TOPIC = Way(
+    "Queries and documents that a language model wrote for retrieval tasks of a topic: there was no corpus, and there"
+    f" were no queries. {_WRITTEN}",
+    f"- All queries and all documents, the positives too, are synthetic; {_FALSE}",
+    _HELD_OUT,
+)
+
+
+def way_of(examples: Sequence[Example]) -> Way:
+    """Return what fits the examples."""
+    if not any(example.positive.source == "written" for example in examples):
+        return FROM_CORPUS
+    given = any(example.origin.prompt == GIVEN for example in examples)
+    return FROM_QUERIES if given else FROM_TOPIC
