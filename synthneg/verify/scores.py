@@ -94,7 +94,7 @@ def score_documents(
             for query, one in zip(asked, block, strict=True):
                 vectors = found[start : start + len(one.documents)]
                 start += len(one.documents)
-                positives = sum(document.source == "corpus" for document in one.documents)
+                positives = sum(document.is_passage for document in one.documents)
                 cosines, to_positives = vectors @ query, vectors @ vectors[:positives].T
                 for i, document in enumerate(one.documents[1:], start=1):
                     ids = (one.query.id, document.id)
