@@ -196,6 +196,20 @@ def test_the_dataset_of_given_queries_reads_as_it_is(scene: Scene, tmp_path: Pat
     assert f"| document | `{load('document/positive').tag}` |" in card
 
 
+def test_a_written_positive_is_not_judged_as_what_is_written_beside_it(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """Bounds that no written document keeps leave each verified query its positive, as they do a corpus passage."""
+    config = scene.settings(f"queries:{write(tmp_path / 'queries.jsonl', questions(4))}")
+    bounds = {"min_words": 300} | LENIENT["documents"]
+    verify = {"queries": LENIENT["queries"], "documents": bounds}
+    strict = config.model_copy(update={"verify": type(config.verify).model_validate(verify)})
+    folder = scene.build(strict, "verify.documents")
+    found = records(folder, "examples.jsonl", Example)
+    assert found
+    assert all([d.source for d in e.documents] == ["written"] for e in found)
+
+
 def test_a_topic_becomes_a_dataset(scene: Scene) -> None:
     """Tasks are brainstormed, examples written evenly over them; each negative stands beside what the prompts write."""
     folder = scene.build(scene.settings(TOPIC, corpus={"limit": 16}))
@@ -623,8 +637,10 @@ def test_no_usable_query_is_told(scene: Scene, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["task/brainstorm", "task/example"])
 def test_a_real_models_replies_become_tasks_and_examples(name: str) -> None:
     """Most replies of a real model have all that the prompt wants."""
-    prompt = load(name)
-    replies = rows(REPLIES, f"{name.replace('/', '.')}.jsonl")
+    prompt, file = load(name), f"{name.replace('/', '.')}.jsonl"
+    if not (REPLIES / file).exists():
+        pytest.skip(f"no replies are kept: python benchmarks/prompts/replies.py MODEL.gguf {name}")
+    replies = rows(REPLIES, file)
     whole = 0
     for row in replies:
         parsed = parse(Reply(row["reply"], row["finish"], 0, 0, row["model"]), prompt.form)

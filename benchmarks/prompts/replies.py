@@ -2,7 +2,7 @@
 
 python benchmarks/prompts/replies.py MODEL.gguf [NAME ...] [-n 6] [--out tests/data/replies]
 
-Without names: every shipped prompt that makes a query, a document or a negative. The replies are kept in
+Without names: every shipped prompt that makes a query, a document, a negative or a task. The replies are kept in
 outputs/.replies, so that the command can be stopped and given again. A line of a file: the prompt's tag, the model,
 the values it was filled in with, what each turn replied, and how the last reply ended.
 """
@@ -11,6 +11,7 @@ import argparse
 import asyncio
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,27 @@ SEED = 7
 PACKAGES = ("numpy", "scipy")
 STRIDE = 97  # through the docstrings, so that they are of different parts
 LONGEST = 1200  # characters of a passage
-MAKES = ("query", "document", "negative")
+MAKES = ("query", "document", "negative", "task")
+TOPICS = (
+    "repairing old bicycles",
+    "rights of tenants in shared flats",
+    "growing vegetables on a balcony",
+    "first aid on mountain hikes",
+    "questions of pet owners to a vet",
+    "history of lighthouses",
+    "learning to play the violin as an adult",
+    "consumer law and small claims",
+)
+TASKS = (
+    "Given a noise that a bicycle makes, find an explanation of its cause and how to stop it.",
+    "Given a vegetable and the direction of a balcony, find advice on whether it grows there.",
+    "Given an injury on a hike, find the first steps to take until help comes.",
+    "Given the symptoms of a cat or dog, find out whether a vet must see it at once.",
+    "Given the name of a lighthouse, find when and why it was built.",
+    "Given a flatmate who does not pay, find what the other tenants owe.",
+    "Given a fault of bow technique, find exercises that correct it.",
+    "Given a faulty product and its age, find what the seller must do about it.",
+)
 Values = dict[str, Any]
 
 
@@ -81,8 +102,10 @@ async def work(
             asker.listen(lambda job, key: keys.setdefault(job.id, []).append(key))
             near = passages(2 * count)
             records: list[Values] = [
-                {"passage": p, "related": r, "mined": r}
-                for p, r in zip(near[:count], near[count:], strict=True)
+                {"passage": p, "related": r, "mined": r, "topic": {"text": t}, "task": {"text": u}}
+                for p, r, t, u in zip(
+                    near[:count], near[count:], cycle(TOPICS), cycle(TASKS), strict=False
+                )
             ]
             question = load("query/question")
             for _, job, answer in await ask(asker, jobs_of(question, records), "queries"):
