@@ -19,7 +19,8 @@ LAYERS = (
     {"corpus", "prompts", "run", "settings"},
     {"llm", "scoring"},
     {"generate", "mine", "verify", "dataset", "train", "evaluate"},
-    {"pipeline", "reparse", "compare", "report", "publish"},
+    {"stages"},
+    {"pipeline", "reparse", "compare", "report", "publish", "trial"},
     {"cli"},
 )
 LAYER = {unit: number for number, units in enumerate(LAYERS) for unit in units}

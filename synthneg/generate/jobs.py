@@ -197,21 +197,24 @@ def document_jobs(
     `per_query` for one that makes negatives.
     """
     settings = config.generate
+    drawn = settings.documents.first_draw
+    seed = seed_of(config.seed, drawn) if drawn else config.seed
+    first = settings.negatives.first_draw
     for prompt, (query, passage) in product(prompts, block):
         values = values_of(prompt, query, passage, settings.passage_chars)
         id = f"{query.id}:{prompt.kind}"
         if prompt.head.makes == "negative":
-            for number in range(settings.negatives.per_query):
+            for number in range(first, first + settings.negatives.per_query):
                 about = About(prompt, query.id, (NEGATIVE_GRADE,))
                 yield about, job_for(prompt, f"{id}:{number}", values, config.seed)
         elif prompt.grades_apart:
             for grade in prompt.head.grades:
                 graded = values | ({"grade": grade} if "grade" in prompt.head.needs else {})
                 about = About(prompt, query.id, (grade,))
-                yield about, job_for(prompt, f"{id}:{grade}", graded, config.seed)
+                yield about, job_for(prompt, f"{id}:{grade}", graded, seed)
         else:
             about = About(prompt, query.id, prompt.head.grades)
-            yield about, job_for(prompt, id, values, config.seed)
+            yield about, job_for(prompt, id, values, seed)
 
 
 def values_of(prompt: Prompt, query: Query, positive: Passage, most_chars: int) -> dict[str, Any]:

@@ -1,0 +1,92 @@
+"""What a whole run and a trial of a prompt both begin with: the corpus, read once, and the encoder.
+
+They stand above the stages that they join, and below whoever walks through them.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synthneg import __version__
+from synthneg.config import RunConfig
+from synthneg.corpus.check import check
+from synthneg.corpus.read import read
+from synthneg.errors import RunError
+from synthneg.files import files_under, fingerprint
+from synthneg.generate.asking import release
+from synthneg.progress import track
+from synthneg.records import Reject
+from synthneg.run import Run
+
+if TYPE_CHECKING:
+    from synthneg.scoring.encoder import Encoder
+
+
+def read_corpus(run: Run) -> None:
+    """Write passages.jsonl: what of the user's documents can be used, and the rejects.
+
+    Where neither the documents nor what decides over them have changed since, the file stands and nothing is read.
+    """
+    inputs = _corpus_inputs(run.config)
+    if inputs is None or not run.stands("corpus", "passages.jsonl", inputs):
+        _write_passages(run)
+        if inputs is not None:
+            run.mark_made("corpus", "passages.jsonl", inputs)
+    must_keep(run, "corpus", "passages")
+
+
+def _write_passages(run: Run) -> None:
+    config = run.config.corpus
+    with run.stage("corpus", "passages.jsonl") as stage:
+        for outcome in track(check(read(config), config, run.config.seed), "corpus", "passages"):
+            stage.take()
+            if isinstance(outcome, Reject):
+                stage.reject(outcome.id, outcome.reason, outcome.detail)
+            else:
+                stage.keep(outcome)
+
+
+def open_encoder(run: Run) -> "Encoder":
+    """Return the run's encoder, with the cache of its vectors; what is open for asking is let go before.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be loaded.
+    """
+    from synthneg.scoring.encoder import load_encoder  # noqa: PLC0415 - torch is heavy
+
+    release(run)
+    config = run.config.verify
+    return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.vectors)
+
+
+def must_keep(run: Run, stage: str, what: str) -> None:
+    """Raise RunError, with the reasons counted, where a stage has kept nothing: all that follows would be empty."""
+    counts = run.books()[stage]
+    if not counts["kept"]:
+        reasons = counts["rejected"] | counts["failed"]
+        counted = ", ".join(
+            f"{reason} {n}" for reason, n in sorted(reasons.items(), key=lambda r: -r[1])
+        )
+        raise RunError(
+            f"{run.folder}: {stage} kept none of {counts['in']} {what} ({counted or 'nothing came in'});"
+            " rejects.jsonl says why of each"
+        )
+
+
+def _corpus_inputs(config: RunConfig) -> str | None:
+    """Return a fingerprint of all that passages are made of; None where nothing here tells whether that has changed.
+
+    So it is with docstrings of packages and datasets on the Hub.
+    """
+    if not Path(config.corpus.path).exists():
+        return None
+    shaping = config.corpus.model_dump(mode="json", exclude={"limit", "sample"})
+    return fingerprint(__version__, shaping, config.seed, states(config.corpus.path))
+
+
+def states(*paths: str) -> list[tuple[str, int, int]]:
+    """Return (path, bytes, time of change) of every file that the paths stand for."""
+    return [
+        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
+        for path in paths
+        for file in files_under(Path(path))
+    ]
