@@ -4,7 +4,11 @@ from typing import Annotated
 
 import typer
 
+from synthneg.cli import prompt_trial
+
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List and show prompts.")
+app.command("try")(prompt_trial.try_)
+app.command("compare")(prompt_trial.compare)
 
 
 @app.command("list")
