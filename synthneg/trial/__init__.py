@@ -1,0 +1,1 @@
+"""Two prompts given the same passages, and what can be said of the difference."""
