@@ -153,7 +153,7 @@ def test_prompts_are_listed_and_shown(
 ) -> None:
     """`prompts list` gives each shipped prompt with its hash, and `prompts show` its file to the byte."""
     status, listed = synthneg(["prompts", "list"], monkeypatch, capsys)
-    names = [line.split("@")[0] for line in listed.splitlines()]
+    names = re.findall(r"^  (\S+)@[0-9a-f]{8}  from ", listed, re.MULTILINE)
     assert status == 0
     assert names == sorted(
         p.relative_to(ROOT / "prompts").with_suffix("").as_posix()

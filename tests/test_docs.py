@@ -7,12 +7,18 @@ import pytest
 import yaml
 
 from synthneg.cli.run import _STAGES
+from synthneg.prompts.shelf import load, shipped
 from synthneg.run import STAGES
 from synthneg.settings import resolve
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "benchmarks" / "README.md"]
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("prompts/*.md"),
+        ROOT / "benchmarks" / "README.md",
+    ]
 )
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -31,6 +37,13 @@ def test_settings_in_the_readme_are_settings(block: str) -> None:
 def test_the_readme_shows_each_way_in() -> None:
     """The README has settings for a folder, an API, a local server, vLLM and a file of weights."""
     assert len(blocks("yaml")) == 5
+
+
+def test_the_catalogue_lists_the_shipped_prompts() -> None:
+    """prompts/README.md has a row for each shipped prompt, with what it is written from, and no other."""
+    text = (ROOT / "prompts" / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+/[\w-]+)` \| ([\w, ]+) \|", text, re.MULTILINE))
+    assert rows == {name: ", ".join(load(name).head.needs) for name in shipped()}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)

@@ -386,7 +386,11 @@ def test_show_gives_the_lineage_of_a_query(walked: Walked, world: World) -> None
     said = world.synthneg("show", RUN, query["id"], "--outputs", "undisturbed").stdout
 
     assert query["text"] in said
-    assert query["origin"]["prompt"] in said
+    tag = query["origin"]["prompt"]
+    copy = f"undisturbed/{RUN}/prompts/{tag.replace('/', '.')}.j2"
+    assert (
+        f"text of the prompt: {copy}; synthneg prompts show {tag} --run undisturbed/{RUN}" in said
+    )
     assert HOSTILE["jinja"] in said
     assert "=== system" in said
     assert "=== raw reply (stop," in said

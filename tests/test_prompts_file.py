@@ -1,5 +1,6 @@
 """Prompt files: what is read from a good one, and what each mistake in one is told."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthneg.errors import PromptError
-from synthneg.prompts.file import Prompt, parse
+from synthneg.prompts.file import Prompt, parse, problems
 from synthneg.prompts.shelf import find, load, shipped
 
 GOOD = """---
@@ -116,16 +117,16 @@ HEAD_MISTAKES = [
     (changed("passage]", "corpus]"), 4, "needs.1: .*'passage'.* or 'topic', got 'corpus'"),
     (changed("e: 0.9", "e: 9"), 9, "sampling.temperature: .*less than or equal to 2, got '9'"),
     (changed("max_tokens", "max_token"), 9, "sampling.max_token: Extra inputs"),
-    (changed("high: 80", "high: 8"), 5, "draws.words.*low 40 is above high 8"),
-    (changed("[news, forum]", "[]"), 5, "draws.register"),
+    (changed("high: 80", "high: 8"), 6, "draws.words.*low 40 is above high 8"),
+    (changed("[news, forum]", "[]"), 7, "draws.register"),
     (
         changed("text\n", "{type: object}\n"),
-        None,
+        8,
         "makes a negative is text, or .* requires `passage`",
     ),
     (
         changed("reply: text", "reply: lines"),
-        None,
+        8,
         "makes a negative is text, or .* requires `passage`",
     ),
     (changed("reply: text", "reply: words"), 8, "reply.*'words'"),
@@ -140,7 +141,7 @@ HEAD_MISTAKES = [
         8,
         "the same keys",
     ),
-    (DOCUMENT, None, "a JSON schema that requires each of its grades"),
+    (DOCUMENT, 6, "a JSON schema that requires each of its grades"),
     (DOCUMENT.replace("[1, 0]", "[4]"), 5, "grades.0: .*less than or equal to 3, got '4'"),
 ]
 SECTION_MISTAKES = [
@@ -149,8 +150,8 @@ SECTION_MISTAKES = [
     (changed("=== system", "=== System"), 11, "expected === system"),
     (changed("=== system", "======="), 11, "expected === system"),
     (changed("You write.\n", "\n"), 11, "the section `=== system` is empty"),
-    (GOOD + "=== assistant\nSure:\n", None, "the last section must be `=== user`"),
-    (GOOD[: GOOD.index("=== system")], None, "the last section must be `=== user`"),
+    (GOOD + "=== assistant\nSure:\n", 21, "the last section must be `=== user`"),
+    (GOOD[: GOOD.index("=== system")], 10, "the last section must be `=== user`"),
     (changed("=== system\nYou write.", "=== assistant"), 11, "must come after `=== user`"),
 ]
 TEXT_MISTAKES = [
@@ -169,31 +170,38 @@ TEXT_MISTAKES = [
     (asking("{{ query.text }}{% from 'x' import y %}"), 18, "cannot include or import another"),
     (changed("You write.", "{% extends 'x' %}"), 12, "cannot include or import another"),
     (asking("{{ query.text }}{{ [1, 2] | random }}"), 18, "No filter named 'random'"),
-    (asking("{{ query.text }}{{ lipsum() }}"), None, r"uses \['lipsum'\]"),
+    (asking("{{ query.text }}{{ lipsum() }}"), 18, "a call has no place in a prompt"),
 ]
 
 
 @pytest.mark.parametrize(
     ("source", "line", "said"), [*HEAD_MISTAKES, *SECTION_MISTAKES, *TEXT_MISTAKES]
 )
-def test_each_mistake_is_told_with_its_place(source: str, line: int | None, said: str) -> None:
-    """A mistake is one line: the file, the line where there is one, what was expected and what was seen."""
-    place = rf"own\.j2:{line}: " if line else r"own\.j2: "
-    with pytest.raises(PromptError, match=rf"^{place}.*{said}") as caught:
+def test_each_mistake_is_told_with_its_place(source: str, line: int, said: str) -> None:
+    """One mistake is one problem: the file, the line, what was expected and what was seen."""
+    with pytest.raises(PromptError, match=rf"^own\.j2:{line}: .*{said}") as caught:
         read(source)
     assert "\n" not in str(caught.value)
+    assert [problem.line for problem in problems(source, None)] == [line]
 
 
 def test_missing_and_surplus_variables_are_all_listed() -> None:
-    """One error names every variable that the text lacks and every one that it leaves unused."""
+    """One error names every variable that the text lacks and every one that it leaves unused, each with its line."""
     source = changed("needs: [query, passage]", "needs: [query]")
     source = source.replace("{{ query.text }}", "{{ title }} {{ author }}")
     source = source.replace("{{ draws.register }} of {{ draws.words }}", "")
     with pytest.raises(PromptError) as caught:
         read(source)
-    said = str(caught.value)
-    assert "uses ['author', 'passage', 'title'] that the front matter does not give" in said
-    assert "leaves ['draws', 'query'] of it unused" in said
+    found = re.findall(
+        r"own\.j2:(\d+): the (text uses|front matter gives) (\w+),", str(caught.value)
+    )
+    assert found == [
+        ("4", "front matter gives", "query"),
+        ("5", "front matter gives", "draws"),
+        ("18", "text uses", "author"),
+        ("18", "text uses", "title"),
+        ("19", "text uses", "passage"),
+    ]
 
 
 def test_a_prompt_stands_in_the_folder_of_what_it_makes() -> None:

@@ -3,6 +3,7 @@
 import random
 import statistics
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from synthneg.errors import PromptError
 from synthneg.prompts.file import Prompt, parse
+from synthneg.prompts.head import Between
 from synthneg.prompts.render import Message, draw, render, seed_of
 from synthneg.prompts.shelf import load, shipped
 
@@ -180,3 +182,25 @@ def test_seeds_differ_with_their_parts(one: list[str], other: list[str]) -> None
 def test_seeds_do_not_change_between_versions() -> None:
     """The seed of a record is fixed for good: a new version asks for nothing again that the ledger knows."""
     assert seed_of(7, "passage", 0) == 616495664
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in shipped() if load(n).head.grades and load(n).head.draws]
+)
+def test_what_is_drawn_does_not_tell_the_grade(name: str) -> None:
+    """Over 1,000 records no attribute is correlated with the grade: |r| < .05 for lengths and for each of a list."""
+    prompt = load(name)
+    drawn: list[tuple[int, dict[str, Any]]] = []
+    for number in range(1000):
+        if prompt.grades_apart:
+            drawn += [(g, draw(prompt, seed_of(7, f"q{number}:{g}"))) for g in prompt.head.grades]
+        else:
+            found = draw(prompt, seed_of(7, f"q{number}"))
+            drawn += [(g, found[str(g)]) for g in prompt.head.grades]
+    grades = [grade for grade, _ in drawn]
+    for attribute, among in prompt.head.draws.items():
+        values = [draws[attribute] for _, draws in drawn]
+        kinds = [None] if isinstance(among, Between) else list(among)
+        for kind in kinds:
+            numbers = values if kind is None else [float(value == kind) for value in values]
+            assert abs(statistics.correlation(grades, numbers)) < 0.05, (attribute, kind)

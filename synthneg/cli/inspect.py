@@ -6,7 +6,7 @@ import typer
 
 from synthneg.cli.common import DEFAULT_OUTPUTS, Outputs, RunName, books_lines, run_folder
 from synthneg.cli.usage import usage_lines
-from synthneg.errors import RunError
+from synthneg.errors import PromptError, RunError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +62,7 @@ def show(
             if key != "origin":
                 typer.echo(f"{key}: {value}")
         if ledger is not None and row.get("origin"):
-            _show_origin(row["origin"], ledger)
+            _show_origin(row["origin"], ledger, folder)
     if ledger is not None:
         ledger.close()
 
@@ -79,8 +79,9 @@ def _rows_of(folder: "Path", id: str) -> "list[tuple[str, dict[str, Any]]]":
     return found
 
 
-def _show_origin(origin: dict[str, Any], ledger: "Ledger") -> None:
+def _show_origin(origin: dict[str, Any], ledger: "Ledger", folder: "Path") -> None:
     typer.echo(f"prompt: {origin['prompt']}  model: {origin['model']}  seed: {origin['seed']}")
+    typer.echo(f"text of the prompt: {_where(origin['prompt'], folder)}")
     typer.echo(
         f"sampling: {origin['sampling']}  draws: {origin['draws']}  ledger key: {origin['key']}"
     )
@@ -92,3 +93,14 @@ def _show_origin(origin: dict[str, Any], ledger: "Ledger") -> None:
                 f"  === {message['role']}\n  {message['content'].replace(chr(10), chr(10) + '  ')}"
             )
         typer.echo(f"  === raw reply ({reply.finish}, {reply.tokens_out} tokens)\n  {reply.text}\n")
+
+
+def _where(tag: str, folder: "Path") -> str:
+    """Return where the text of a record's prompt is, and the command that prints it."""
+    from synthneg.cli.prompt_text import of_run  # noqa: PLC0415  # needs the settings model
+
+    try:
+        found = of_run(tag, folder)
+    except PromptError as error:
+        return f"not found ({error})"
+    return f"{found.where}; synthneg prompts show {tag} --run {folder}"

@@ -8,6 +8,7 @@ import typer
 from synthneg.cli.common import DEFAULT_FILE, DEFAULT_OUTPUTS, Changes, Outputs
 from synthneg.cli.common import settings as settings_of
 from synthneg.cli.paint import paint
+from synthneg.cli.prompt_diff import Reference
 
 if TYPE_CHECKING:
     from synthneg.config import RunConfig
@@ -39,11 +40,10 @@ Seed = Annotated[
 Html = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Also write a page to look at in a browser.")
 ]
-Name = "A name, a .j2 file, or either @ a git revision or hash."
 
 
 def try_(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=Name)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=Reference)],
     corpus: Corpus = None,
     count: Annotated[int, typer.Option("-n", min=1, help="How many passages.")] = 20,
     settings: Settings = None,
@@ -76,8 +76,8 @@ def try_(
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help=Name)],
-    b: Annotated[str, typer.Argument(metavar="B", help=Name)],
+    a: Annotated[str, typer.Argument(metavar="A", help=Reference)],
+    b: Annotated[str, typer.Argument(metavar="B", help=Reference)],
     corpus: Corpus = None,
     count: Annotated[int, typer.Option("-n", min=2, help="How many passages.")] = 200,
     settings: Settings = None,

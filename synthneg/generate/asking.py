@@ -5,11 +5,13 @@ import time
 from collections.abc import Awaitable, Callable
 from weakref import WeakKeyDictionary
 
+from synthneg.generate.jobs import all_prompts
 from synthneg.llm.ask import Asker, Stopped
 from synthneg.llm.base import Backend
 from synthneg.llm.interrupt import stopping
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import asking_config, open_backend
+from synthneg.prompts.kept import FOLDER, keep
 from synthneg.run import Run
 
 LEDGER = "ledger.sqlite"
@@ -44,11 +46,14 @@ _DESKS: WeakKeyDictionary[Run, _Desk] = WeakKeyDictionary()
 def with_asker(run: Run, write: Writer) -> None:
     """Let `write` ask the run's language model, with the run's ledger as memory.
 
-    What was opened for it stays open until `release`, or the run's end: weights take long to load.
+    What was opened for it stays open until `release`, or the run's end: weights take long to load. The prompts are
+    written into the run's folder first, so that each record's prompt can be read whatever becomes of its file.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, when what was in flight is in the ledger.
     """
+    for prompt in all_prompts(run.config):
+        keep(prompt, run.file(FOLDER))
     if run not in _DESKS:
         _DESKS[run] = _Desk(run)
         run.at_close(lambda: release(run))

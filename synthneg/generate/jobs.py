@@ -9,8 +9,9 @@ from synthneg.config import GenerateConfig, ReplaceConfig, RunConfig
 from synthneg.corpus.sample import choose
 from synthneg.errors import PromptError, RunError
 from synthneg.llm.ask import Advance, Answer, Failure, Job, Open, Outcome
-from synthneg.prompts.file import TEXT_KEYS, Prompt, replaced
+from synthneg.prompts.file import Prompt, replaced
 from synthneg.prompts.render import Draws, draw, open_turns, render, seed_of
+from synthneg.prompts.reply import TEXT_KEYS
 from synthneg.prompts.shelf import load
 from synthneg.records import Origin, Passage, Query
 from synthneg.run import Run, Stage

@@ -40,7 +40,7 @@ class Examples(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    draw: int = Field(ge=1)
+    draw: int = Field(ge=1, le=50)
     sets: int = Field(ge=1)
     pool: tuple[dict[str, str], ...]
 

@@ -10,8 +10,10 @@ from typing import Any
 from jinja2 import Template, TemplateError, meta
 
 from synthneg.errors import PromptError
-from synthneg.prompts.file import ENVIRONMENT, Prompt, Role
+from synthneg.prompts.file import Prompt
 from synthneg.prompts.head import Between
+from synthneg.prompts.sections import Role
+from synthneg.prompts.template import ENVIRONMENT
 
 Draws = dict[str, Any]
 

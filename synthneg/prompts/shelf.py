@@ -1,10 +1,35 @@
-"""Where prompts lie: the shipped ones by name, a user's own by the path of its file."""
+"""Where prompts lie: the shipped ones by name, a user's own by the path of its file; either at a git revision.
 
+query/question               the shipped prompt of that name
+my.j2                        a file
+query/question@HEAD~3        either, as it was at a git revision
+my.j2@1b9d6bcd               either, with the text that has this hash: the present one, or one that git knows
+"""
+
+import re
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from synthneg.errors import PromptError
-from synthneg.prompts.file import Prompt, parse
+from synthneg.prompts.file import Prompt, hash_of, parse
+from synthneg.prompts.history import at, decoded, with_hash
+
+_HASH = re.compile(r"[0-9a-f]{8}")
+
+
+class Text(NamedTuple):
+    """The text of a prompt, not yet checked, and what it is called."""
+
+    name: str | None  # of a shipped prompt; None for a file, which is named by what it makes
+    path: Path
+    revision: str | None
+    source: str
+
+    @property
+    def label(self) -> str:
+        """Name or file, and hash: what finds this very text again."""
+        return f"{self.name or self.path}@{hash_of(self.source)}"
 
 
 def shipped_folder() -> Path:
@@ -17,6 +42,21 @@ def shipped() -> list[str]:
     """Return the names of the shipped prompts, sorted."""
     root = shipped_folder()
     return sorted(p.relative_to(root).with_suffix("").as_posix() for p in root.glob("*/*.j2"))
+
+
+def split(reference: str) -> tuple[str, str | None]:
+    """Return name and revision of a reference; an @ in a folder's name, or in that of a file that is there, is none.
+
+    >>> split("query/question@HEAD~3"), split("a@b/my.j2@v1.2"), split("my.j2"), split("query/claim")
+    (('query/question', 'HEAD~3'), ('a@b/my.j2', 'v1.2'), ('my.j2', None), ('query/claim', None))
+    """
+    if ".j2@" in reference and not Path(reference).is_file():
+        file, _, revision = reference.partition(".j2@")
+        return f"{file}.j2", revision
+    if reference.endswith(".j2"):
+        return reference, None
+    name, at_sign, revision = reference.partition("@")
+    return name, revision if at_sign else None
 
 
 def find(name: str) -> Path:
@@ -38,18 +78,44 @@ def find(name: str) -> Path:
     return shipped_folder() / f"{name}.j2"
 
 
+def text(reference: str) -> Text:
+    """Return the text that a reference names.
+
+    Raises:
+        PromptError: there is no such prompt, no such revision, or it cannot be read; one line.
+    """
+    name, revision = split(reference)
+    own = name.endswith(".j2")
+    if revision is None:
+        path = find(name)
+        return Text(None if own else name, path, None, _read(path))
+    # At a revision a file may be there that is gone by now.
+    path = Path(name) if own else shipped_folder() / f"{name}.j2"
+    found = with_hash(path, revision) if _HASH.fullmatch(revision) else None
+    source = found.source if found else at(path, revision)
+    return Text(None if own else name, path, revision, source)
+
+
 @lru_cache(maxsize=256)
-def load(name: str) -> Prompt:
-    """Return the prompt `name`, checked.
+def load(reference: str) -> Prompt:
+    """Return the prompt that a reference names, checked.
 
     Raises:
         PromptError: one line that names file, line, and what was expected.
     """
-    path = find(name)
+    found = text(reference)
     try:
-        source = path.read_text(encoding="utf-8")
+        return parse(found.source, found.name, found.path)
+    except PromptError as error:
+        if found.revision is None:
+            raise
+        raise PromptError(f"at {found.revision}: {error}") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return decoded(path.read_bytes())
     except UnicodeDecodeError as error:
         raise PromptError(f"{path}: expected UTF-8, byte {error.start} is not") from error
     except OSError as error:
         raise PromptError(f"{path}: cannot be read ({error.strerror})") from error
-    return parse(source, name if not name.endswith(".j2") else None, path)
