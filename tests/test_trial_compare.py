@@ -10,6 +10,7 @@ from trials import Desk
 from world import World, answered
 
 from synthneg.errors import PromptError, RunError, SettingsError
+from synthneg.prompts.shelf import load
 from synthneg.records import Query
 from synthneg.run import read_records
 from synthneg.trial.comparison import Comparison, compare_prompts
@@ -155,9 +156,7 @@ def test_an_edited_prompt_is_another_trial(desk: Desk) -> None:
     file.write_text(Path(desk.spoilt("query/question")).read_text())
     compared(desk, "query/question", str(file), 20)
     file.write_text(file.read_text().replace("another topic", "quite another topic"))
-    from synthneg.prompts.shelf import load  # noqa: PLC0415  # its memory belongs to a process
-
-    load.cache_clear()
+    load.cache_clear()  # another start has read nothing yet
     compared(desk, "query/question", str(file), 20)
     assert len(desk.asked) == 60
     assert len(runs(desk, "mine")) == 2

@@ -1,13 +1,18 @@
 """A prompt tried on a few passages: what is shown of each reply, in a terminal and as a page."""
 
+import os
 import re
+import signal
+import sys
 from pathlib import Path
 
 import pytest
 from llm_server import REFUSAL
-from trials import Desk
+from trials import Desk, obedient
 from world import HOSTILE, World
 
+from synthneg.cli import main
+from synthneg.llm.base import Request
 from synthneg.trial.entries import Entry, entries
 from synthneg.trial.lines import printable, sheet_lines
 from synthneg.trial.page import sheet_page
@@ -100,15 +105,11 @@ def test_a_second_try_asks_nothing_and_more_passages_ask_for_the_rest(desk: Desk
 
 def test_ctrl_c_keeps_what_was_paid_for(desk: Desk) -> None:
     """Stopped at the fourth request, a trial asks at its next start for what has no reply yet."""
-    import os  # noqa: PLC0415
-    import signal  # noqa: PLC0415
 
-    from trials import obedient  # noqa: PLC0415
-
-    def stopped(request: object) -> str:
+    def stopped(request: Request) -> str:
         if len(desk.asked) == 4:
             os.kill(os.getpid(), signal.SIGINT)
-        return obedient(request)  # type: ignore[arg-type]  # it is a request
+        return obedient(request)
 
     desk.answers(stopped)
     llm = {**desk.config().llm.model_dump(), "concurrency": 1}
@@ -146,10 +147,33 @@ def test_a_page_runs_nothing_that_a_passage_says(desk: Desk) -> None:
     assert not re.search(r"(src|href)=", re.sub(r"&lt;.*?&gt;", "", page))
 
 
-def _json(text: str) -> str:
-    import json  # noqa: PLC0415
-
-    return json.dumps(text)
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["query/question"], "which documents? expected --corpus PATH"),
+        (["query/question", "--corpus", "c.jsonl", "--html", "no/t.html"], "no folder no; make it"),
+        (["query/none", "--corpus", "c.jsonl"], "no shipped prompt is called 'query/none'"),
+        (["query/claim", "--corpus", "c.jsonl", "--set", "llm.modle=x"], "did you mean model?"),
+    ],
+)
+def test_a_mistake_is_one_line_before_anything_is_asked(
+    desk: Desk,
+    words: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """No documents, a place that is not there, a prompt or a setting that is none: exit status 2, nothing written."""
+    monkeypatch.chdir(desk.folder)
+    monkeypatch.setattr(sys, "argv", ["synthneg", "prompts", "try", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+    assert not desk.asked
+    assert not desk.outputs.exists()
 
 
 @pytest.mark.slow

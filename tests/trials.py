@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from world import TOPICS, passages
 
@@ -71,8 +70,3 @@ class Desk:
         file = self.folder / f"{name.rpartition('/')[2]}.j2"
         file.write_text(source.replace("=== system\n", f"=== system\n{OTHER_TOPIC}"))
         return str(file)
-
-
-def plain(value: object) -> Any:
-    """Return what JSON makes of a value."""
-    return orjson.loads(orjson.dumps(value))

@@ -9,6 +9,7 @@ from synthneg.cli.common import DEFAULT_FILE, DEFAULT_OUTPUTS, Changes, Outputs
 from synthneg.cli.common import settings as settings_of
 from synthneg.cli.paint import paint
 from synthneg.cli.prompt_diff import Reference
+from synthneg.errors import SettingsError
 
 if TYPE_CHECKING:
     from synthneg.config import RunConfig
@@ -65,6 +66,7 @@ def try_(
     from synthneg.trial.view import sheet_of  # noqa: PLC0415  # as above
     from synthneg.trial.walk import plan_trial, walked  # noqa: PLC0415  # as above
 
+    _check_folders(html)
     config, outputs = _config(settings, corpus, seed, changes, outputs)
     with walked(plan_trial(config, [name], count, queries_by), outputs) as [arm]:
         sheet = sheet_of(arm, entries(arm))
@@ -120,6 +122,7 @@ def compare(
 
     if student is not None:
         changes = [*(changes or ()), f"train.base_model={_quoted(student)}"]
+    _check_folders(json, html)
     config, outputs = _config(settings, corpus, seed, changes, outputs)
     students = students_of(train, split, config.train.base_model) if train is not None else None
     found = compare_prompts(config, (a, b), count, queries_by, outputs, students)
@@ -148,6 +151,10 @@ def _config(
     own += [] if seed is None else [f"seed={seed}"]
     changes = [*own, *(changes or ())]
     if file is None and not DEFAULT_FILE.is_file():
+        if not any(change.startswith("corpus.path=") for change in changes):
+            raise SettingsError(
+                f"which documents? expected --corpus PATH, --settings FILE, or a {DEFAULT_FILE} in this folder"
+            )
         return with_changes({"run": "trial"}, changes, "prompts"), outputs
     return settings_of(file or DEFAULT_FILE, changes, outputs)
 
@@ -157,6 +164,13 @@ def _quoted(value: str) -> str:
     import json  # noqa: PLC0415  # as above
 
     return json.dumps(value)
+
+
+def _check_folders(*files: Path | None) -> None:
+    """Refuse a file that could not be written, before anything is asked for it."""
+    for file in files:
+        if file is not None and not file.parent.is_dir():
+            raise SettingsError(f"{file}: there is no folder {file.parent}; make it first")
 
 
 def _write(file: Path, data: bytes) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthneg.config import RunConfig
+from synthneg.config import RunConfig, Section
 from synthneg.errors import PromptError
 from synthneg.files import fingerprint
 from synthneg.generate.jobs import prompts_for
@@ -20,7 +20,6 @@ from synthneg.run import Run
 
 FOLDER = ".trials"  # in the folder of runs; the lists of runs leave it out
 WRITTEN: tuple[Makes, ...] = ("query", "document", "negative")
-_FAMILY = {"document": "documents", "negative": "negatives"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +81,15 @@ def written_arm(config: RunConfig, name: str, base: Arm, draw: int = 0) -> Arm:
         base: whose queries they are.
         draw: another gives independent replies to the same prompt.
     """
-    family = _FAMILY[load(name).head.makes]
-    settings = getattr(config.generate, family)
-    first = settings.first_draw + draw * getattr(settings, "per_query", 1)
-    asked = settings.model_copy(update={"prompts": (name,), "first_draw": first})
-    sections = {"queries": base.config.generate.queries, family: asked}
+    documents, negatives = config.generate.documents, config.generate.negatives
+    asked: Section
+    if load(name).head.makes == "document":
+        family, first = "documents", documents.first_draw + draw
+        asked = documents.model_copy(update={"prompts": (name,), "first_draw": first})
+    else:
+        family, first = "negatives", negatives.first_draw + draw * negatives.per_query
+        asked = negatives.model_copy(update={"prompts": (name,), "first_draw": first})
+    sections: dict[str, Section] = {"queries": base.config.generate.queries, family: asked}
     count = base.config.corpus.limit
     if count is None:
         raise AssertionError("an arm has a number of passages")
@@ -100,11 +103,11 @@ def open_run(arm: Arm, outputs: Path) -> Run:
     return run
 
 
-def _arm(config: RunConfig, name: str, count: int, sections: dict[str, object]) -> Arm:
+def _arm(config: RunConfig, name: str, count: int, sections: dict[str, Section]) -> Arm:
     generate = config.generate
     none = {
-        family: getattr(generate, family).model_copy(update={"prompts": ()})
-        for family in _FAMILY.values()
+        "documents": generate.documents.model_copy(update={"prompts": ()}),
+        "negatives": generate.negatives.model_copy(update={"prompts": ()}),
     }
     generate = generate.model_copy(update=none | sections)
     used = {*generate.queries.prompts, *generate.documents.prompts, *generate.negatives.prompts}

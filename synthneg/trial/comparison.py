@@ -12,7 +12,7 @@ from synthneg.evaluate.table import table as evaluation_lines
 from synthneg.prompts.head import Makes
 from synthneg.stages import open_encoder
 from synthneg.trial.arms import compare_arms
-from synthneg.trial.entries import entries
+from synthneg.trial.entries import entries, model_of
 from synthneg.trial.outcomes import length_and_grade, measures_for, outcomes
 from synthneg.trial.rows import Row
 from synthneg.trial.rows import to_json as rows_to_json
@@ -78,7 +78,7 @@ def compare_prompts(
             b=arms[1].arm.prompt.tag,
             corpus=config.corpus.path,
             passages=len({o.unit for o in (*a, *b)}),
-            model=config.llm.model or config.llm.backend,
+            model=model_of(arms[0]),
             seed=config.seed,
             queries_by=None if plan.base is None else plan.base.prompt.tag,
             rows=tuple(rows),

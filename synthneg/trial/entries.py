@@ -76,6 +76,18 @@ def entries(walked: Walked) -> list[Entry]:
         ]
 
 
+def model_of(walked: Walked) -> str:
+    """Return what the model that has answered is called, by the settings where no reply was of use."""
+    run, llm = walked.run, walked.run.config.llm
+    records: Iterator[Record] = (
+        run.read("queries.jsonl", Query)
+        if walked.arm.makes == "query"
+        else run.read("documents.jsonl", Document)
+    )
+    answered = (record.origin.model for record in records if record.origin)
+    return next(answered, llm.model or llm.backend)
+
+
 def busy_s(walked: Walked) -> float:
     """Return in how many seconds any of the arm's replies was waited for, whenever that was."""
     keys = dict.fromkeys(key for some in walked.keys.values() for key in some)

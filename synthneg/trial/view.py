@@ -8,7 +8,7 @@ import orjson
 
 from synthneg.llm.budget import money
 from synthneg.prompts.head import Makes
-from synthneg.trial.entries import Entry, busy_s
+from synthneg.trial.entries import Entry, busy_s, model_of
 from synthneg.trial.outcomes import by_query, inversions
 from synthneg.trial.walk import Walked
 
@@ -50,7 +50,7 @@ class Sheet:
 def sheet_of(walked: Walked, entries: Sequence[Entry]) -> Sheet:
     """Return what is to be shown of a prompt's arm."""
     arm, config = walked.arm, walked.run.config
-    model = config.llm.model or config.llm.backend
+    model = model_of(walked)
     count = len({entry.passage.id for entry in entries})
     what = "passage" if count == 1 else "passages"
     heading = f"{arm.prompt.tag} · {count:,} {what} of {config.corpus.path} · {model} · seed {config.seed}"
