@@ -1,6 +1,7 @@
 """Two prompts compared: planted truths are found, chance is not taken for one, and odd inputs have an answer."""
 
 import dataclasses
+import itertools
 import math
 import time
 
@@ -43,9 +44,15 @@ RECORDS = st.lists(
 
 
 def records(drawn):
-    """Return outcomes of what hypothesis drew; what does not parse is not kept."""
+    """Return outcomes of what hypothesis drew, two of each unit; what does not parse is not kept."""
     return [
-        outcome(f"u{i}", text, reason or (None if text else "not_json"), rank=rank, tokens=7 * rank)
+        Outcome(
+            f"u{i // 2}",
+            f"{i}",
+            text,
+            reason or (None if text else "not_json"),
+            {"rank": rank, "tokens": rank / 7},
+        )
         for i, (text, reason, rank) in enumerate(drawn)
     ]
 
@@ -176,6 +183,28 @@ def test_a_mean_has_the_p_value_of_the_randomisation_test():
     a, b = random.normal(0, 1, 30), random.normal(0.4, 1, 30)
     found = swapped_ratios(np.concatenate([a, b])[:, None], np.ones((60, 1)), 7, 20_000)
     assert found[0, 0] == pytest.approx(randomisation_p(b - a, 7, 20_000), abs=0.01)
+
+
+def test_a_ratio_has_the_p_value_of_all_swaps():
+    """With 8 passages all 256 swaps can be tried, each difference over its own error from the sum of squares."""
+    random = np.random.default_rng(3)
+    counts = (random.random((2, 8)) < ((0.9,), (0.4,))).astype(float)
+    counts[:, 0] = 1
+    sums = counts * random.normal(1, 1, (2, 8))
+    pooled = sums.sum() / counts.sum()
+
+    def statistic(swaps):
+        x, d = (np.where(swaps, part[::-1], part) for part in (sums, counts))
+        if not d.sum(axis=1).all():
+            return math.inf
+        z = (x[0] - pooled * d[0]) / d[0].sum() - (x[1] - pooled * d[1]) / d[1].sum()
+        return abs(z.sum()) / np.sqrt((z * z).sum())
+
+    every = [statistic(swaps) for swaps in itertools.product((False, True), repeat=8)]
+    exact = np.mean(np.array(every) >= every[0] - 1e-9)
+    found = swapped_ratios(sums.reshape(-1, 1), counts.reshape(-1, 1), 7, 20_000)
+    assert 0.1 < exact < 0.9
+    assert found[0, 0] == pytest.approx(exact, abs=0.012)
 
 
 def test_few_discordant_passages_are_no_test():
