@@ -133,7 +133,7 @@ def test_nothing_of_a_text_steers_the_terminal() -> None:
 def test_a_page_runs_nothing_that_a_passage_says(desk: Desk) -> None:
     """Markup of passages and replies is text, the policy lets nothing load, and the page has no script at all."""
     rows = (
-        f'{{"_id": "h{n}", "text": {_json(text)}}}\n' for n, text in enumerate(HOSTILE.values())
+        json.dumps({"_id": f"h{n}", "text": text}) + "\n" for n, text in enumerate(HOSTILE.values())
     )
     (desk.folder / "corpus.jsonl").write_text("".join(rows))
     desk.answers(lambda _: "what is <script>alert(1)</script> of <img src=x onerror=alert(1)> here")
@@ -153,7 +153,7 @@ def test_a_page_runs_nothing_that_a_passage_says(desk: Desk) -> None:
         (["query/question"], "which documents? expected --corpus PATH"),
         (["query/question", "--corpus", "c.jsonl", "--html", "no/t.html"], "no folder no; make it"),
         (["query/none", "--corpus", "c.jsonl"], "no shipped prompt is called 'query/none'"),
-        (["query/claim", "--corpus", "c.jsonl", "--set", "llm.modle=x"], "did you mean model?"),
+        (["query/claim", "--corpus", "c.jsonl", "--set", "llm.modell=x"], "did you mean model?"),
     ],
 )
 def test_a_mistake_is_one_line_before_anything_is_asked(
