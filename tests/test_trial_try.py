@@ -1,5 +1,6 @@
 """A prompt tried on a few passages: what is shown of each reply, in a terminal and as a page."""
 
+import json
 import os
 import re
 import signal
@@ -78,11 +79,19 @@ def test_graded_documents_are_shown_highest_first_with_their_order(desk: Desk) -
     assert names == ["grade 3", "grade 2", "grade 1", "grade 0"]
     assert "pairs of grades are in order" in sheet.cards[0].note
     assert sheet.cards[0].query is not None
-    # Four documents of one reply share what it took.
-    replies = [r for r in desk.asked if r.schema is not None]
-    out = sum(entry.tokens_out for entry in found)
-    assert out == pytest.approx(len(replies) * out / len(replies))
-    assert len({entry.tokens_out for entry in found[:4]}) == 1
+
+
+@pytest.mark.parametrize("name", ["document/graded", "negative/defined-first"])
+def test_what_a_reply_took_is_counted_once(desk: Desk, name: str) -> None:
+    """Four documents of one reply share its tokens, and an open turn that all have in common counts for one of them."""
+    found, _ = tried(desk, name, 3)
+    written = list(zip(desk.asked, desk.replies, strict=True))[3:]
+    took_in = sum(
+        len((m.content or "").split()) for request, _ in written for m in request.messages
+    )
+    assert sum(entry.tokens_in for entry in found) == pytest.approx(took_in)
+    took_out = sum(len(reply.split()) for _, reply in written)
+    assert sum(entry.tokens_out for entry in found) == pytest.approx(took_out)
 
 
 def test_all_that_the_model_said_is_shown(desk: Desk) -> None:

@@ -38,6 +38,7 @@ class Desk:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.outputs = folder, folder / "outputs"
         self.asked: list[Request] = []
+        self.replies: list[str] = []
         self._monkeypatch = monkeypatch
         rows = (json.dumps(row) + "\n" for row in passages())
         (folder / "corpus.jsonl").write_text("".join(rows))
@@ -49,7 +50,8 @@ class Desk:
 
         def noted(request: Request) -> str:
             self.asked.append(request)
-            return answer(request)
+            self.replies.append(answer(request))
+            return self.replies[-1]
 
         self._monkeypatch.setattr(asking, "open_backend", lambda *_: ScriptedBackend(noted))
 
