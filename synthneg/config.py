@@ -4,10 +4,17 @@
 """
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -34,8 +41,14 @@ class CorpusConfig(Section):
     limit: int | None = Field(
         default=None, ge=1, description="how many passages get queries; all are searched"
     )
-    sample: Literal["random", "all"] = Field(
-        default="random", description="how those passages are chosen"
+    sample: Literal["random", "cluster", "all"] = Field(
+        default="random",
+        description="how those passages are chosen; cluster: from all topics, by the vectors of verify.encoder",
+    )
+    clusters: int | None = Field(
+        default=None,
+        ge=1,
+        description="sample cluster: into how many the corpus is cut (default: a fifth of limit, at most 1,000)",
     )
     held_out: Share = Field(
         default=0.1, description="share of passages whose queries are kept for validation"
@@ -56,6 +69,18 @@ class CorpusConfig(Section):
     )
     text_field: str = Field(default="text", description="column of the text")
     title_field: str = Field(default="title", description="column of the title; may be absent")
+
+    @model_validator(mode="after")
+    def _of_one_mind(self) -> Self:
+        """Refuse clusters without a limit to fill, more of them than chosen passages, and a number for no use."""
+        if self.sample != "cluster":
+            if self.clusters is not None:
+                raise ValueError(f"clusters goes with sample: cluster, got sample: {self.sample}")
+        elif self.limit is None:
+            raise ValueError("sample: cluster needs a limit, the number of passages to choose")
+        elif self.clusters is not None and self.clusters > self.limit:
+            raise ValueError(f"expected at most limit ({self.limit}) clusters, got {self.clusters}")
+        return self
 
 
 class PriceConfig(Section):
@@ -168,6 +193,23 @@ class QueriesConfig(Section):
     )
     first_draw: int = Field(
         default=0, ge=0, description="number of the first of them; another gives other replies"
+    )
+    rounds: int = Field(
+        default=1,
+        ge=0,
+        le=10,
+        description="how often a query that says what an earlier one said, or what too many say, is asked again",
+    )
+    worn_share: float | None = Field(
+        default=None,
+        ge=0.01,
+        le=1,
+        description="share of a prompt's queries that may have a first word, or three words in a row, in common",
+    )
+    language: Literal["passage", "any"] = Field(
+        default="passage",
+        description="passage: a query in another language than its passage, or than the one its prompt draws, is asked"
+        " again once, then rejected",
     )
 
 

@@ -57,7 +57,7 @@ def unpublished(path: Path) -> Iterator[BinaryIO]:
     """Open the `.part` of `path`; it is removed again where something is raised."""
     part = beside(path)
     try:
-        with part.open("wb") as stream:
+        with part.open("w+b") as stream:
             yield stream
     except BaseException:
         part.unlink(missing_ok=True)

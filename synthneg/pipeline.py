@@ -17,6 +17,7 @@ from synthneg.config import RunConfig
 from synthneg.errors import RunError, SettingsError
 from synthneg.files import fingerprint, write_whole
 from synthneg.generate.afford import ask_within_budget, project_run, recall
+from synthneg.generate.beside import needed
 from synthneg.generate.documents import write_documents
 from synthneg.generate.jobs import all_prompts
 from synthneg.generate.negatives import write_negatives
@@ -27,7 +28,14 @@ from synthneg.llm.open import check_backend
 from synthneg.progress import say
 from synthneg.records import Example, Passage
 from synthneg.run import STAGES, Run
-from synthneg.stages import must_keep, open_encoder, read_corpus, states
+from synthneg.stages import (
+    choose_passages,
+    mine_passages,
+    must_keep,
+    open_encoder,
+    read_corpus,
+    states,
+)
 
 if TYPE_CHECKING:
     from synthneg.evaluate.collection import Collection
@@ -73,10 +81,14 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     if "generate.queries" in wanted:
         check_budget(config.llm)
         check_backend(config.llm)
-    if "verify.queries" in wanted:
+    if "verify.queries" in wanted or _chooses_with_vectors(config):
         _check_models(config, "train" in wanted)
     if "evaluate" in wanted:
         _check_evaluation(config)
+
+
+def _chooses_with_vectors(config: RunConfig) -> bool:
+    return config.corpus.sample == "cluster" or needed("related", all_prompts(config))
 
 
 def _check_models(config: RunConfig, trains: bool) -> None:
@@ -104,7 +116,8 @@ def _up_to(stage: str) -> tuple[str, ...]:
 
 
 def generate_queries(run: Run) -> None:
-    """Write queries.jsonl by asking the language model."""
+    """Write queries.jsonl by asking the language model, and before that what is chosen with vectors."""
+    choose_passages(run)
     ask_within_budget(run, write_queries)
     must_keep(run, "generate.queries", "queries")
 
@@ -113,8 +126,10 @@ def check_queries(run: Run) -> None:
     """Write verified_queries.jsonl: the queries that pass their checks."""
     from synthneg.verify.queries import verify_queries  # noqa: PLC0415 - as above
 
-    verify_queries(run, open_encoder(run))
+    encoder = open_encoder(run)
+    verify_queries(run, encoder)
     must_keep(run, "verify.queries", "queries")
+    mine_passages(run, lambda: encoder)
 
 
 def generate_documents(run: Run) -> None:
@@ -124,6 +139,7 @@ def generate_documents(run: Run) -> None:
 
 def generate_negatives(run: Run) -> None:
     """Write the hard negatives of verified queries."""
+    mine_passages(run, lambda: open_encoder(run))
     ask_within_budget(run, write_negatives)
 
 
@@ -207,6 +223,7 @@ def plan(run: Run, count: int) -> "Projection":
         SynthnegError: the corpus or the prompts cannot be read, or the model cannot be asked.
     """
     read_corpus(run)
+    choose_passages(run)
     return project_run(run, count)
 
 
@@ -217,7 +234,7 @@ def _held_out(run: Run) -> "Collection | None":
     examples = [e for e in run.read("examples.jsonl", Example) if e.split == "held_out"]
     if not examples:
         return None
-    qrels = {e.query_id: {e.passage_id: 1} for e in examples}
+    qrels = {e.query_id: {d.id: 1 for d in e.documents if d.source == "corpus"} for e in examples}
     return Collection.of_records(
         HELD_OUT,
         run.read("passages.jsonl", Passage),

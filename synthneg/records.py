@@ -33,6 +33,33 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """A passage that gets queries, and the cluster that it stands for."""
+
+    id: str
+    cluster: int
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Another passage that a query over two passages is asked about."""
+
+    passage_id: str
+    related_id: str
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """A passage that lies near a query and does not seem to answer it; to be made into a hard negative."""
+
+    query_id: str
+    passage_id: str
+    rank: int  # in the whole corpus, seen from the query; 1 is the nearest
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a generated record comes from; enough to ask for it again."""
 

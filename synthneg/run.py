@@ -18,8 +18,9 @@ import fcntl
 import filecmp
 import os
 import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -78,6 +79,24 @@ class Stage:
         self.failed[reason] += 1
         self._rejects.write(to_line(Reject(self.name, id, reason, detail)))
 
+    def written(self, kind: type[R]) -> Iterator[R]:
+        """Yield the records kept so far; nothing may be kept meanwhile."""
+        self._out.seek(0)
+        yield from (from_row(kind, orjson.loads(line)) for line in self._out)
+        self._out.seek(0, os.SEEK_END)
+
+    @contextmanager
+    def revised(self, kind: type[R]) -> Iterator[Iterator[R]]:
+        """Give the records kept so far, to be taken and kept anew, or not; what was dropped before stays dropped."""
+        with tempfile.TemporaryFile(dir=os.path.dirname(self._out.name)) as before:
+            self._out.seek(0)
+            shutil.copyfileobj(self._out, before)
+            self._out.seek(0)
+            self._out.truncate()
+            before.seek(0)
+            self.taken, self.kept = self.taken - self.kept, 0
+            yield (from_row(kind, orjson.loads(line)) for line in before)
+
     def counts(self) -> Counts:
         """Return the books of this stage."""
         return {
@@ -99,8 +118,7 @@ class Run:
         self.config = config
         self.from_ledger = 0  # replies that this start did not have to ask for
         self.asked_s = 0.0  # seconds that this start has asked for replies
-        # Passages that get queries: fewer where the budget affords fewer.
-        self.limit = config.corpus.limit
+        self.limit = config.corpus.limit  # passages that get queries; a budget may afford fewer
         self._closing = ExitStack()
         self.folder = outputs / config.run
         self.vectors = self.folder / "vectors"  # trials of one corpus share theirs
@@ -253,6 +271,15 @@ class Run:
         """Remember of which inputs `stage`, which keeps books, has made `file`; written last of all."""
         with disk_errors(self.folder):
             write_whole(self._mark(stage), fingerprint(inputs, self.file(file)).encode())
+
+    def view(self, file: str, inputs: str, records: Callable[[], Iterable[object]]) -> None:
+        """Write `file`, of which no stage keeps books, unless it stands as it was made of these inputs."""
+        path = self.file(file)
+        if not (self.has(file) and self.is_done(file, fingerprint(inputs, path))):
+            with disk_errors(self.folder), unpublished(path) as out:
+                out.writelines(map(to_line, records()))
+            os.replace(beside(path), path)
+            self.mark_made(file, file, inputs)
 
     def _mark(self, stage: str) -> Path:
         mark = self.file("parts") / f"{stage}.done"

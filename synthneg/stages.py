@@ -3,6 +3,7 @@
 They stand above the stages that they join, and below whoever walks through them.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,13 @@ from synthneg.corpus.read import read
 from synthneg.errors import RunError
 from synthneg.files import files_under, fingerprint
 from synthneg.generate.asking import release
+from synthneg.generate.beside import needed
+from synthneg.generate.jobs import all_prompts
+from synthneg.mine.near import write_mined, write_related
 from synthneg.progress import track
 from synthneg.records import Reject
 from synthneg.run import Run
+from synthneg.scoring.choice import write_chosen
 
 if TYPE_CHECKING:
     from synthneg.scoring.encoder import Encoder
@@ -58,6 +63,28 @@ def open_encoder(run: Run) -> "Encoder":
     return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.vectors)
 
 
+def choose_passages(run: Run) -> None:
+    """Write chosen.jsonl and related.jsonl, where the settings ask for them."""
+    if run.config.corpus.sample == "cluster":
+        write_chosen(run, lambda: open_encoder(run), _model(run.config))
+    if needed("related", all_prompts(run.config)):
+        write_related(run, lambda: open_encoder(run), _model(run.config))
+
+
+def mine_passages(run: Run, encoder: "Callable[[], Encoder]") -> None:
+    """Write mined.jsonl, where a prompt asks for it."""
+    if needed("mined", all_prompts(run.config)):
+        write_mined(run, encoder, _model(run.config))
+
+
+def _model(config: RunConfig) -> str:
+    """Return a fingerprint of the encoder's files, or of its name on the Hub."""
+    from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - torch is heavy
+
+    found = find_model(config.verify.encoder)
+    return fingerprint(__version__, found, states(found))
+
+
 def must_keep(run: Run, stage: str, what: str) -> None:
     """Raise RunError, with the reasons counted, where a stage has kept nothing: all that follows would be empty."""
     counts = run.books()[stage]
@@ -79,7 +106,7 @@ def _corpus_inputs(config: RunConfig) -> str | None:
     """
     if not Path(config.corpus.path).exists():
         return None
-    shaping = config.corpus.model_dump(mode="json", exclude={"limit", "sample"})
+    shaping = config.corpus.model_dump(mode="json", exclude={"limit", "sample", "clusters"})
     return fingerprint(__version__, shaping, config.seed, states(config.corpus.path))
 
 

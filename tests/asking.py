@@ -32,7 +32,8 @@ class Asking(World):
                 "concurrency": 8,
                 **llm,
             },
-            "generate": {"queries": {"prompts": ["query/question"]}},
+            # The server says the same of many passages; how often each is asked is what is counted.
+            "generate": {"queries": {"prompts": ["query/question"], "rounds": 0}},
         }
         (self.folder / "synthneg.yaml").write_text(yaml.safe_dump(settings))
 

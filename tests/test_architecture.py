@@ -15,8 +15,8 @@ PACKAGE = Path(__file__).parent.parent / "synthneg"
 # docs/ARCHITECTURE.md explains them. A unit is a module or package directly below synthneg.
 LAYERS = (
     {"errors"},
-    {"records", "config", "progress", "files"},
-    {"corpus", "prompts", "run", "settings"},
+    {"records", "config", "progress", "files", "seen", "words"},
+    {"corpus", "prompts", "run", "settings", "grouped"},
     {"llm", "scoring"},
     {"generate", "mine", "verify", "dataset", "train", "evaluate"},
     {"stages"},

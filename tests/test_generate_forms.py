@@ -18,7 +18,7 @@ from synthneg.generate.jobs import (
     origin_of,
     text_of,
 )
-from synthneg.generate.queries import queries_of
+from synthneg.generate.query_jobs import AboutQuery, queries_of
 from synthneg.llm.ask import Answer, Asker, Failure, Job, Outcome
 from synthneg.llm.base import Reply, Request
 from synthneg.llm.ledger import Ledger
@@ -60,7 +60,7 @@ def test_what_a_named_turn_said_is_kept_and_shown_to_the_model() -> None:
     job = passage_job(prompt)
     [outcome], asked = ask([job])
     assert isinstance(outcome, Answer)
-    [query] = queries_of((prompt, "p1", "train"), job, outcome)
+    [query] = queries_of(AboutQuery(prompt, "p1", "train", PASSAGE), job, outcome)
     assert set(query.origin.said) == {"persona"}
     assert set(query.origin.said["persona"]) == {"character", "question_type", "difficulty"}
     first, second = asked
@@ -114,7 +114,7 @@ def test_a_json_reply_without_its_text_has_none() -> None:
     [outcome], _ = ask([job], lambda _: reply.text)
     assert isinstance(outcome, Answer)
     assert outcome.missing == ("query",)
-    assert queries_of((prompt, "p1", "train"), job, outcome) == []
+    assert queries_of(AboutQuery(prompt, "p1", "train", PASSAGE), job, outcome) == []
 
 
 def test_one_call_per_grade_asks_for_each_with_draws_of_its_own() -> None:

@@ -161,3 +161,24 @@ def test_the_identity_names_the_weights_without_the_port(
     asyncio.run(other.close())
     assert other.identity == backend.identity
     assert "127.0.0.1" not in other.identity
+
+
+@pytest.mark.slow
+def test_a_suppressed_word_becomes_rare(
+    smollm2: tuple[local.LocalBackend, asyncio.Runner],
+) -> None:
+    """Of 20 replies most have the word that the prompt calls for; with its tokens suppressed, hardly any has it."""
+    backend, runner = smollm2
+    say = (Message("user", "Ask one short question about green tea. Begin with a question word."),)
+
+    def having(sampling: dict[str, object]) -> int:
+        requests = [Request(say, {"max_tokens": 8, **sampling}, n, None) for n in range(20)]
+        replies = [runner.run(backend.complete(request)).text.lower() for request in requests]
+        return sum("what" in reply for reply in replies)
+
+    plain, suppressed = (
+        having({"temperature": 0.8}),
+        having({"temperature": 0.8, "suppress": ["what"]}),
+    )
+    assert plain >= 8
+    assert suppressed <= 2

@@ -20,18 +20,19 @@ PAIRS = st.lists(
         query=st.sampled_from([f"query {i}" for i in range(12)]),
         positive=TEXTS,
         negatives=st.tuples(TEXTS, TEXTS),
-    ).filter(lambda pair: pair.positive not in pair.negatives),
+        also=st.lists(TEXTS, max_size=1).map(tuple),
+    ).filter(lambda pair: not {pair.positive, *pair.also} & set(pair.negatives)),
     max_size=60,
 )
 
 
 def conflicts(batch: list[Pair]) -> list[tuple[Pair, Pair]]:
-    """Return the couples of a batch of which one's positive counts as the other's negative, or with one query."""
+    """Return the couples of a batch of which an answer to one counts as the other's negative, or with one query."""
     return [
         (a, b)
         for i, a in enumerate(batch)
         for j, b in enumerate(batch)
-        if i != j and (a.positive in (b.positive, *b.negatives) or a.query == b.query)
+        if i != j and (a.query == b.query or {a.positive, *a.also} & {b.positive, *b.negatives})
     ]
 
 

@@ -44,10 +44,10 @@ RECORDS = st.lists(
 
 
 def records(drawn):
-    """Return outcomes of what hypothesis drew, two of each unit; what does not parse is not kept."""
+    """Return outcomes of what hypothesis drew, three of each unit; what does not parse is not kept."""
     return [
         Outcome(
-            f"u{i // 2}",
+            f"u{i // 3}",
             f"{i}",
             text,
             reason or (None if text else "not_json"),
@@ -190,7 +190,7 @@ def test_a_ratio_has_the_p_value_of_all_swaps():
     random = np.random.default_rng(3)
     counts = (random.random((2, 8)) < ((0.9,), (0.4,))).astype(float)
     counts[:, 0] = 1
-    sums = counts * random.normal(1, 1, (2, 8))
+    sums = counts * (random.normal(1, 3, 8) + random.normal(0, 1, (2, 8)))
     pooled = sums.sum() / counts.sum()
 
     def statistic(swaps):

@@ -4,12 +4,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from synthneg.scoring.bound import negative_bound
 from synthneg.verify.copied import copied, longest_shared_run
 from synthneg.verify.duplicate import jaccard, near_document, near_query, shingles
 from synthneg.verify.length import length
-from synthneg.verify.nearness import answers, near_positive, negative_bound
+from synthneg.verify.nearness import answers, near_positive
 from synthneg.verify.round_trip import round_trip
-from synthneg.verify.words import normalized, words
+from synthneg.words import normalized, words
 
 few_words = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=14)
 cosines = st.floats(-1, 1)
@@ -116,8 +117,9 @@ def test_the_first_near_duplicate_is_named():
 
 def test_the_passage_may_stand_at_rank_k():
     """Rank k passes the round trip, rank k + 1 does not."""
-    assert round_trip(20, 20) is None
-    assert round_trip(21, 20).reason == "round_trip"
+    assert round_trip({"p": 20}, 20) is None
+    assert round_trip({"p": 21}, 20).reason == "round_trip"
+    assert round_trip({"p": 1, "also": 21}, 20).reason == "round_trip"
 
 
 def test_a_near_copy_of_the_positive_is_refused_from_the_bound_on():

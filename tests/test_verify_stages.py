@@ -75,7 +75,7 @@ def test_each_planted_fault_gets_its_reason(make_run):
     """One query per fault, each refused with its own code; the sound ones go on in their order, the books balance."""
     faults = {
         "too_short": "tea?",
-        "too_long": "tea " * 41,
+        "too_long": "tea " * 121,
         "speaks_of_passage": "how is green tea steeped according to the text",
         "copied": "is it steeped for two minutes in water below boiling",
         "duplicate": "How LONG is green tea steeped?!",
@@ -137,7 +137,7 @@ def test_the_stored_rank_is_exact_however_deep(make_run):
     run = make_run(queries, passages=passages)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("synthneg.verify.scores._BLOCK_VALUES", 2_000)
-        patch.setattr("synthneg.verify.scores._BLOCK_TEXTS", 32)
+        patch.setattr("synthneg.verify.scores.BLOCK_TEXTS", 32)
         verify_queries(run, HashingEncoder())
     stored = {(s.query_id, s.scorer): s.value for s in run.read("scores.jsonl", Score)}
     encode = HashingEncoder().encode
@@ -149,6 +149,31 @@ def test_the_stored_rank_is_exact_however_deep(make_run):
         assert stored[query.id, "rank"] == 1 + nearer
         assert stored[query.id, "cosine"] == pytest.approx(similar[i, i], abs=1e-6)
     assert max(stored[q.id, "rank"] for q in queries) > 20
+
+
+def test_each_passage_of_a_query_must_be_found(make_run):
+    """A query over two passages passes with both among its k nearest; else the detail names the one that is not."""
+    over_both = "how long is green tea steeped and why are steel rails welded"
+    two = [
+        Query("both", over_both, "tea", "train", ORIGIN, ("steel",)),
+        Query("one", "what do bees dance while trains run", "bees", "train", ORIGIN, ("tea",)),
+    ]
+    run = make_run(two)
+    run.config = with_rank(2)
+    verify_queries(run, HashingEncoder(4096))
+    found = {(s.query_id, s.document_id): s.value for s in run.read("scores.jsonl", Score)}
+    assert set(found) == {("both", "tea"), ("both", "steel"), ("one", "bees"), ("one", "tea")}
+    assert outcome(run) == (["both"], {"one": "round_trip"})
+    [refused] = run.read("rejects.jsonl", Reject)
+    assert refused.detail == "of its passages, tea is at rank 3, at most 2"
+
+
+def test_words_of_a_further_passage_are_copied_too(make_run):
+    """A query that copies the second of its passages is refused as one that copies the first."""
+    text = "why are steel rails welded so that trains run without noise"
+    run = make_run([Query("q", text, "tea", "train", ORIGIN, ("steel",))])
+    verify_queries(run, HashingEncoder())
+    assert outcome(run) == ([], {"q": "copied"})
 
 
 def test_a_threshold_changes_verdicts_and_no_score(make_run):
@@ -191,6 +216,32 @@ def test_hostile_texts_get_a_verdict(make_run, text):
     verify_documents(run, HashingEncoder())
     assert sum(run.books()["verify.queries"]["rejected"].values()) == 1
     assert run.books()["verify.documents"]["rejected"] == {"too_short": 1}
+
+
+def test_a_copy_of_a_further_positive_is_no_negative(make_run):
+    """The further positive is kept with grade 3 and both scores; what is written too near it is refused."""
+    query = replace(QUERIES[0], also=("steel",))
+    further = Document("steel", "q1", PASSAGES[1].text, PASSAGES[1].title, 3, "corpus")
+    copy = written("copy", 0, 1, f"{PASSAGES[1].full_text} Rails", "negative")
+    fine = written("fine", 0, 1, "Bees dance in the hive today", "negative")
+    run = make_run([query])
+    run.config = with_rank(3)
+    verify_queries(run, HashingEncoder())
+    plant(run, "generate.documents", "documents.jsonl", [positives()[0], further, copy, fine])
+    verify_documents(run, HashingEncoder())
+    [example] = run.read("examples.jsonl", Example)
+    assert [d.id for d in example.documents] == ["tea", "steel", "fine"]
+    assert example.documents[1].scores["cosine"] == cosine(query.text, PASSAGES[1].full_text)
+    assert outcome(run, "verify.documents")[1] == {"copy": "near_positive"}
+
+
+def with_rank(most):
+    """Return settings under which a query's passages must be among its `most` nearest."""
+    checks = {
+        "queries": {"round_trip_k": most},
+        "documents": {"min_words": 5, "near_duplicate_jaccard": 1.0},
+    }
+    return resolve({"run": "r0", "corpus": {"path": "x"}, "verify": checks}, "test")
 
 
 def positives():

@@ -6,8 +6,8 @@ import pytest
 
 from synthneg.config import DocumentChecks, QueryChecks
 from synthneg.errors import RunError
+from synthneg.grouped import Grouped
 from synthneg.records import Document, Score, to_line
-from synthneg.verify.grouped import Grouped
 from synthneg.verify.verdict import (
     DocumentScores,
     QueryFacts,
@@ -23,7 +23,11 @@ def test_a_query_gets_the_first_reason_in_the_documented_order():
     """With every fault at once the reason is the first of the order; as each is put right, the next one shows."""
     checks = QueryChecks(min_words=1000, max_words=1)
     facts = QueryFacts(
-        f"{COPY} according to the text", f"{COPY}.", rank=21, same_as="q0", earlier={"q0": 1.0}
+        f"{COPY} according to the text",
+        f"{COPY}.",
+        ranks={"p": 21},
+        same_as="q0",
+        earlier={"q0": 1.0},
     )
     steps = [
         ("too_short", lambda f, c: (f, c.model_copy(update={"min_words": 1}))),
@@ -32,7 +36,7 @@ def test_a_query_gets_the_first_reason_in_the_documented_order():
         ("copied", lambda f, c: (replace(f, passage=""), c)),
         ("duplicate", lambda f, c: (replace(f, same_as=None), c)),
         ("near_duplicate", lambda f, c: (replace(f, earlier={"q0": 0.2}), c)),
-        ("round_trip", lambda f, c: (replace(f, rank=20), c)),
+        ("round_trip", lambda f, c: (replace(f, ranks={"p": 20}), c)),
     ]
     for reason, put_right in steps:
         assert judge_query(facts, checks).reason == reason

@@ -1,6 +1,7 @@
 """The wheel works without the checkout."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -45,6 +46,6 @@ def test_the_wheel_brings_its_prompts(tmp_path: Path) -> None:
     ).stdout
 
     assert wanted
-    assert {line.split("@")[0] for line in listed.splitlines()} == wanted
+    assert set(re.findall(r"^  (\S+)@", listed, re.MULTILINE)) == wanted
     assert (site / "synthneg" / "_prompts").is_dir()
     assert {"settings.yaml", "demo.yaml"} <= {p.name for p in (site / "synthneg" / "cli").iterdir()}

@@ -31,7 +31,7 @@ def plan(
 ) -> None:
     """Ask about a few passages, and project requests, tokens, money and time of the whole run, with 95 % intervals.
 
-    The pilot's replies are kept: the run does not ask for them again. No encoder is loaded, so all queries are taken to
+    The pilot's replies are kept: the run does not ask for them again. Nothing is checked, so all queries are taken to
     pass their checks, unless the run has checked some; what is rejected gets no documents, and costs less. Money needs
     llm.price.input and llm.price.output, in USD per million tokens.
     """

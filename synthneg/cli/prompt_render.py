@@ -87,7 +87,7 @@ def _jobs(
 ) -> "Iterator[Job]":
     """Yield the jobs of a passage: one, or one for each grade that is asked for by itself."""
     from synthneg.generate.jobs import document_jobs, job_for, values_of  # noqa: PLC0415  # as above
-    from synthneg.generate.queries import query_jobs  # noqa: PLC0415  # as above
+    from synthneg.generate.query_jobs import query_jobs  # noqa: PLC0415  # as above
     from synthneg.records import Origin, Query  # noqa: PLC0415  # as above
 
     needs = set(prompt.head.needs)

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from synthneg.config import CorpusConfig
 from synthneg.corpus.raw import Raw
-from synthneg.corpus.seen import Seen
 from synthneg.records import Passage, Reject, Split
+from synthneg.seen import Seen
 
 STAGE = "corpus"
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")

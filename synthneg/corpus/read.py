@@ -8,8 +8,8 @@ from synthneg.corpus.docstrings import read_docstrings
 from synthneg.corpus.folder import CONVERTED, PLAIN, read_documents
 from synthneg.corpus.hub import is_hub_name, is_saved, read_hub, read_saved
 from synthneg.corpus.raw import Raw, bad
-from synthneg.corpus.seen import Seen
 from synthneg.corpus.tables import read_csv, read_jsonl, read_parquet
+from synthneg.seen import Seen
 
 DOCSTRINGS = "docstrings:"
 _TABLES = {

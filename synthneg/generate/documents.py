@@ -2,6 +2,7 @@
 
 from itertools import chain
 
+from synthneg.generate.beside import further
 from synthneg.generate.jobs import (
     About,
     Asks,
@@ -15,7 +16,7 @@ from synthneg.generate.jobs import (
 )
 from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.progress import Progress
-from synthneg.records import Document
+from synthneg.records import Document, Passage, Query
 from synthneg.run import Run, Stage
 
 _POSITIVE_GRADE = 3
@@ -23,6 +24,8 @@ _POSITIVE_GRADE = 3
 
 async def write_documents(run: Run, asker: Asks) -> None:
     """Write to documents.jsonl the positives of all verified queries, then their graded documents.
+
+    A query that was written from several passages has as many positives.
 
     Raises:
         PromptError: a prompt does not make documents.
@@ -34,17 +37,22 @@ async def write_documents(run: Run, asker: Asks) -> None:
     asked = chain.from_iterable(document_jobs(run.config, prompts, b) for b in verified(run))
     askings = sum(len(p.head.grades) if p.grades_apart else 1 for p in prompts)
     total = askings * count_of_verified(run)
-    with run.stage("generate.documents", "documents.jsonl") as stage:
+    with (
+        further(run, prompts_for(run.config.generate, "query")) as passages,
+        run.stage("generate.documents", "documents.jsonl") as stage,
+    ):
         for query, passage in chain.from_iterable(verified(run)):
-            stage.take()
-            stage.keep(
-                Document(
-                    passage.id, query.id, passage.text, passage.title, _POSITIVE_GRADE, "corpus"
-                )
-            )
+            for positive in (passage, *map(passages, query.also)):
+                if positive is not None:
+                    stage.take()
+                    stage.keep(_positive(query, positive))
         with Progress("graded documents", total, "queries") as progress:
             async for about, job, outcome in answers(asker, asked, progress.advance):
                 _keep_graded(stage, about, job, outcome)
+
+
+def _positive(query: Query, passage: Passage) -> Document:
+    return Document(passage.id, query.id, passage.text, passage.title, _POSITIVE_GRADE, "corpus")
 
 
 def _keep_graded(stage: Stage, about: About, job: Job, outcome: Answer | Failure) -> None:

@@ -2,12 +2,13 @@
 
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice, product
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from synthneg.config import GenerateConfig, ReplaceConfig, RunConfig
-from synthneg.corpus.sample import choose
 from synthneg.errors import PromptError, RunError
+from synthneg.generate.beside import Beside, nothing
 from synthneg.llm.ask import Advance, Answer, Failure, Job, Open, Outcome
 from synthneg.prompts.file import Prompt, replaced
 from synthneg.prompts.render import Draws, draw, open_turns, render, seed_of
@@ -15,6 +16,7 @@ from synthneg.prompts.reply import TEXT_KEYS
 from synthneg.prompts.shelf import load
 from synthneg.records import Origin, Passage, Query
 from synthneg.run import Run, Stage
+from synthneg.scoring.choice import chosen
 
 C = TypeVar("C")
 
@@ -139,11 +141,8 @@ def blocks_of_chosen(run: Run) -> Iterator[list[Passage]]:
     a server's prefix cache, a run that stops early has asked every prompt, and a block at a time is in memory. The
     size of a block decides the order of the files, so it is no setting.
     """
-    corpus = run.config.corpus
-    # What a budget affords is drawn at random from all, too: not the head of the corpus.
-    sample = corpus.sample if run.limit == corpus.limit else "random"
-    chosen = choose(lambda: run.read("passages.jsonl", Passage), run.limit, sample, run.config.seed)
-    while block := list(islice(chosen, _BLOCK)):
+    passages = chosen(run, run.limit)
+    while block := list(islice(passages, _BLOCK)):
         yield block
 
 
@@ -190,24 +189,33 @@ class About(NamedTuple):
 
 
 def document_jobs(
-    config: RunConfig, prompts: Sequence[Prompt], block: Sequence[tuple[Query, Passage]]
+    config: RunConfig,
+    prompts: Sequence[Prompt],
+    block: Sequence[tuple[Query, Passage]],
+    mined: Beside = nothing,
 ) -> Iterator[tuple[About, Job]]:
     """Yield the jobs that ask for documents of a block of queries, prompt by prompt.
 
     One job a query for a prompt that makes documents and has all grades in a reply, one a grade for another;
-    `per_query` for one that makes negatives.
+    `per_query` for one that makes negatives, and none where that needs a mined passage and the query has none.
     """
     settings = config.generate
     drawn = settings.documents.first_draw
     seed = seed_of(config.seed, drawn) if drawn else config.seed
-    first = settings.negatives.first_draw
     for prompt, (query, passage) in product(prompts, block):
-        values = values_of(prompt, query, passage, settings.passage_chars)
+        rewrites = prompt.head.makes == "negative" and "mined" in prompt.head.needs
+        found = mined(query.id) if rewrites else None
+        if rewrites and found is None:
+            continue
+        values = values_of(prompt, query, passage, settings.passage_chars, found)
         id = f"{query.id}:{prompt.kind}"
         if prompt.head.makes == "negative":
-            for number in range(first, first + settings.negatives.per_query):
+            for own_id in negative_ids(config, prompt, query.id):
                 about = About(prompt, query.id, (NEGATIVE_GRADE,))
-                yield about, job_for(prompt, f"{id}:{number}", values, config.seed)
+                job = job_for(prompt, own_id, values, config.seed)
+                if found is not None:
+                    job = replace(job, draws=job.draws | {"mined": found.id})
+                yield about, job
         elif prompt.grades_apart:
             for grade in prompt.head.grades:
                 graded = values | ({"grade": grade} if "grade" in prompt.head.needs else {})
@@ -218,11 +226,26 @@ def document_jobs(
             yield about, job_for(prompt, id, values, seed)
 
 
-def values_of(prompt: Prompt, query: Query, positive: Passage, most_chars: int) -> dict[str, Any]:
+def negative_ids(config: RunConfig, prompt: Prompt, query_id: str) -> list[str]:
+    """Return the ids of the negatives that a prompt is asked for, for one query."""
+    settings = config.generate.negatives
+    numbers = range(settings.first_draw, settings.first_draw + settings.per_query)
+    return [f"{query_id}:{prompt.kind}:{number}" for number in numbers]
+
+
+def values_of(
+    prompt: Prompt,
+    query: Query,
+    positive: Passage,
+    most_chars: int,
+    mined: Passage | None = None,
+) -> dict[str, Any]:
     """Return the variables that the prompt names and no other: what is written from the query alone sees no passage."""
     values: dict[str, Any] = {"query": {"text": query.text}}
     if "passage" in prompt.head.needs:
         values["passage"] = shown(positive, most_chars)
+    if mined is not None:
+        values["mined"] = shown(mined, most_chars)
     return values
 
 

@@ -1,7 +1,9 @@
 """Hard negatives for verified queries, written by the model: no corpus is needed for them."""
 
+from collections.abc import Sequence
 from itertools import chain
 
+from synthneg.generate.beside import Beside, mined
 from synthneg.generate.jobs import (
     NEGATIVE_GRADE,
     About,
@@ -9,6 +11,7 @@ from synthneg.generate.jobs import (
     answers,
     count_of_verified,
     document_jobs,
+    negative_ids,
     origin_of,
     prompts_for,
     record_failure,
@@ -17,6 +20,7 @@ from synthneg.generate.jobs import (
 )
 from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.progress import Progress
+from synthneg.prompts.file import Prompt
 from synthneg.records import Document
 from synthneg.run import Run, Stage
 
@@ -33,14 +37,33 @@ async def write_negatives(run: Run, asker: Asks) -> None:
     prompts = prompts_for(settings, "negative")
     per_query = settings.negatives.per_query
 
-    asked = chain.from_iterable(document_jobs(run.config, prompts, b) for b in verified(run))
     total = len(prompts) * count_of_verified(run) * per_query
     with (
+        mined(run, prompts) as beside,
         run.stage("generate.negatives", "documents.jsonl") as stage,
         Progress("hard negatives", total, "documents") as progress,
     ):
+        _reject_unmined(run, prompts, beside, stage)
+        asked = chain.from_iterable(
+            document_jobs(run.config, prompts, block, beside) for block in verified(run)
+        )
         async for about, job, outcome in answers(asker, asked, progress.advance):
             _keep(stage, about, job, outcome)
+
+
+def _reject_unmined(run: Run, prompts: Sequence[Prompt], beside: Beside, stage: Stage) -> None:
+    """Put into the books the negatives that are not asked for, since there is no passage to make them of."""
+    in_need = [prompt for prompt in prompts if "mined" in prompt.head.needs]
+    if not in_need:
+        return
+    for query, _ in chain.from_iterable(verified(run)):
+        if beside(query.id) is None:
+            for prompt in in_need:
+                for id in negative_ids(run.config, prompt, query.id):
+                    stage.take()
+                    stage.reject(
+                        id, "no_mined", f"no passage near {query.id} is safe as a negative"
+                    )
 
 
 def _keep(stage: Stage, about: About, job: Job, outcome: Answer | Failure) -> None:

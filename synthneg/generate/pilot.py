@@ -1,22 +1,24 @@
 """A pilot: a few passages taken through all that is asked for, to learn what each of them uses.
 
 Its requests are those of the real run, so its replies are in the ledger when the run comes to them. It checks nothing:
-documents are asked for as if every query had passed.
+documents are asked for as if every query had passed. What is asked again because of the set as a whole, such as
+duplicates, is not in it: of a few passages nobody knows how many that will be.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from synthneg.corpus.sample import choose
 from synthneg.errors import BackendError
+from synthneg.generate.beside import related
 from synthneg.generate.jobs import answers, document_jobs, prompts_for
-from synthneg.generate.queries import queries_of, query_jobs
+from synthneg.generate.query_jobs import queries_of, query_jobs
 from synthneg.llm.ask import Answer, Asker, Failure, Job
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import Passage, Query
 from synthneg.run import Run
+from synthneg.scoring.choice import chosen
 
 C = TypeVar("C")
 STAGE_OF = {
@@ -59,7 +61,7 @@ async def pilot(run: Run, asker: Asker, count: int) -> Pilot:
         OverBudget: the budget ends within the pilot.
     """
     config = run.config
-    block = list(choose(lambda: run.read("passages.jsonl", Passage), count, "random", config.seed))
+    block = list(chosen(run, count))
     keys: dict[str, set[str]] = {}
     asker.listen(lambda job, key: keys.setdefault(job.id, set()).add(key))
     of_job: dict[str, tuple[str, Prompt]] = {}  # passage and prompt
@@ -68,8 +70,9 @@ async def pilot(run: Run, asker: Asker, count: int) -> Pilot:
     pairs: list[tuple[Query, Passage]] = []
 
     prompts = prompts_for(names, "query")
-    jobs = list(query_jobs(config, prompts, block))
-    of_job |= {job.id: (about[1], about[0]) for about, job in jobs}
+    with related(run, prompts) as beside:
+        jobs = list(query_jobs(config, prompts, block, beside))
+    of_job |= {job.id: (about.passage_id, about.prompt) for about, job in jobs}
     async for about, job, answer in _answered(asker, jobs, "pilot: queries"):
         pairs += [(query, passage_of[query.passage_id]) for query in queries_of(about, job, answer)]
 
@@ -78,7 +81,10 @@ async def pilot(run: Run, asker: Asker, count: int) -> Pilot:
         *prompts_for(names, "negative"),
     ]
     passage_id_of = {query.id: query.passage_id for query, _ in pairs}
-    more = list(document_jobs(config, prompts, pairs))
+    # Nothing is mined before queries are verified: each passage of the pilot stands in for those of another's queries.
+    next_of = dict(zip(passage_of, [*block[1:], block[0]], strict=True)) if block[1:] else {}
+    stand_ins = {query.id: next_of[query.passage_id] for query, _ in pairs if next_of}
+    more = list(document_jobs(config, prompts, pairs, stand_ins.get))
     of_job |= {job.id: (passage_id_of[about.query_id], about.prompt) for about, job in more}
     async for _ in _answered(asker, more, "pilot: documents"):
         pass

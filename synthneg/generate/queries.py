@@ -1,33 +1,29 @@
-"""Queries from passages: one job per prompt, chosen passage and draw."""
+"""Queries from passages: one job per prompt, chosen passage and draw; then rounds for what the set as a whole shows."""
 
-from collections.abc import Iterator, Sequence
-from itertools import chain, product
+from collections.abc import Sequence
+from itertools import chain
 
-from synthneg.config import RunConfig
 from synthneg.errors import RunError
+from synthneg.generate.beside import Beside, related
 from synthneg.generate.jobs import (
     Asks,
     answers,
     blocks_of_chosen,
-    job_for,
-    origin_of,
     prompts_for,
     record_failure,
-    shown,
-    text_of,
 )
+from synthneg.generate.query_jobs import AboutQuery, ids_of, queries_of, query_jobs
+from synthneg.generate.rounds import Rounds
 from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
-from synthneg.records import Passage, Query, Split
 from synthneg.run import Run, Stage
-
-# What a query needs of its job: prompt, id and split of the passage. No text: thousands of these may wait.
-About = tuple[Prompt, str, Split]
 
 
 async def write_queries(run: Run, asker: Asks) -> None:
     """Write queries.jsonl: the queries of the chosen passages, in blocks of passages and there prompt by prompt.
+
+    What says again what others say, and what is in the wrong language, is asked again in rounds; see `Rounds`.
 
     Raises:
         PromptError: a prompt does not make queries.
@@ -44,62 +40,44 @@ async def write_queries(run: Run, asker: Asks) -> None:
         )
     total = len(prompts) * min(run.limit or kept, kept) * settings.per_passage
     with (
+        related(run, prompts) as beside,
         run.stage("generate.queries", "queries.jsonl") as stage,
-        Progress("queries", total, "queries") as progress,
+        Rounds(run, stage, prompts, beside) as rounds,
     ):
-        asked = chain.from_iterable(
-            query_jobs(run.config, prompts, block) for block in blocks_of_chosen(run)
-        )
-        async for about, job, outcome in answers(asker, asked, progress.advance):
-            _keep(stage, about, job, outcome)
+        _reject_unrelated(run, prompts, beside, stage)
+        with Progress("queries", total, "queries") as progress:
+            asked = chain.from_iterable(
+                query_jobs(run.config, prompts, block, beside) for block in blocks_of_chosen(run)
+            )
+            async for about, job, outcome in answers(asker, asked, progress.advance):
+                _keep(stage, rounds, about, job, outcome)
+        await rounds.ask(asker)
 
 
-def query_jobs(
-    config: RunConfig, prompts: Sequence[Prompt], block: Sequence[Passage]
-) -> Iterator[tuple[About, Job]]:
-    """Yield the jobs that ask for the queries of a block of passages, prompt by prompt."""
-    settings = config.generate
-    for prompt, passage in product(prompts, block):
-        values = {"passage": shown(passage, settings.passage_chars)}
-        first = settings.queries.first_draw
-        for number in range(first, first + settings.queries.per_passage):
-            id = f"{passage.id}:{prompt.kind}:{number}"
-            yield (prompt, passage.id, passage.split), job_for(prompt, id, values, config.seed)
+def _reject_unrelated(run: Run, prompts: Sequence[Prompt], beside: Beside, stage: Stage) -> None:
+    """Put into the books the queries that are not asked for, since no passage is near theirs."""
+    in_need = [prompt for prompt in prompts if "related" in prompt.head.needs]
+    if not in_need:
+        return
+    for passage in chain.from_iterable(blocks_of_chosen(run)):
+        if beside(passage.id) is None:
+            for id in chain.from_iterable(
+                ids_of(run.config, prompt, passage) for prompt in in_need
+            ):
+                stage.take()
+                stage.reject(id, "no_related", f"no other passage is near {passage.id}")
 
 
-def queries_of(about: About, job: Job, answer: Answer) -> list[Query]:
-    """Return the queries that a reply holds: one, or as many as it has lines; none where the object lacks it."""
-    prompt, passage_id, split = about
-    origin = origin_of(prompt, answer, job.draws)
-    value = answer.value if isinstance(answer.value, list) else text_of(prompt, answer)
-    return [
-        Query(id, " ".join(text.split()), passage_id, split, origin)
-        for id, text in _named(job.id, value)
-    ]
-
-
-def _keep(stage: Stage, about: About, job: Job, outcome: Answer | Failure) -> None:
+def _keep(
+    stage: Stage, rounds: Rounds, about: AboutQuery, job: Job, outcome: Answer | Failure
+) -> None:
     """Put into the books what a job has come to; a reply may hold several queries, a failure counts as one."""
     if isinstance(outcome, Failure):
         stage.take()
         record_failure(stage, job.id, outcome)
         return
     queries = queries_of(about, job, outcome)
-    for query in queries:
-        stage.take()
-        stage.keep(query)
+    rounds.keep_first(about, job, queries)
     if not queries:
         stage.take()
         stage.reject(job.id, "missing", f"no reply had {', '.join(outcome.missing)}")
-
-
-def _named(id: str, value: str | list[str] | None) -> Iterator[tuple[str, str]]:
-    """Yield the id and text of each query in a reply: a text has the job's id, the lines of a list are numbered from 0.
-
-    >>> list(_named("p:question:0", "why")), list(_named("p:questions:0", ["why", "how"]))
-    ([('p:question:0', 'why')], [('p:questions:0.0', 'why'), ('p:questions:0.1', 'how')])
-    """
-    if isinstance(value, str):
-        yield id, value
-    elif value is not None:
-        yield from ((f"{id}.{number}", text) for number, text in enumerate(value))

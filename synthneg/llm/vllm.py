@@ -24,6 +24,7 @@ from synthneg.files import fingerprint
 from synthneg.llm.base import TOO_LONG, Reply, Request, Transient, Unanswerable
 from synthneg.llm.local import edge_hash
 from synthneg.llm.orphan import OWNER
+from synthneg.llm.suppress import SUPPRESS, bias_of
 from synthneg.progress import say
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ _SHAPING = (
 )
 _SAMPLING = (
     *("temperature", "top_p", "top_k", "min_p", "max_tokens", "min_tokens", "stop"),
-    *("presence_penalty", "frequency_penalty", "repetition_penalty"),
+    *("presence_penalty", "frequency_penalty", "repetition_penalty", SUPPRESS),
 )
 _MODEL_FILES = (".json", ".safetensors", ".bin", ".pt", ".model", ".jinja", ".txt")
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -173,8 +174,10 @@ class _Engine:
                 f"a prompt's sampling has {', '.join(unknown)}, which llm.backend: vllm does not know;"
                 f" it knows {', '.join(_SAMPLING)}"
             )
+        sampling = {key: value for key, value in request.sampling.items() if key != SUPPRESS}
         return SamplingParams(
-            **self._advice | request.sampling,
+            **self._advice | sampling,
+            logit_bias=bias_of(request.sampling.get(SUPPRESS, ()), self._llm.get_tokenizer()),
             seed=request.seed if self._seeds else None,
             structured_outputs=request.schema and StructuredOutputsParams(json=request.schema),
             output_kind=RequestOutputKind.FINAL_ONLY,

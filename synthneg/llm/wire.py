@@ -12,6 +12,7 @@ import orjson
 from synthneg.errors import BackendError
 from synthneg.llm.base import TOO_LONG, Reply, Request, Transient, Unanswerable
 from synthneg.llm.ledger import Ledger
+from synthneg.llm.suppress import SUPPRESS
 
 Format = Literal["json_schema", "json_object", "text"]
 FORMATS: tuple[Format, ...] = ("json_schema", "json_object", "text")  # from the most demanding one
@@ -63,6 +64,7 @@ def body_of(model: str | None, request: Request, dialect: Dialect) -> dict[str, 
         "seed": request.seed,
         **request.sampling,
     }
+    body.pop(SUPPRESS, None)  # which tokens the words have is known to who holds the weights alone
     if dialect.limit != "max_tokens" and "max_tokens" in body:
         body[dialect.limit] = body.pop("max_tokens")
     format = dialect.format

@@ -11,9 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from jinja2 import Template
+
 from synthneg.errors import PromptError
 from synthneg.prompts.file import Prompt, hash_of, parse
 from synthneg.prompts.history import at, decoded, with_hash
+from synthneg.prompts.template import ENVIRONMENT
 
 _HASH = re.compile(r"[0-9a-f]{8}")
 
@@ -119,3 +122,9 @@ def _read(path: Path) -> str:
         raise PromptError(f"{path}: expected UTF-8, byte {error.start} is not") from error
     except OSError as error:
         raise PromptError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+@lru_cache(maxsize=8)
+def part(name: str) -> Template:
+    """Return the template of a piece of text that is added to prompts; it lies beside their folders."""
+    return ENVIRONMENT.from_string((shipped_folder() / f"{name}.jinja").read_text(encoding="utf-8"))

@@ -16,6 +16,7 @@ class Pair:
     query: str
     positive: str
     negatives: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()  # further passages that it is answered by: no negatives to it
 
 
 def training_pairs(examples: Iterable[Example], negatives: int) -> list[Pair]:
@@ -28,6 +29,7 @@ def training_pairs(examples: Iterable[Example], negatives: int) -> list[Pair]:
             readable(example.query),
             readable(example.positive.full_text),
             tuple(islice(cycle(readable(d.full_text) for d in example.negatives), negatives)),
+            tuple(readable(d.full_text) for d in example.documents[1:] if d.source == "corpus"),
         )
         for example in examples
         if example.split == "train"

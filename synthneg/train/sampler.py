@@ -42,22 +42,22 @@ class _Batch:
     def __init__(self) -> None:
         self.rows: list[int] = []
         self._queries: set[str] = set()
-        self._positives: set[str] = set()
+        self._answers: set[str] = set()
         self._documents: set[str] = set()
 
     def admits(self, pair: Pair) -> bool:
         """Whether no text of the batch is another answer to the pair's query, nor the pair's to one of the batch."""
         return (
             pair.query not in self._queries
-            and pair.positive not in self._documents
-            and self._positives.isdisjoint(pair.negatives)
+            and self._documents.isdisjoint((pair.positive, *pair.also))
+            and self._answers.isdisjoint((pair.positive, *pair.negatives))
         )
 
     def add(self, row: int, pair: Pair) -> None:
         """Put the pair in, as row number `row`."""
         self.rows.append(row)
         self._queries.add(pair.query)
-        self._positives.add(pair.positive)
+        self._answers |= {pair.positive, *pair.also}
         self._documents |= {pair.positive, *pair.negatives}
 
 

@@ -68,7 +68,8 @@ def query_arm(config: RunConfig, name: str, count: int, draw: int = 0) -> Arm:
     """
     queries = config.generate.queries
     first = queries.first_draw + draw * queries.per_passage
-    asked = queries.model_copy(update={"prompts": (name,), "first_draw": first})
+    # Rounds ask again for what the whole set shows: they would hide how often a prompt says the same.
+    asked = queries.model_copy(update={"prompts": (name,), "first_draw": first, "rounds": 0})
     return _arm(config, name, count, {"queries": asked})
 
 

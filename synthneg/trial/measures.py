@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from synthneg.trial.rows import Better, Form, Outcome
-from synthneg.verify.words import normalized, words
+from synthneg.words import normalized, words
 
 RANKS = (1, 10)
 

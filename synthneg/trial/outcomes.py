@@ -11,7 +11,7 @@ from synthneg.trial.entries import Entry
 from synthneg.trial.measures import Measure, Ratio, mean_of, standard
 from synthneg.trial.rows import Outcome
 from synthneg.verify.copied import longest_shared_run
-from synthneg.verify.words import words
+from synthneg.words import words
 
 _OF_NEGATIVES = ("cosine", "margin", "cosine_to_positive")
 

@@ -23,7 +23,7 @@ from synthneg.progress import say
 from synthneg.records import Passage, Query, Score
 from synthneg.run import Run
 from synthneg.scoring.encoder import check_model
-from synthneg.stages import must_keep, open_encoder, read_corpus
+from synthneg.stages import choose_passages, mine_passages, must_keep, open_encoder, read_corpus
 from synthneg.trial.arm import Arm, makes_of, open_run, query_arm, written_arm
 from synthneg.verify.documents import verify_documents
 from synthneg.verify.queries import verify_queries
@@ -114,6 +114,7 @@ def _walk_queries(arms: Sequence[Arm], runs: Sequence[Run]) -> list[Walked]:
     for arm, run in zip(arms, runs, strict=True):
         say(f"{arm.prompt.tag}: asking, in {run.folder}")
         read_corpus(run)
+        choose_passages(run)
         keys.append(_ask(run, [write_queries]))
         release(run)
     encoder = open_encoder(runs[0])
@@ -125,13 +126,19 @@ def _walk_queries(arms: Sequence[Arm], runs: Sequence[Run]) -> list[Walked]:
 def _walk_written(arms: Sequence[Arm], runs: Sequence[Run], base: Run) -> list[Walked]:
     say(f"{', '.join(base.config.generate.queries.prompts)}: writing the queries, in {base.folder}")
     read_corpus(base)
+    choose_passages(base)
     _ask(base, [write_queries])
-    verify_queries(base, open_encoder(base))
+    encoder = open_encoder(base)
+    verify_queries(base, encoder)
     must_keep(base, "verify.queries", "queries")
+    for run in runs:
+        take_over_queries(run, base)
+        choose_passages(run)
+        mine_passages(run, lambda: encoder)
+    del encoder  # the language model needs the memory
     keys = []
     for arm, run in zip(arms, runs, strict=True):
         say(f"{arm.prompt.tag}: asking, in {run.folder}")
-        take_over_queries(run, base)
         keys.append(_ask(run, [write_documents, write_negatives]))
         release(run)
     encoder = open_encoder(runs[0])

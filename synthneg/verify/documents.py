@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from synthneg.grouped import Grouped
 from synthneg.progress import track
 from synthneg.records import Document, Example, Judged, Query, Score
 from synthneg.run import Run, Stage
 from synthneg.scoring.encoder import Encoder
-from synthneg.verify.grouped import Grouped
 from synthneg.verify.scores import Candidates, score_documents
 from synthneg.verify.verdict import DocumentScores, in_order, judge_documents
 

@@ -2,14 +2,15 @@
 
 from collections import defaultdict
 
+from synthneg.grouped import Grouped
 from synthneg.progress import track
 from synthneg.records import Passage, Query, Score
 from synthneg.run import Run
+from synthneg.scoring.corpus import encode_corpus
 from synthneg.scoring.encoder import Encoder
-from synthneg.verify.grouped import Grouped
-from synthneg.verify.scores import encode_corpus, score_queries
+from synthneg.verify.scores import score_queries
 from synthneg.verify.verdict import QueryFacts, judge_query
-from synthneg.verify.words import normalized
+from synthneg.words import normalized
 
 NAME = "verify.queries"
 
@@ -26,8 +27,7 @@ def verify_queries(run: Run, encoder: Encoder) -> None:
 
 
 def _score(run: Run, encoder: Encoder) -> None:
-    count = sum(1 for _ in run.read("passages.jsonl", Passage))
-    corpus = encode_corpus(encoder, run.read("passages.jsonl", Passage), count)
+    corpus = encode_corpus(run, encoder)
     with Grouped(run.file("queries.jsonl"), Query, "passage_id") as queries:
         run.write_part(NAME, "scores.jsonl", score_queries(encoder, queries, corpus))
 
@@ -45,11 +45,12 @@ def _judge(run: Run) -> None:
             stage.take()
             text = normalized(query.text)
             siblings = kept_of_passage[query.passage_id]
+            written_from = (query.passage_id, *query.also)
             values = {(s.document_id, s.scorer): s.value for s in scores[query.id]}
             facts = QueryFacts(
                 text=query.text,
-                passage=passages[query.passage_id][0].full_text,
-                rank=int(values[query.passage_id, "rank"]),
+                passage="\n".join(passages[id][0].full_text for id in written_from),
+                ranks={id: int(values[id, "rank"]) for id in written_from},
                 same_as=kept_by_text.get(text),
                 earlier={id: values[id, "cosine_to_query"] for id in siblings},
             )

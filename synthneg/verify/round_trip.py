@@ -1,14 +1,27 @@
-"""Consistency: a query must find the passage it was written from (Promptagator's round trip)."""
+"""Consistency: a query must find the passages it was written from (Promptagator's round trip)."""
+
+from collections.abc import Mapping
 
 from synthneg.verify.refusal import Refusal
 
 
-def round_trip(rank: int, most: int) -> Refusal | None:
-    """Return `round_trip` if the query's own passage, at `rank` of the whole corpus, is not among its `most` nearest.
+def round_trip(ranks: Mapping[str, int], most: int) -> Refusal | None:
+    """Return `round_trip` if a passage that the query was written from is not among its `most` nearest of the corpus.
 
-    >>> round_trip(21, 20)
+    Args:
+        ranks: by the passage's id; 1 is the nearest.
+        most: worst rank that passes.
+
+    >>> round_trip({"tea": 21}, 20)
     Refusal(reason='round_trip', detail='its passage is at rank 21, at most 20')
+    >>> round_trip({"tea": 2, "pot": 30, "cup": 40}, 20)
+    Refusal(reason='round_trip', detail='of its passages, pot is at rank 30, cup is at rank 40, at most 20')
     """
-    if rank <= most:
+    far = {id: rank for id, rank in ranks.items() if rank > most}
+    if not far:
         return None
-    return Refusal("round_trip", f"its passage is at rank {rank}, at most {most}")
+    if len(ranks) == 1:
+        [rank] = far.values()
+        return Refusal("round_trip", f"its passage is at rank {rank}, at most {most}")
+    places = ", ".join(f"{id} is at rank {rank}" for id, rank in far.items())
+    return Refusal("round_trip", f"of its passages, {places}, at most {most}")

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, SupportsFloat, TypeVar
 
-from synthneg.errors import RunError
+from synthneg.grouped import Grouped
 from synthneg.progress import Progress
-from synthneg.records import Document, Passage, Query, Score
+from synthneg.records import Document, Query, Score
+from synthneg.scoring.corpus import BLOCK_TEXTS, CorpusVectors, row_of
 from synthneg.scoring.encoder import Encoder
-from synthneg.verify.grouped import Grouped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,20 +17,10 @@ if TYPE_CHECKING:
 
 G = TypeVar("G")
 
-# Texts per call of the encoder, which batches them further and keeps what it has encoded of them after a kill.
-_BLOCK_TEXTS = 8192
 _BLOCK_VALUES = 2**24  # similarities held at a time: 64 MB
 # Two products of the same vectors may differ by rounding; a passage is nearer only by more than that.
 _TIE = 1e-6
 _DECIMALS = 6  # of a stored score: float32 holds no more
-
-
-@dataclass(frozen=True, slots=True)
-class CorpusVectors:
-    """All passages as unit vectors; `rows` gives the place of each id."""
-
-    rows: dict[str, int]
-    vectors: "NDArray[np.float32]"  # (passages, dimensions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +31,14 @@ class Candidates:
     documents: list[Document]
 
 
-def encode_corpus(encoder: Encoder, passages: Iterable[Passage], count: int) -> CorpusVectors:
-    """Return the vectors of the `count` passages, title and text together."""
-    import numpy as np  # noqa: PLC0415 - heavy: only when encoding
-
-    rows: dict[str, int] = {}
-    vectors = np.zeros((count, 0), np.float32)
-    with Progress("verify.queries", count, "passages encoded") as progress:
-        for batch in _blocks(passages, lambda _: 1):
-            encoded = encoder.encode([p.full_text for p in batch], "document")
-            if not rows:
-                vectors = np.zeros((count, encoded.shape[1]), np.float32)
-            vectors[len(rows) : len(rows) + len(batch)] = encoded
-            rows.update({p.id: len(rows) + i for i, p in enumerate(batch)})
-            progress.advance(len(batch))
-    return CorpusVectors(rows, vectors)
-
-
 def score_queries(
     encoder: Encoder, queries: Grouped[Query], corpus: CorpusVectors
 ) -> Iterator[Score]:
     """Yield the scores of each query, those of one passage together.
 
-    `cosine` and `rank` are of the query's own passage: the rank is 1 + the passages that are nearer, counted over the
-    whole corpus. `cosine_to_query` is to each earlier query of the same passage, whose id stands as document_id.
+    `cosine` and `rank` are of each passage that the query was written from: the rank is 1 + the passages that are
+    nearer, counted over the whole corpus. `cosine_to_query` is to each earlier query of the same passage, whose id
+    stands as document_id.
 
     Args:
         encoder: gives the vectors.
@@ -78,15 +52,19 @@ def score_queries(
         for block in _blocks((queries[id] for id in queries.keys()), len):
             flat = list(chain.from_iterable(block))
             vectors = encoder.encode([q.text for q in flat], "query")
-            own = corpus.vectors[[_row(corpus, q) for q in flat]]
-            cosines = (vectors * own).sum(axis=1)
-            ranks = 1 + _nearer(vectors, corpus.vectors, cosines)
+            pairs = [(i, id) for i, q in enumerate(flat) for id in (q.passage_id, *q.also)]
+            asked = vectors[[i for i, _ in pairs]]
+            own = corpus.vectors[[row_of(corpus, flat[i], id) for i, id in pairs]]
+            cosines = (asked * own).sum(axis=1)
+            ranks = 1 + _nearer(asked, corpus.vectors, cosines)
+            found = zip(pairs, cosines, ranks, strict=True)
             start = 0
             for group in block:
                 among = vectors[start : start + len(group)]
                 for place, query in enumerate(group, start):
-                    yield _score(query.id, query.passage_id, "cosine", cosines[place])
-                    yield _score(query.id, query.passage_id, "rank", ranks[place])
+                    for (_, id), cosine, rank in islice(found, 1 + len(query.also)):
+                        yield _score(query.id, id, "cosine", cosine)
+                        yield _score(query.id, id, "rank", rank)
                     earlier = place - start
                     cosines_to = among[:earlier] @ vectors[place]
                     for other, cosine in zip(group[:earlier], cosines_to, strict=True):
@@ -98,7 +76,9 @@ def score_queries(
 def score_documents(
     encoder: Encoder, candidates: Iterable[Candidates], count: int
 ) -> Iterator[Score]:
-    """Yield, for each written document, `cosine` (to its query) and `cosine_to_positive`.
+    """Yield, for each written document, `cosine` (to its query) and `cosine_to_positive`: to the nearest positive.
+
+    A further positive has its cosine from the verification of its query, and here that to the first.
 
     Args:
         encoder: gives the vectors.
@@ -114,26 +94,20 @@ def score_documents(
             for query, one in zip(asked, block, strict=True):
                 vectors = found[start : start + len(one.documents)]
                 start += len(one.documents)
-                cosines, to_positive = vectors @ query, vectors @ vectors[0]
+                positives = sum(document.source == "corpus" for document in one.documents)
+                cosines, to_positives = vectors @ query, vectors @ vectors[:positives].T
                 for i, document in enumerate(one.documents[1:], start=1):
                     ids = (one.query.id, document.id)
-                    yield _score(*ids, "cosine", cosines[i])
-                    yield _score(*ids, "cosine_to_positive", to_positive[i])
+                    if i < positives:
+                        yield _score(*ids, "cosine_to_positive", to_positives[i, 0])
+                    else:
+                        yield _score(*ids, "cosine", cosines[i])
+                        yield _score(*ids, "cosine_to_positive", to_positives[i].max())
             progress.advance(len(block))
 
 
 def _score(query_id: str, document_id: str, scorer: str, value: SupportsFloat) -> Score:
     return Score(query_id, document_id, scorer, round(float(value), _DECIMALS))
-
-
-def _row(corpus: CorpusVectors, query: Query) -> int:
-    try:
-        return corpus.rows[query.passage_id]
-    except KeyError as error:
-        raise RunError(
-            f"query {query.id} was written from passage {query.passage_id}, which the corpus does not hold any more;"
-            " generate the queries again"
-        ) from error
 
 
 def _nearer(
@@ -153,13 +127,13 @@ def _nearer(
 
 
 def _blocks(groups: Iterable[G], texts: Callable[[G], int]) -> Iterator[list[G]]:
-    """Yield the groups in lists of about `_BLOCK_TEXTS` texts; the last list is shorter, none is empty."""
+    """Yield the groups in lists of about `BLOCK_TEXTS` texts; the last list is shorter, none is empty."""
     block: list[G] = []
     size = 0
     for group in groups:
         block.append(group)
         size += texts(group)
-        if size >= _BLOCK_TEXTS:
+        if size >= BLOCK_TEXTS:
             yield block
             block, size = [], 0
     if block:

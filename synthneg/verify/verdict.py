@@ -18,7 +18,7 @@ from synthneg.verify.nearness import answers, near_positive
 from synthneg.verify.refusal import Refusal
 from synthneg.verify.round_trip import round_trip
 from synthneg.verify.speaks import speaks_of_passage
-from synthneg.verify.words import words
+from synthneg.words import words
 
 _POSITIVE_GRADE = 3
 _BEST_NEGATIVE_GRADE = 1
@@ -29,8 +29,8 @@ class QueryFacts:
     """All that the verdict on a query depends on."""
 
     text: str
-    passage: str  # title and text
-    rank: int  # of the passage among all, seen from the query; 1 is the nearest
+    passage: str  # title and text, of all passages that it was written from
+    ranks: Mapping[str, int]  # of each passage it was written from, among all; 1 is the nearest
     same_as: str | None  # id of a kept query with the same words, if there is one
     earlier: Mapping[str, float]  # cosine to each kept query of the same passage, by its id
 
@@ -44,7 +44,7 @@ def judge_query(facts: QueryFacts, checks: QueryChecks) -> Refusal | None:
         or copied(query, words(facts.passage), checks.max_copied_words)
         or (Refusal("duplicate", f"the same words as {facts.same_as}") if facts.same_as else None)
         or near_query(facts.earlier, checks.near_duplicate)
-        or round_trip(facts.rank, checks.round_trip_k)
+        or round_trip(facts.ranks, checks.round_trip_k)
     )
 
 

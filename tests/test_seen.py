@@ -1,4 +1,4 @@
-"""What the corpus stage remembers: exact, and in memory that does not grow."""
+"""What is remembered of what went by: exact, and in memory that does not grow."""
 
 import sqlite3
 import subprocess
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthneg.corpus.seen import Seen
-from synthneg.errors import CorpusError
+from synthneg.errors import RunError
+from synthneg.seen import Seen
 
 # The peak of a process of its own, as the system counts it; getrusage would count the parent's too.
 PEAK = """
@@ -19,7 +19,7 @@ from synthneg.config import CorpusConfig
 from synthneg.corpus.check import check
 from synthneg.corpus.raw import Raw
 from synthneg.corpus.sample import choose
-from synthneg.corpus.seen import Seen
+from synthneg.seen import Seen
 count = int(sys.argv[1])
 def passages():
     raws = (Raw(f"{n * 7919 % count}", "", f"one two three four {n}", "here") for n in range(count))
@@ -60,7 +60,7 @@ def test_no_room_for_what_was_seen_is_one_line(monkeypatch):
             for n in range(10_000):
                 seen.add(f"{n} {'x' * 60}", "")
 
-        with pytest.raises(CorpusError, match=r"disk is full.*TMPDIR") as caught:
+        with pytest.raises(RunError, match=r"disk is full.*TMPDIR") as caught:
             fill()
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value.__cause__, sqlite3.Error)

@@ -1,10 +1,10 @@
-"""What was seen before, exactly and on disk: a corpus of any size takes the same memory."""
+"""What was seen before, exactly and on disk: whatever goes by, it takes the same memory."""
 
 import sqlite3
 from types import TracebackType
 from typing import Self
 
-from synthneg.errors import CorpusError
+from synthneg.errors import RunError
 
 _CACHE_KIB = 2048
 
@@ -21,6 +21,7 @@ class Seen:
         self._base.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         self._base.execute("PRAGMA journal_mode=OFF")
         self._base.execute("CREATE TABLE seen (key PRIMARY KEY, name) WITHOUT ROWID")
+        self._count = 0
         self._base.execute("BEGIN")  # one transaction for all, or each key would be one
 
     def __enter__(self) -> Self:
@@ -34,20 +35,27 @@ class Seen:
     ) -> None:
         self._base.close()
 
+    def __len__(self) -> int:
+        return self._count
+
     def add(self, key: str | bytes, name: str) -> str | None:
         """Return the name under which `key` was seen first, or None where it is new and is now seen as `name`.
 
         Raises:
-            CorpusError: the temporary file cannot be written.
+            RunError: the temporary file cannot be written.
         """
-        execute = self._base.execute
         try:
-            if execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key, name)).rowcount:
+            if self._base.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key, name)).rowcount:
+                self._count += 1
                 return None
-            [(first,)] = execute("SELECT name FROM seen WHERE key = ?", (key,))
         except sqlite3.Error as error:
-            raise CorpusError(
-                f"what was read of the corpus cannot be remembered ({error});"
+            raise RunError(
+                f"what was seen before cannot be remembered ({error});"
                 " make room for temporary files, or name another folder for them in the variable TMPDIR"
             ) from error
-        return str(first)
+        return self.name(key)
+
+    def name(self, key: str | bytes) -> str | None:
+        """Return the name under which `key` was seen first; None where it was not."""
+        row = self._base.execute("SELECT name FROM seen WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
