@@ -103,6 +103,15 @@ def test_all_that_the_model_said_is_shown(desk: Desk) -> None:
     assert re.search(r"cosine to the query -?\d\.\d+ \(passage \d\.\d+\), to the passage", facts)
 
 
+@pytest.mark.parametrize("name", ["query/multi-hop", "negative/rewrite-mined", "query/persona"])
+def test_prompts_of_further_passages_and_turns_are_tried_too(desk: Desk, name: str) -> None:
+    """What they need of the corpus is found with the encoder, as in a run; each record has come to one end."""
+    found, sheet = tried(desk, name, 4)
+    assert len(found) == 4
+    assert any(entry.text is not None for entry in found)
+    assert "asked for 4" in text_of(sheet)
+
+
 def test_a_second_try_asks_nothing_and_more_passages_ask_for_the_rest(desk: Desk) -> None:
     """The replies are in the trial's ledger; six after four ask for two."""
     first, _ = tried(desk, "query/question", 4)
