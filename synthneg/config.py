@@ -249,6 +249,9 @@ class DocumentsConfig(Section):
     prompts: tuple[str, ...] = Field(
         default=("document/graded",), description="prompt names or files; empty: none"
     )
+    first_draw: int = Field(
+        default=0, ge=0, description="number of the draw; another gives other replies"
+    )
 
 
 class NegativesConfig(Section):
@@ -258,6 +261,9 @@ class NegativesConfig(Section):
         default=("negative/from-query",), description="prompt names or files; empty: none"
     )
     per_query: int = Field(default=1, ge=1, description="negatives asked for, per query and prompt")
+    first_draw: int = Field(
+        default=0, ge=0, description="number of the first of them; another gives other replies"
+    )
 
 
 class ReplaceConfig(Section):

@@ -13,33 +13,35 @@ from typing import TYPE_CHECKING
 import orjson
 
 from synthneg import __version__
-from synthneg.config import QueriesConfig, RunConfig
-from synthneg.corpus.check import check
-from synthneg.corpus.read import read
+from synthneg.config import RunConfig
 from synthneg.errors import RunError, SettingsError
-from synthneg.files import files_under, fingerprint, write_whole
+from synthneg.files import fingerprint, write_whole
 from synthneg.generate.afford import ask_within_budget, project_run, recall
-from synthneg.generate.asking import release
 from synthneg.generate.beside import needed
 from synthneg.generate.documents import write_documents
 from synthneg.generate.jobs import all_prompts
 from synthneg.generate.negatives import write_negatives
-from synthneg.generate.passages import check_written, write_passages
+from synthneg.generate.passages import check_written
 from synthneg.generate.queries import write_queries
 from synthneg.llm.budget import check_budget, cost_usd
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import check_backend
-from synthneg.mine.near import write_mined, write_related
-from synthneg.progress import say, track
-from synthneg.records import Example, Passage, Reject
+from synthneg.progress import say
+from synthneg.records import Example, Passage
 from synthneg.run import STAGES, Run
-from synthneg.scoring.choice import write_chosen
+from synthneg.stages import (
+    choose_passages,
+    mine_passages,
+    must_keep,
+    open_encoder,
+    read_corpus,
+    states,
+)
 
 if TYPE_CHECKING:
     from synthneg.evaluate.collection import Collection
     from synthneg.evaluate.compare import Evaluation
     from synthneg.generate.projection import Projection
-    from synthneg.scoring.encoder import Encoder
 
 HELD_OUT = "held-out"
 _PACKAGES = ("datasets", "huggingface-hub", "sentence-transformers", "torch", "transformers")
@@ -116,58 +118,21 @@ def _up_to(stage: str) -> tuple[str, ...]:
     return STAGES[: STAGES.index(stage) + 1]
 
 
-def read_corpus(run: Run) -> None:
-    """Write passages.jsonl: what of the user's documents can be used, or what the model writes, and the rejects.
-
-    Where neither the documents nor what decides over them have changed since, the file stands and nothing is read; nor
-    is anything asked, unless a passage failed.
-    """
-    inputs = _corpus_inputs(run.config)
-    if inputs is None or not run.stands("corpus", "passages.jsonl", inputs):
-        if run.config.corpus.is_written:
-            _ask_for_passages(run)
-        else:
-            _read_passages(run)
-        if inputs is not None and not run.books()["corpus"]["failed"]:
-            run.mark_made("corpus", "passages.jsonl", inputs)
-    _must_keep(run, "corpus", "passages")
-
-
-def _ask_for_passages(run: Run) -> None:
-    if run.config.generate.queries != QueriesConfig():
-        say(
-            "corpus: generate.queries is not used: the queries are "
-            + ("those of the file" if run.config.corpus.queries else "written with their passages")
-        )
-    ask_within_budget(run, write_passages)
-
-
-def _read_passages(run: Run) -> None:
-    config = run.config.corpus
-    with run.stage("corpus", "passages.jsonl") as stage:
-        for outcome in track(check(read(config), config, run.config.seed), "corpus", "passages"):
-            stage.take()
-            if isinstance(outcome, Reject):
-                stage.reject(outcome.id, outcome.reason, outcome.detail)
-            else:
-                stage.keep(outcome)
-
-
 def generate_queries(run: Run) -> None:
     """Write queries.jsonl by asking the language model, and before that what is chosen with vectors."""
-    _choose(run)
+    choose_passages(run)
     ask_within_budget(run, write_queries)
-    _must_keep(run, "generate.queries", "queries")
+    must_keep(run, "generate.queries", "queries")
 
 
 def check_queries(run: Run) -> None:
     """Write verified_queries.jsonl: the queries that pass their checks."""
     from synthneg.verify.queries import verify_queries  # noqa: PLC0415 - as above
 
-    encoder = _encoder(run)
+    encoder = open_encoder(run)
     verify_queries(run, encoder)
-    _must_keep(run, "verify.queries", "queries")
-    _mine(run, lambda: encoder)
+    must_keep(run, "verify.queries", "queries")
+    mine_passages(run, lambda: encoder)
 
 
 def generate_documents(run: Run) -> None:
@@ -177,7 +142,7 @@ def generate_documents(run: Run) -> None:
 
 def generate_negatives(run: Run) -> None:
     """Write the hard negatives of verified queries."""
-    _mine(run, lambda: _encoder(run))
+    mine_passages(run, lambda: open_encoder(run))
     ask_within_budget(run, write_negatives)
 
 
@@ -186,7 +151,7 @@ def check_documents(run: Run) -> None:
     from synthneg.verify.documents import verify_documents  # noqa: PLC0415 - as above
 
     run.need("generate.negatives")
-    verify_documents(run, _encoder(run))
+    verify_documents(run, open_encoder(run))
 
 
 def export_dataset(run: Run) -> None:
@@ -233,7 +198,7 @@ def evaluate_model(run: Run) -> "list[Evaluation]":
         bm25=config.bm25,
         batch_size=run.config.verify.encode_batch,
         max_length=run.config.train.max_length,
-        vectors=run.file("vectors"),
+        vectors=run.vectors,
     )
     shutil.rmtree(run.file("evaluation"), ignore_errors=True)
     for evaluation in evaluations:
@@ -264,38 +229,8 @@ def plan(run: Run, count: int) -> "Projection":
     """
     if not run.config.corpus.is_written:
         read_corpus(run)
-        _choose(run)
+        choose_passages(run)
     return project_run(run, count)
-
-
-def _choose(run: Run) -> None:
-    """Write chosen.jsonl and related.jsonl, where the settings ask for them."""
-    if run.config.corpus.sample == "cluster":
-        write_chosen(run, lambda: _encoder(run), _model(run.config))
-    if needed("related", all_prompts(run.config)):
-        write_related(run, lambda: _encoder(run), _model(run.config))
-
-
-def _mine(run: Run, encoder: "Callable[[], Encoder]") -> None:
-    """Write mined.jsonl, where a prompt asks for it."""
-    if needed("mined", all_prompts(run.config)):
-        write_mined(run, encoder, _model(run.config))
-
-
-def _model(config: RunConfig) -> str:
-    """Return a fingerprint of the encoder's files, or of its name on the Hub."""
-    from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - as above
-
-    found = find_model(config.verify.encoder)
-    return fingerprint(__version__, found, _states(found))
-
-
-def _encoder(run: Run) -> "Encoder":
-    from synthneg.scoring.encoder import load_encoder  # noqa: PLC0415 - as above
-
-    release(run)
-    config = run.config.verify
-    return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.file("vectors"))
 
 
 def _held_out(run: Run) -> "Collection | None":
@@ -314,20 +249,6 @@ def _held_out(run: Run) -> "Collection | None":
     )
 
 
-def _must_keep(run: Run, stage: str, what: str) -> None:
-    """Raise RunError, with the reasons counted, where a stage has kept nothing: all that follows would be empty."""
-    counts = run.books()[stage]
-    if not counts["kept"]:
-        reasons = counts["rejected"] | counts["failed"]
-        counted = ", ".join(
-            f"{reason} {n}" for reason, n in sorted(reasons.items(), key=lambda r: -r[1])
-        )
-        raise RunError(
-            f"{run.folder}: {stage} kept none of {counts['in']} {what} ({counted or 'nothing came in'});"
-            " rejects.jsonl says why of each"
-        )
-
-
 def _inputs(config: RunConfig) -> str:
     """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version."""
     from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - as above
@@ -335,35 +256,9 @@ def _inputs(config: RunConfig) -> str:
     models = (find_model(config.verify.encoder), find_model(config.train.base_model))
     path = config.corpus.queries or config.corpus.path
     named = (path, config.llm.model, *models, *config.evaluate.collections)
-    states = _states(*(path for path in dict.fromkeys(named) if path is not None))
+    found = states(*(path for path in dict.fromkeys(named) if path is not None))
     tags = [prompt.tag for prompt in all_prompts(config)]
-    return fingerprint(__version__, config.model_dump(mode="json"), tags, states)
-
-
-def _corpus_inputs(config: RunConfig) -> str | None:
-    """Return a fingerprint of all that passages are made of; None where nothing here tells whether that has changed.
-
-    So it is with docstrings of packages and datasets on the Hub.
-    """
-    if config.corpus.is_written:
-        settings = config.model_dump(mode="json", include={"seed", "corpus", "llm", "generate"})
-        bounds = config.verify.queries.min_words
-        tags = [prompt.tag for prompt in all_prompts(config)]
-        states = _states(config.corpus.queries) if config.corpus.queries else []
-        return fingerprint(__version__, settings, bounds, tags, states)
-    if not Path(config.corpus.path).exists():
-        return None
-    shaping = config.corpus.model_dump(mode="json", exclude={"limit", "sample", "clusters"})
-    return fingerprint(__version__, shaping, config.seed, _states(config.corpus.path))
-
-
-def _states(*paths: str) -> list[tuple[str, int, int]]:
-    """Return (path, bytes, time of change) of every file that the paths stand for."""
-    return [
-        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
-        for path in paths
-        for file in files_under(Path(path))
-    ]
+    return fingerprint(__version__, config.model_dump(mode="json"), tags, found)
 
 
 def _finished_with(run: Run) -> str | None:

@@ -121,6 +121,7 @@ class Run:
         self.limit = config.corpus.limit  # passages that get queries; a budget may afford fewer
         self._closing = ExitStack()
         self.folder = outputs / config.run
+        self.vectors = self.folder / "vectors"  # trials of one corpus share theirs
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = (self.folder / ".lock").open("a+")

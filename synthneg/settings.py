@@ -35,9 +35,14 @@ def load(path: Path, changes: Sequence[str] = ()) -> RunConfig:
         key: {} if value is None and key in RunConfig.model_fields else value
         for key, value in values.items()
     }
+    return with_changes(values, changes, str(path))
+
+
+def with_changes(values: dict[str, Any], changes: Sequence[str], where: str) -> RunConfig:
+    """Return the checked settings with each `section.key=value` of `changes` applied; `where` is as in `resolve`."""
     for change in changes:
         _apply(values, change)
-    return resolve(values, str(path))
+    return resolve(values, where)
 
 
 def resolve(values: dict[str, Any], where: str) -> RunConfig:

@@ -19,7 +19,8 @@ LAYERS = (
     {"corpus", "prompts", "run", "settings", "grouped"},
     {"llm", "scoring"},
     {"generate", "mine", "verify", "dataset", "train", "evaluate"},
-    {"pipeline", "reparse", "compare", "trial", "report", "publish"},
+    {"stages"},
+    {"pipeline", "reparse", "compare", "report", "publish", "trial"},
     {"cli"},
 )
 LAYER = {unit: number for number, units in enumerate(LAYERS) for unit in units}

@@ -9,10 +9,10 @@ import orjson
 import pytest
 from examples import settings
 
-from synthneg import pipeline
-from synthneg.pipeline import read_corpus
+from synthneg import stages
 from synthneg.records import Passage
 from synthneg.run import Run
+from synthneg.stages import read_corpus
 
 LINES = [b'{"_id": "a", "text": "one two three four five"}', b'{"_id": "b", "text": "too few"}']
 
@@ -108,7 +108,7 @@ def test_another_version_reads_the_corpus_again(
 ) -> None:
     """What another version of the program has read is not taken for what this one would read."""
     first = read_once(folder)
-    monkeypatch.setattr(pipeline, "__version__", "0.0.0")
+    monkeypatch.setattr(stages, "__version__", "0.0.0")
     assert read_once(folder)[0] != first[0]
 
 

@@ -27,8 +27,8 @@ from synthneg.llm.ask import Asker
 from synthneg.llm.base import Backend, Reply, Request
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.vllm import VllmBackend, open_vllm
-from synthneg.pipeline import read_corpus
 from synthneg.run import Run
+from synthneg.stages import read_corpus
 
 WORDS = (
     "tea rain harbour leaf stone river beam winter market glass iron village cloud root engine salt paper wheel storm"

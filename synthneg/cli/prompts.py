@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthneg.cli import prompt_diff, prompt_lint, prompt_render
+from synthneg.cli import prompt_diff, prompt_lint, prompt_render, prompt_trial
 from synthneg.cli.common import DEFAULT_OUTPUTS, Outputs, run_folder
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ app = typer.Typer(
 app.command("render")(prompt_render.render)
 app.command("diff")(prompt_diff.diff)
 app.command("lint")(prompt_lint.lint)
+app.command("try")(prompt_trial.try_)
+app.command("compare")(prompt_trial.compare)
 
 
 @app.command("list")

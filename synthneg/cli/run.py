@@ -57,9 +57,10 @@ def generate(
 ) -> None:
     """Ask the language model: queries first; documents and hard negatives for queries that `verify` has passed."""
     from synthneg import pipeline  # noqa: PLC0415  # needs the settings model
+    from synthneg.stages import read_corpus  # noqa: PLC0415  # as above
 
     def work(opened: "Run") -> None:
-        pipeline.read_corpus(opened)
+        read_corpus(opened)
         pipeline.generate_queries(opened)
         if "verify.queries" in opened.books():
             pipeline.generate_documents(opened)

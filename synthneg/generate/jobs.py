@@ -236,6 +236,8 @@ def document_jobs(
     `per_query` for one that makes negatives, and none where that needs a mined passage and the query has none.
     """
     settings = config.generate
+    drawn = settings.documents.first_draw
+    seed = seed_of(config.seed, drawn) if drawn else config.seed
     for prompt, (query, passage) in product(prompts, block):
         rewrites = prompt.head.makes == "negative" and "mined" in prompt.head.needs
         found = mined(query.id) if rewrites else None
@@ -254,15 +256,17 @@ def document_jobs(
             for grade in prompt.head.grades:
                 graded = values | ({"grade": grade} if "grade" in prompt.head.needs else {})
                 about = About(prompt, query.id, (grade,))
-                yield about, job_for(prompt, f"{id}:{grade}", graded, config.seed)
+                yield about, job_for(prompt, f"{id}:{grade}", graded, seed)
         else:
             about = About(prompt, query.id, prompt.head.grades)
-            yield about, job_for(prompt, id, values, config.seed)
+            yield about, job_for(prompt, id, values, seed)
 
 
 def negative_ids(config: RunConfig, prompt: Prompt, query_id: str) -> list[str]:
     """Return the ids of the negatives that a prompt is asked for, for one query."""
-    return [f"{query_id}:{prompt.kind}:{n}" for n in range(config.generate.negatives.per_query)]
+    settings = config.generate.negatives
+    numbers = range(settings.first_draw, settings.first_draw + settings.per_query)
+    return [f"{query_id}:{prompt.kind}:{number}" for number in numbers]
 
 
 def values_of(

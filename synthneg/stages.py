@@ -1,0 +1,140 @@
+"""What a whole run and a trial of a prompt both begin with: the corpus, read once, and the encoder.
+
+They stand above the stages that they join, and below whoever walks through them.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from synthneg import __version__
+from synthneg.config import QueriesConfig, RunConfig
+from synthneg.corpus.check import check
+from synthneg.corpus.read import read
+from synthneg.errors import RunError
+from synthneg.files import files_under, fingerprint
+from synthneg.generate.afford import ask_within_budget
+from synthneg.generate.asking import release
+from synthneg.generate.beside import needed
+from synthneg.generate.jobs import all_prompts
+from synthneg.generate.passages import write_passages
+from synthneg.mine.near import write_mined, write_related
+from synthneg.progress import say, track
+from synthneg.records import Reject
+from synthneg.run import Run
+from synthneg.scoring.choice import write_chosen
+
+if TYPE_CHECKING:
+    from synthneg.scoring.encoder import Encoder
+
+
+def read_corpus(run: Run) -> None:
+    """Write passages.jsonl: what of the user's documents can be used, or what the model writes, and the rejects.
+
+    Where neither the documents nor what decides over them have changed since, the file stands and nothing is read; nor
+    is anything asked, unless a passage failed.
+    """
+    inputs = _corpus_inputs(run.config)
+    if inputs is None or not run.stands("corpus", "passages.jsonl", inputs):
+        if run.config.corpus.is_written:
+            _ask_for_passages(run)
+        else:
+            _read_passages(run)
+        if inputs is not None and not run.books()["corpus"]["failed"]:
+            run.mark_made("corpus", "passages.jsonl", inputs)
+    must_keep(run, "corpus", "passages")
+
+
+def _ask_for_passages(run: Run) -> None:
+    if run.config.generate.queries != QueriesConfig():
+        say(
+            "corpus: generate.queries is not used: the queries are "
+            + ("those of the file" if run.config.corpus.queries else "written with their passages")
+        )
+    ask_within_budget(run, write_passages)
+
+
+def _read_passages(run: Run) -> None:
+    config = run.config.corpus
+    with run.stage("corpus", "passages.jsonl") as stage:
+        for outcome in track(check(read(config), config, run.config.seed), "corpus", "passages"):
+            stage.take()
+            if isinstance(outcome, Reject):
+                stage.reject(outcome.id, outcome.reason, outcome.detail)
+            else:
+                stage.keep(outcome)
+
+
+def open_encoder(run: Run) -> "Encoder":
+    """Return the run's encoder, with the cache of its vectors; what is open for asking is let go before.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be loaded.
+    """
+    from synthneg.scoring.encoder import load_encoder  # noqa: PLC0415 - torch is heavy
+
+    release(run)
+    config = run.config.verify
+    return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.vectors)
+
+
+def choose_passages(run: Run) -> None:
+    """Write chosen.jsonl and related.jsonl, where the settings ask for them."""
+    if run.config.corpus.sample == "cluster":
+        write_chosen(run, lambda: open_encoder(run), _model(run.config))
+    if needed("related", all_prompts(run.config)):
+        write_related(run, lambda: open_encoder(run), _model(run.config))
+
+
+def mine_passages(run: Run, encoder: "Callable[[], Encoder]") -> None:
+    """Write mined.jsonl, where a prompt asks for it."""
+    if needed("mined", all_prompts(run.config)):
+        write_mined(run, encoder, _model(run.config))
+
+
+def _model(config: RunConfig) -> str:
+    """Return a fingerprint of the encoder's files, or of its name on the Hub."""
+    from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - torch is heavy
+
+    found = find_model(config.verify.encoder)
+    return fingerprint(__version__, found, states(found))
+
+
+def must_keep(run: Run, stage: str, what: str) -> None:
+    """Raise RunError, with the reasons counted, where a stage has kept nothing: all that follows would be empty."""
+    counts = run.books()[stage]
+    if not counts["kept"]:
+        reasons = counts["rejected"] | counts["failed"]
+        counted = ", ".join(
+            f"{reason} {n}" for reason, n in sorted(reasons.items(), key=lambda r: -r[1])
+        )
+        raise RunError(
+            f"{run.folder}: {stage} kept none of {counts['in']} {what} ({counted or 'nothing came in'});"
+            " rejects.jsonl says why of each"
+        )
+
+
+def _corpus_inputs(config: RunConfig) -> str | None:
+    """Return a fingerprint of all that passages are made of; None where nothing here tells whether that has changed.
+
+    So it is with docstrings of packages and datasets on the Hub.
+    """
+    if config.corpus.is_written:
+        settings = config.model_dump(mode="json", include={"seed", "corpus", "llm", "generate"})
+        bounds = config.verify.queries.min_words
+        tags = [prompt.tag for prompt in all_prompts(config)]
+        found = states(config.corpus.queries) if config.corpus.queries else []
+        return fingerprint(__version__, settings, bounds, tags, found)
+    if not Path(config.corpus.path).exists():
+        return None
+    shaping = config.corpus.model_dump(mode="json", exclude={"limit", "sample", "clusters"})
+    return fingerprint(__version__, shaping, config.seed, states(config.corpus.path))
+
+
+def states(*paths: str) -> list[tuple[str, int, int]]:
+    """Return (path, bytes, time of change) of every file that the paths stand for."""
+    return [
+        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
+        for path in paths
+        for file in files_under(Path(path))
+    ]

@@ -1,0 +1,136 @@
+"""An arm of a trial: one prompt, with a run of its own that is named by all that decides what the prompt is asked.
+
+So the same command finds the same run and asks nothing twice, and whatever is made otherwise is another run. How many
+passages are asked about is not among that: the passages of a smaller number are among those of a larger one.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from synthneg.config import RunConfig, Section
+from synthneg.errors import PromptError
+from synthneg.files import fingerprint
+from synthneg.generate.jobs import prompts_for
+from synthneg.prompts.file import Prompt
+from synthneg.prompts.head import Makes
+from synthneg.prompts.shelf import load
+from synthneg.run import Run
+
+FOLDER = ".trials"  # in the folder of runs; the lists of runs leave it out
+WRITTEN: tuple[Makes, ...] = ("query", "document", "negative")
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A prompt on trial, and the settings of its run."""
+
+    prompt: Prompt
+    config: RunConfig
+
+    @property
+    def makes(self) -> Makes:
+        """What the prompt makes."""
+        return self.prompt.head.makes
+
+
+def makes_of(names: Sequence[str]) -> Makes:
+    """Return what the prompts make.
+
+    Raises:
+        PromptError: there is no such prompt, they make different things, or what no trial is made of.
+    """
+    prompts = [load(name) for name in names]
+    first = prompts[0].head.makes
+    for prompt in prompts:
+        if prompt.head.makes not in WRITTEN:
+            raise PromptError(
+                f"{prompt.name} makes a {prompt.head.makes}; expected a prompt that makes a query, a document or a"
+                " negative: no check says of others whether they are of use"
+            )
+        if prompt.head.makes != first:
+            raise PromptError(
+                f"{prompts[0].name} makes a {first}, and {prompt.name} a {prompt.head.makes}; compare prompts that make"
+                " the same"
+            )
+    return first
+
+
+def query_arm(config: RunConfig, name: str, count: int, draw: int = 0) -> Arm:
+    """Return the arm of a prompt that makes queries.
+
+    Args:
+        config: settings of a run; what it asks is not looked at.
+        name: of the prompt.
+        count: passages that are asked about.
+        draw: another gives independent replies to the same prompt.
+    """
+    queries = config.generate.queries
+    first = queries.first_draw + draw * queries.per_passage
+    # Rounds ask again for what the whole set shows: they would hide how often a prompt says the same.
+    asked = queries.model_copy(update={"prompts": (name,), "first_draw": first, "rounds": 0})
+    return _arm(config, name, count, {"queries": asked})
+
+
+def written_arm(config: RunConfig, name: str, base: Arm, draw: int = 0) -> Arm:
+    """Return the arm of a prompt that makes documents or negatives for the verified queries of `base`.
+
+    Args:
+        config: settings of a run; what it asks is not looked at.
+        name: of the prompt.
+        base: whose queries they are.
+        draw: another gives independent replies to the same prompt.
+    """
+    documents, negatives = config.generate.documents, config.generate.negatives
+    asked: Section
+    if load(name).head.makes == "document":
+        family, first = "documents", documents.first_draw + draw
+        asked = documents.model_copy(update={"prompts": (name,), "first_draw": first})
+    else:
+        family, first = "negatives", negatives.first_draw + draw * negatives.per_query
+        asked = negatives.model_copy(update={"prompts": (name,), "first_draw": first})
+    sections: dict[str, Section] = {"queries": base.config.generate.queries, family: asked}
+    count = base.config.corpus.limit
+    if count is None:
+        raise AssertionError("an arm has a number of passages")
+    return _arm(config, name, count, sections)
+
+
+def open_run(arm: Arm, outputs: Path) -> Run:
+    """Return the arm's run, locked for this process; trials in one folder share what an encoder has encoded."""
+    run = Run(outputs / FOLDER, arm.config)
+    run.vectors = outputs / FOLDER / "vectors"
+    return run
+
+
+def _arm(config: RunConfig, name: str, count: int, sections: dict[str, Section]) -> Arm:
+    generate = config.generate
+    none = {
+        "documents": generate.documents.model_copy(update={"prompts": ()}),
+        "negatives": generate.negatives.model_copy(update={"prompts": ()}),
+    }
+    generate = generate.model_copy(update=none | sections)
+    used = {*generate.queries.prompts, *generate.documents.prompts, *generate.negatives.prompts}
+    kept = {key: value for key, value in generate.replace.items() if key in used}
+    generate = generate.model_copy(update={"replace": kept})
+    prompts = [p for makes in WRITTEN for p in prompts_for(generate, makes)]  # type: ignore[arg-type]  # three of Makes
+    prompt = prompts[-1]  # queries come first, and one family beside them
+    sample = "random" if config.corpus.sample == "all" else config.corpus.sample
+    corpus = config.corpus.model_copy(update={"limit": count, "sample": sample})
+    changed = config.model_copy(update={"corpus": corpus, "generate": generate})
+    named = _run_name(prompt, changed, [p.tag for p in prompts])
+    return Arm(prompt, changed.model_copy(update={"run": named}))
+
+
+def _run_name(prompt: Prompt, config: RunConfig, tags: Sequence[str]) -> str:
+    path = Path(config.corpus.path)
+    corpus = config.corpus.model_dump(mode="json", exclude={"limit", "path"})
+    where = str(path.resolve()) if path.exists() else config.corpus.path
+    llm, generate = config.llm, config.generate.model_dump(mode="json", exclude={"replace"})
+    for family in ("queries", "documents", "negatives"):
+        del generate[family]["prompts"]  # the tags say more
+    backend = (llm.backend, llm.base_url, llm.model)
+    digest = fingerprint(where, corpus, config.seed, backend, generate, list(tags))[:8]
+    kind = re.sub(r"[^A-Za-z0-9-]+", "-", prompt.kind).strip("-") or "prompt"
+    return f"{kind}-{prompt.tag.rpartition('@')[2]}-{digest}"

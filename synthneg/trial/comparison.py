@@ -1,0 +1,134 @@
+"""Two prompts over the same passages: asked, checked, and set side by side."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+from synthneg.config import RunConfig
+from synthneg.evaluate.compare import Evaluation, to_json
+from synthneg.evaluate.table import table as evaluation_lines
+from synthneg.prompts.head import Makes
+from synthneg.stages import open_encoder
+from synthneg.trial.arms import compare_arms
+from synthneg.trial.entries import entries, model_of
+from synthneg.trial.outcomes import length_and_grade, measures_for, outcomes
+from synthneg.trial.rows import Row
+from synthneg.trial.rows import to_json as rows_to_json
+from synthneg.trial.student import Students, evaluate_students
+from synthneg.trial.table import table
+from synthneg.trial.view import Sheet, kept_where, sheet_of
+from synthneg.trial.walk import plan_trial, walked
+
+_WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What can be said of prompt B beside prompt A."""
+
+    makes: Makes
+    a: str  # name@hash8
+    b: str
+    corpus: str
+    passages: int  # asked for, or with a verified query
+    model: str
+    seed: int
+    queries_by: str | None  # whose queries both were asked for
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    students: Evaluation | None
+    sheets: tuple[Sheet, ...]  # what A and B wrote
+
+
+def compare_prompts(
+    config: RunConfig,
+    names: tuple[str, str],
+    count: int,
+    queries_by: str,
+    outputs: Path,
+    students: Students | None,
+) -> Comparison:
+    """Ask both prompts about the same passages with the same seed, and return what differs.
+
+    Args:
+        config: settings of a run.
+        names: of prompts A and B; the same twice gets independent replies.
+        count: passages that are asked about.
+        queries_by: prompt that writes the queries, where A and B need some.
+        outputs: folder of runs.
+        students: what is trained on each prompt's records and where it is measured; None: nothing is.
+
+    Raises:
+        SynthnegError: what `plan_trial` and `walked` say.
+    """
+    plan = plan_trial(config, names, count, queries_by)
+    makes = plan.arms[0].makes
+    with walked(plan, outputs) as arms:
+        found = [entries(arm) for arm in arms]
+        encoder = open_encoder(arms[0].run)
+        a, b = (outcomes(some, makes, encoder) for some in found)
+        del encoder  # a student needs the memory
+        rows = compare_arms(a, b, measures_for(makes, a, b), config.seed, config.evaluate.resamples)
+        measured = evaluate_students(arms, students) if students else None
+        return Comparison(
+            makes=makes,
+            a=arms[0].arm.prompt.tag,
+            b=arms[1].arm.prompt.tag,
+            corpus=config.corpus.path,
+            passages=len({o.unit for o in (*a, *b)}),
+            model=model_of(arms[0]),
+            seed=config.seed,
+            queries_by=None if plan.base is None else plan.base.prompt.tag,
+            rows=tuple(rows),
+            notes=(*_lengths(a, b, makes), kept_where(arms)),
+            students=measured,
+            sheets=tuple(sheet_of(*arm) for arm in zip(arms, found, strict=True)),
+        )
+
+
+def _lengths(a: Sequence[Any], b: Sequence[Any], makes: Makes) -> list[str]:
+    if makes != "document":
+        return []
+    one, other = (length_and_grade(found) for found in (a, b))
+    said = (
+        f"{name} {'-' if value is None else f'{abs(value):.2f}'}"
+        for name, value in (("A", one), ("B", other))
+    )
+    return [f"|correlation| of a document's length and its grade: {', '.join(said)}"]
+
+
+def heading(found: Comparison) -> list[str]:
+    """Return which prompts were compared, and over what."""
+    by = f" · queries by {found.queries_by}" if found.queries_by else ""
+    return [
+        f"A  {found.a}",
+        f"B  {found.b}{'  (independent replies to the same prompt)' if found.a == found.b else ''}",
+        f"{found.passages:,} passages of {found.corpus} · {found.model} · seed {found.seed}{by}",
+    ]
+
+
+def comparison_lines(found: Comparison) -> list[str]:
+    """Return the comparison as lines of text."""
+    lines = [*heading(found), "", *table(found.rows)]
+    if found.students is not None:
+        lines += ["", "students trained on each:", *evaluation_lines(found.students)]
+    return [*lines, "", *(line for note in found.notes for line in wrap(note, _WIDTH))]
+
+
+def comparison_json(found: Comparison) -> dict[str, Any]:
+    """Return the comparison as plain data."""
+    return {
+        "makes": found.makes,
+        "a": found.a,
+        "b": found.b,
+        "corpus": found.corpus,
+        "passages": found.passages,
+        "model": found.model,
+        "seed": found.seed,
+        "queries_by": found.queries_by,
+        "rows": rows_to_json(found.rows),
+        "notes": list(found.notes),
+        "students": None if found.students is None else to_json(found.students),
+    }
