@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from test_pipeline_killed import comparable, kill_and_go_on, requests
 from world import World, snapshot
 
-from synthneg import pipeline
+from synthneg import pipeline, stages
 from synthneg.config import CorpusConfig
 from synthneg.corpus.queries import read_queries
 from synthneg.errors import CorpusError, PromptError, RunError, SettingsError
@@ -108,7 +108,10 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """Give a scene in which no language model, server or weights are needed."""
     made = Scene(tmp_path / "outputs")
     monkeypatch.setattr(asking, "open_backend", made.opened)
-    monkeypatch.setattr(pipeline, "_encoder", lambda run: asking.release(run) or HashingEncoder())
+    for module in (pipeline, stages):
+        monkeypatch.setattr(
+            module, "open_encoder", lambda run: asking.release(run) or HashingEncoder()
+        )
     return made
 
 

@@ -10,8 +10,9 @@ from examples import settings
 from world import passages as topic_passages
 from world import snapshot
 
-from synthneg import pipeline
+from synthneg import pipeline, stages
 from synthneg.errors import ModelError, SettingsError
+from synthneg.generate.asking import release
 from synthneg.llm.base import Request
 from synthneg.records import Chosen, Document, Example, Mined, Query, Reject, Related
 from synthneg.run import Run
@@ -76,10 +77,11 @@ def walk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Walk:
         encoder = CachedEncoder(HashingEncoder(), vectors, "hashing")
 
         def load(run: Run) -> CachedEncoder:
-            pipeline.release(run)
+            release(run)
             return encoder
 
-        monkeypatch.setattr(pipeline, "_encoder", load)
+        for module in (pipeline, stages):
+            monkeypatch.setattr(module, "open_encoder", load)
         corpus = {"path": str(tmp_path / "corpus.jsonl"), "sample": "cluster", "limit": 12}
         values: dict[str, object] = {
             "corpus": corpus,
