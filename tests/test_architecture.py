@@ -15,10 +15,10 @@ PACKAGE = Path(__file__).parent.parent / "synthneg"
 # docs/ARCHITECTURE.md explains them. A unit is a module or package directly below synthneg.
 LAYERS = (
     {"errors"},
-    {"records", "config", "progress", "files"},
+    {"records", "config", "progress", "files", "words"},
     {"corpus", "prompts", "run", "settings"},
     {"llm", "scoring"},
-    {"generate", "mine", "verify", "dataset", "train", "evaluate"},
+    {"generate", "mine", "verify", "dataset", "train", "evaluate", "realism"},
     {"pipeline", "reparse", "compare", "report", "publish"},
     {"cli"},
 )

@@ -9,7 +9,7 @@ from synthneg.verify.duplicate import jaccard, near_document, near_query, shingl
 from synthneg.verify.length import length
 from synthneg.verify.nearness import answers, near_positive, negative_bound
 from synthneg.verify.round_trip import round_trip
-from synthneg.verify.words import normalized, words
+from synthneg.words import normalized, words
 
 few_words = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=14)
 cosines = st.floats(-1, 1)

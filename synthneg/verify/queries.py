@@ -9,7 +9,7 @@ from synthneg.scoring.encoder import Encoder
 from synthneg.verify.grouped import Grouped
 from synthneg.verify.scores import encode_corpus, score_queries
 from synthneg.verify.verdict import QueryFacts, judge_query
-from synthneg.verify.words import normalized
+from synthneg.words import normalized
 
 NAME = "verify.queries"
 

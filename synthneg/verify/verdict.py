@@ -18,7 +18,7 @@ from synthneg.verify.nearness import answers, near_positive
 from synthneg.verify.refusal import Refusal
 from synthneg.verify.round_trip import round_trip
 from synthneg.verify.speaks import speaks_of_passage
-from synthneg.verify.words import words
+from synthneg.words import words
 
 _POSITIVE_GRADE = 3
 _BEST_NEGATIVE_GRADE = 1
