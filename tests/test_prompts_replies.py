@@ -13,7 +13,7 @@ from synthneg.llm.base import Reply
 from synthneg.llm.parse import Parsed, parse
 from synthneg.prompts.file import Prompt
 from synthneg.prompts.shelf import load, shipped
-from synthneg.verify.words import words
+from synthneg.words import words
 
 FOLDER = Path(__file__).parent / "data" / "replies"
 WRITTEN = [name for name in shipped() if load(name).head.makes in ("query", "document", "negative")]

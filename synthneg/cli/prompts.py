@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthneg.cli import prompt_diff, prompt_lint, prompt_render
+from synthneg.cli import prompt_diff, prompt_lint, prompt_render, realism
 from synthneg.cli.common import DEFAULT_OUTPUTS, Outputs, run_folder
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("render")(prompt_render.render)
 app.command("diff")(prompt_diff.diff)
 app.command("lint")(prompt_lint.lint)
+app.command("realism")(realism.realism)
 
 
 @app.command("list")

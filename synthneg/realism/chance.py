@@ -17,6 +17,8 @@ Word = Literal["like", "unlike", "not enough to say"]
 Unit = Literal["words", "share", "log ratio", "distance"]
 
 LEVEL = 0.05
+# Fewer are never called like others: none of 20 leaves room for a share of 15 % (the rule of three).
+FEW = 20
 _Z_95 = 1.959964  # two-sided 95 %
 _Z_95_ONE = 1.644854  # one-sided
 _Z_POWER = 0.841621  # 80 % power
@@ -31,6 +33,7 @@ class Row:
     """
 
     name: str
+    queries: int  # of the smaller set
     real: str
     generated: str  # "" where the row says one thing of both sets
     unit: Unit
@@ -45,15 +48,15 @@ class Row:
     def word(self) -> Word:
         """Unlike where chance does not explain the difference.
 
-        Like where a difference that matters would have been noticed, and what was seen leaves no room for one: its upper
-        95 % bound lies below. A large p-value alone says nothing.
+        Like where a difference that matters would have been noticed, and what was seen leaves no room for one: its
+        upper 95 % bound lies below. A large p-value alone says nothing.
         """
         if self.p < LEVEL:
             return "unlike"
         excess = self.apart - self.by_chance
         seen = abs(excess) if self.unit in _TWO_SIDED else max(0.0, excess)
         most = max(self.visible, seen + _Z_95_ONE * self.spread)
-        return "like" if most <= self.matters else "not enough to say"
+        return "like" if self.queries >= FEW and most <= self.matters else "not enough to say"
 
 
 def deals(real: int, generated: int, draws: int, seed: int) -> "NDArray[np.bool_]":
@@ -67,6 +70,7 @@ def deals(real: int, generated: int, draws: int, seed: int) -> "NDArray[np.bool_
 
 
 def row(
+    labels: "NDArray[np.bool_]",
     name: str,
     real: str,
     generated: str,
@@ -78,6 +82,7 @@ def row(
     """Return the row of a statistic.
 
     Args:
+        labels: the deals.
         name: what is compared.
         real: the real queries' value in words.
         generated: that of the generated ones; "" where there is one value for both.
@@ -96,7 +101,17 @@ def row(
     z = (_Z_95 if two_sided else _Z_95_ONE) + _Z_POWER
     by_chance, spread = float(values.mean()), float(values[1:].std())
     return Row(
-        name, real, generated, unit, float(values[0]), by_chance, spread, z * spread, matters, p
+        name=name,
+        queries=int(min(labels[0].sum(), (~labels[0]).sum())),
+        real=real,
+        generated=generated,
+        unit=unit,
+        apart=float(values[0]),
+        by_chance=by_chance,
+        spread=spread,
+        visible=z * spread,
+        matters=matters,
+        p=p,
     )
 
 

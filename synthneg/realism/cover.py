@@ -53,6 +53,7 @@ def cover_rows(apart: "NDArray[np.float32]", labels: "NDArray[np.bool_]", seed: 
     energies = _energies(apart, labels)
     return [
         row(
+            labels,
             "meaning, distance",
             f"{energies[0]:.3f}",
             "",
@@ -61,14 +62,23 @@ def cover_rows(apart: "NDArray[np.float32]", labels: "NDArray[np.bool_]", seed: 
             _MATTERS_ENERGY,
         ),
         row(
-            "meaning, not covered",
+            labels,
+            "meaning, real missed",
             percent(1 - covered[0]),
             "",
             "share",
             1 - covered,
             _MATTERS_COVER,
         ),
-        row("meaning, beside", percent(1 - near[0]), "", "share", 1 - near, _MATTERS_COVER),
+        row(
+            labels,
+            "meaning, generated stray",
+            percent(1 - near[0]),
+            "",
+            "share",
+            1 - near,
+            _MATTERS_COVER,
+        ),
     ]
 
 

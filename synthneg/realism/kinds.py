@@ -182,7 +182,7 @@ def _separated_terms(text: _Text) -> bool:
         len(terms) > 1
         and (len(terms) > 2 or len(text.words) <= _TERMS)
         and max(len(_WORD.findall(term)) for term in terms) <= _TERM_WORDS
-        and not (text.ends_in_stop or text.words[0] == "i")
+        and not (text.ends_in_stop or text.words[:1] == ["i"])
         and _VERBS.isdisjoint(text.words)
         and not re.search(r" (?:and|or) ", text.plain)
     )

@@ -46,6 +46,7 @@ def length_rows(
     ours, theirs = lengths_of(real), lengths_of(generated)
     return [
         row(
+            labels,
             "length, mean",
             f"{ours.mean:.1f} words",
             f"{theirs.mean:.1f} words",
@@ -54,6 +55,7 @@ def length_rows(
             _MATTERS_MEAN * ours.mean,
         ),
         row(
+            labels,
             "length, middle half",
             f"{ours.low:.0f} to {ours.high:.0f} words",
             f"{theirs.low:.0f} to {theirs.high:.0f} words",

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MATTERS = 0.15  # share of the queries that would have to be of another kind
-_SHOWN = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +49,12 @@ def mix_row(real: Sequence[Kind], generated: Sequence[Kind], labels: "NDArray[np
     apart = np.abs(ours / len(real) - theirs / len(generated)).sum(axis=1) / 2
     expected = np.maximum(is_kind.sum(axis=0), 1) / len(pooled)
     g = _likelihood(ours, expected * len(real)) + _likelihood(theirs, expected * len(generated))
-    return row("kinds", mix_text(real), mix_text(generated), "share", apart, _MATTERS, g)
+    return row(labels, "kinds", _main(real), _main(generated), "share", apart, _MATTERS, g)
 
 
-def mix_text(kinds: Sequence[Kind]) -> str:
-    """Return the most frequent kinds with their shares.
-
-    >>> mix_text(["claim", "claim", "question"])
-    'claim 67 %, question 33 %'
-    """
-    found = sorted(shares(kinds), key=lambda share: -share.count)
-    return ", ".join(f"{s.kind} {percent(s.share)}" for s in found[:_SHOWN] if s.count)
+def _main(kinds: Sequence[Kind]) -> str:
+    most = max(shares(kinds), key=lambda share: share.count)
+    return f"{most.kind} {percent(most.share)}"
 
 
 def _likelihood(

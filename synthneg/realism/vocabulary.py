@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synthneg.realism.chance import LEVEL, Row, percent, row
 from synthneg.words import words
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_MATTERS_UNUSED = 0.1  # share of the words
+_MATTERS_UNUSED = 0.1  # share of the words, or
+_MATTERS_OF_SHARED = 0.2  # of those that both sets use, where these are few
 _MATTERS_VARIETY = 0.2  # of the number of different words
 _TOP = 10
 _BLOCK = 128  # deals at a time: bounds the memory
@@ -48,6 +49,13 @@ class Vocabulary:
     has_content: "NDArray[np.bool_]"
 
 
+class _Least(NamedTuple):
+    """The least words that a set has under any deal."""
+
+    real: float
+    generated: float
+
+
 def vocabulary(texts: Sequence[str]) -> Vocabulary:
     """Return the words of the texts, counted."""
     import numpy as np  # noqa: PLC0415 - heavy: only when comparing
@@ -68,28 +76,39 @@ def vocabulary(texts: Sequence[str]) -> Vocabulary:
 def vocabulary_rows(vocabulary: Vocabulary, labels: "NDArray[np.bool_]") -> list[Row]:
     """Return the rows of content words that one set never uses, and of how many different ones there are.
 
-    Words are weighted by how often their own set uses them. The number of different words is told at an equal number of
-    words: the larger set's is what a sample of it would have, each word kept with the same chance.
+    Words are weighted by how often their own set uses them. Longer texts use more words, and that is not to count here:
+    a set is thinned to the least words that it has under any deal before the other's are looked up in it, and the
+    number of different words is told at an equal number of words, each kept with the same chance (Coleman 1981).
     """
     import numpy as np  # noqa: PLC0415 - heavy: only when comparing
 
     content = vocabulary.counts[:, vocabulary.has_content]
-    found = [_statistics(part, content) for part in _blocks(labels)]
+    sizes = labels @ np.asarray(content.sum(axis=1)).ravel()
+    least = _Least(float(sizes.min()), float((content.sum() - sizes).min()))
+    found = [_statistics(part, content, least) for part in _blocks(labels)]
     ours_alone, theirs_alone, ours, theirs = (np.concatenate(x) for x in zip(*found, strict=True))
     ratios = np.log(np.maximum(theirs, 1) / np.maximum(ours, 1))
     return [
         row(
+            labels,
             "words never generated",
             percent(ours_alone[0]),
             "",
             "share",
             ours_alone,
-            _MATTERS_UNUSED,
+            _matters(ours_alone),
         ),
         row(
-            "words never real", percent(theirs_alone[0]), "", "share", theirs_alone, _MATTERS_UNUSED
+            labels,
+            "words never real",
+            percent(theirs_alone[0]),
+            "",
+            "share",
+            theirs_alone,
+            _matters(theirs_alone),
         ),
         row(
+            labels,
             "words, different ones",
             f"{ours[0]:.0f}",
             f"{theirs[0]:.0f} among as many",
@@ -125,6 +144,10 @@ def over_used(vocabulary: Vocabulary, labels: "NDArray[np.bool_]") -> list[Used]
     ]
 
 
+def _matters(alone: "NDArray[np.float64]") -> float:
+    return min(_MATTERS_UNUSED, _MATTERS_OF_SHARED * (1 - float(alone.mean())))
+
+
 def _blocks(labels: "NDArray[np.bool_]") -> "list[NDArray[np.float32]]":
     import numpy as np  # noqa: PLC0415 - heavy: only when comparing
 
@@ -132,28 +155,36 @@ def _blocks(labels: "NDArray[np.bool_]") -> "list[NDArray[np.float32]]":
     return [labels[start : start + _BLOCK].astype(np.float32) for start in starts]
 
 
-def _statistics(labels: "NDArray[np.float32]", counts: Any) -> "tuple[NDArray[np.float64], ...]":
-    """Return, under each deal: shares of words that real and that generated texts use alone; different words of each."""
+def _statistics(
+    labels: "NDArray[np.float32]", counts: Any, least: _Least
+) -> "tuple[NDArray[np.float64], ...]":
+    """Return, under each deal: shares of words that only real, only generated texts use; different words of each."""
     import numpy as np  # noqa: PLC0415 - heavy: only when comparing
 
-    total = np.asarray(counts.sum(axis=0)).ravel()
     real = labels @ counts
-    generated = total - real
-    ours, theirs = real.sum(axis=1), generated.sum(axis=1)
-    ours_alone = np.where(generated > 0, 0, real).sum(axis=1) / np.maximum(ours, 1)
-    theirs_alone = np.where(real > 0, 0, generated).sum(axis=1) / np.maximum(theirs, 1)
-    fewer = np.minimum(ours, theirs)
-    return ours_alone, theirs_alone, _different(real, fewer), _different(generated, fewer)
+    generated = np.asarray(counts.sum(axis=0)).ravel() - real
+    among = min(least)
+    return (
+        (_shares(real) * _absent(generated, least.generated)).sum(axis=1, dtype=np.float64),
+        (_shares(generated) * _absent(real, least.real)).sum(axis=1, dtype=np.float64),
+        (1 - _absent(real, among)).sum(axis=1, dtype=np.float64),
+        (1 - _absent(generated, among)).sum(axis=1, dtype=np.float64),
+    )
 
 
-def _different(
-    counts: "NDArray[np.float32]", among: "NDArray[np.float32]"
-) -> "NDArray[np.float64]":
-    """Return how many different words are to be expected among `among` of the counted ones (Coleman 1981)."""
+def _shares(counts: "NDArray[np.float32]") -> "NDArray[np.float32]":
     import numpy as np  # noqa: PLC0415 - heavy: only when comparing
 
-    kept = among / np.maximum(counts.sum(axis=1), 1)
-    result: NDArray[np.float64] = (1 - (1 - kept[:, None]) ** counts).sum(axis=1, dtype=np.float64)
+    result: NDArray[np.float32] = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return result
+
+
+def _absent(counts: "NDArray[np.float32]", among: float) -> "NDArray[np.float32]":
+    """Return the chance that each word is absent from `among` of the counted ones, each kept with the same chance."""
+    import numpy as np  # noqa: PLC0415 - heavy: only when comparing
+
+    dropped = 1 - among / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    result: NDArray[np.float32] = np.maximum(dropped, 0) ** counts
     return result
 
 
