@@ -18,7 +18,7 @@ LAYERS = (
     {"records", "config", "progress", "files", "seen", "words"},
     {"corpus", "prompts", "run", "settings", "grouped"},
     {"llm", "scoring"},
-    {"generate", "mine", "verify", "dataset", "train", "evaluate"},
+    {"generate", "mine", "verify", "dataset", "train", "evaluate", "realism"},
     {"stages"},
     {"pipeline", "reparse", "compare", "report", "publish", "trial"},
     {"cli"},

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthneg.cli import prompt_diff, prompt_lint, prompt_render, prompt_trial
+from synthneg.cli import prompt_diff, prompt_lint, prompt_render, prompt_trial, realism
 from synthneg.cli.common import DEFAULT_OUTPUTS, Outputs, run_folder
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ app.command("diff")(prompt_diff.diff)
 app.command("lint")(prompt_lint.lint)
 app.command("try")(prompt_trial.try_)
 app.command("compare")(prompt_trial.compare)
+app.command("realism")(realism.realism)
 
 
 @app.command("list")
