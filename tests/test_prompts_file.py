@@ -129,7 +129,7 @@ HEAD_MISTAKES = [
         "makes a negative is text, or .* requires `passage`",
     ),
     (changed("reply: text", "reply: words"), 8, "reply.*'words'"),
-    (changed("reply: text", "reply: {properties: [a]}"), 8, "reply: .*lines or a JSON schema"),
+    (changed("reply: text", "reply: {properties: [a]}"), 8, "reply: .*word or a JSON schema"),
     (
         changed("reply: text", "examples: {draw: 2, sets: 1, pool: [{a: b}]}"),
         8,

@@ -28,7 +28,11 @@ from synthneg.testing import ScriptedBackend
 GOLDEN = Path(__file__).parent / "golden" / "prompts"
 CANARY = "zebrafinch"
 LONGEST_LABEL = 40  # characters
-BLIND = [name for name in shipped() if "passage" not in load(name).head.needs]
+BLIND = [
+    name
+    for name in shipped()
+    if not {"passage", "document", "documents"} & {*load(name).head.needs}
+]
 QUERY = Query(
     "p1:question:0",
     "why does green tea turn bitter",
@@ -45,6 +49,11 @@ def job_of(prompt: Prompt, passage: Passage) -> Job:
     """Return the job that generation makes of a prompt for QUERY, or for the passage where it makes queries."""
     if prompt.head.makes == "query":
         return job_for(prompt, QUERY.id, {"passage": shown(passage, 4000)}, 7)
+    if prompt.head.makes == "judgement":
+        one, other = shown(passage, 4000), {"title": "", "text": "Tea grows on hills."}
+        given = {"query": {"text": QUERY.text}, "document": one, "documents": [one, other]}
+        values = {name: given[name] for name in prompt.head.needs}
+        return job_for(prompt, f"{QUERY.id}:{passage.id}", values, 7)
     return job_for(prompt, f"{QUERY.id}:{prompt.kind}", values_of(prompt, QUERY, passage, 4000), 7)
 
 
@@ -110,7 +119,10 @@ def test_a_shipped_prompt_is_filled_in_whole(name: str) -> None:
     for message in messages:
         for mark in ("{{", "}}", "{%", "%}", "{#", "None", "Undefined"):
             assert mark not in (message.content or "")
-    needed = {"query": QUERY.text, "passage": PASSAGE.text}
+    needed = {
+        "query": QUERY.text,
+        **dict.fromkeys(("passage", "document", "documents"), PASSAGE.text),
+    }
     assert all(needed[variable] in (messages[-1].content or "") for variable in prompt.head.needs)
 
 
@@ -147,7 +159,9 @@ def test_the_prompts_that_write_from_the_query_alone_are_held_to_it() -> None:
 
 def with_letter(prompt: Prompt, letter: str, seed: int) -> str:
     """Return the conversation for a record all of whose texts and draws are made of one letter, as one text."""
-    fields = {"query": {"text": letter * 50}, "passage": {"title": letter * 9, "text": letter * 99}}
+    passage = {"title": letter * 9, "text": letter * 99}
+    fields = {"query": {"text": letter * 50}, "passage": passage, "document": passage}
+    fields["documents"] = [passage, passage]
     draws = {name: letter * 7 for name in prompt.head.draws}
     by_grade = {str(grade): draws for grade in prompt.head.grades}
     values = {name: fields[name] for name in prompt.head.needs}

@@ -24,6 +24,7 @@ from synthneg.files import fingerprint
 from synthneg.llm.base import TOO_LONG, Reply, Request, Transient, Unanswerable
 from synthneg.llm.local import edge_hash
 from synthneg.llm.orphan import OWNER
+from synthneg.llm.wire import merged
 from synthneg.progress import say
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ _SHAPING = (
 )
 _SAMPLING = (
     *("temperature", "top_p", "top_k", "min_p", "max_tokens", "min_tokens", "stop"),
-    *("presence_penalty", "frequency_penalty", "repetition_penalty"),
+    *("presence_penalty", "frequency_penalty", "repetition_penalty", "top_logprobs"),
 )
+_NAMES = {"top_logprobs": "logprobs"}  # what vLLM's engine calls otherwise than its server
 _MODEL_FILES = (".json", ".safetensors", ".bin", ".pt", ".model", ".jinja", ".txt")
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _MOST_WORDS_CHARS = 300
@@ -151,6 +153,7 @@ class _Engine:
             tokens_in=tokens,
             tokens_out=len(said.token_ids),
             model=model,
+            top=_alternatives(said.logprobs),
         )
 
     def stop(self) -> None:
@@ -174,7 +177,7 @@ class _Engine:
                 f" it knows {', '.join(_SAMPLING)}"
             )
         return SamplingParams(
-            **self._advice | request.sampling,
+            **self._advice | {_NAMES.get(name, name): v for name, v in request.sampling.items()},
             seed=request.seed if self._seeds else None,
             structured_outputs=request.schema and StructuredOutputsParams(json=request.schema),
             output_kind=RequestOutputKind.FINAL_ONLY,
@@ -206,6 +209,12 @@ def _open(model: str, config: LLMConfig) -> "AsyncLLM":
         ) from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _alternatives(logprobs: Any) -> dict[str, float]:
+    """Return what the first token of a reply could have been, from vLLM's own record; {} where not asked."""
+    first = logprobs[0].values() if logprobs else ()
+    return merged((one.decoded_token or "", one.logprob) for one in first)
 
 
 def _check_arguments(given: dict[str, Any], known: set[str]) -> None:

@@ -9,7 +9,7 @@ A prompt is one file: a front matter in YAML, then sections that begin with a ro
     draws: {style: [plain, formal]}      # drawn per record from its own seed; per grade where `grades` is given
     examples: {draw: 2, pool: [...]}     # exemplars drawn per record
     turns: {plan: {type: object, ...}}   # JSON schemas of open turns that are no plain text
-    reply: text                          # text | lines: several queries, one on each line | a JSON schema
+    reply: text                          # text | lines: several queries, one on each line | word | a JSON schema
     sampling: {temperature: 0.7, max_tokens: 60, stop: ["\n"]}
     ---
     === system
@@ -343,7 +343,8 @@ def _check_fields(tree: nodes.Template, fields: dict[str, set[str]], path: Path,
                 known = ", ".join(sorted(fields[variable.name]))
                 raise PromptError(f"{place}: {variable.name} has {known}, not {field}")
     for name in tree.find_all(nodes.Name):
-        if name.name in FIELDS and id(name) not in looked_into:
+        # What a loop fills, as in `for document in documents`, is not looked into there.
+        if name.ctx == "load" and name.name in FIELDS and id(name) not in looked_into:
             known = " or ".join(f"{name.name}.{field}" for field in sorted(FIELDS[name.name]))
             raise PromptError(f"{path}:{line + name.lineno}: write {known}, not {name.name} alone")
 
