@@ -71,6 +71,21 @@ sampling: {temperature: 0.9, max_tokens: 200}
 """
 
 
+JUDGE = """---
+makes: judgement
+about: A word for many.
+needs: [query, documents]
+reply: word
+sampling: {temperature: 0, max_tokens: 4, top_logprobs: 5}
+---
+=== user
+{{ query.text }}
+{% for document in documents %}
+{{ loop.index }}: {{ document.text }}
+{% endfor %}
+"""
+
+
 LINES = """---
 makes: query
 about: Several at once.
@@ -90,6 +105,13 @@ def test_the_reply_of_a_prompt_has_a_form() -> None:
     graded = read(DOCUMENT.replace('["1"]}', '["1", "0"], properties: {"1": {type: string}}}'))
     assert isinstance(graded.form, dict)
     assert graded.form["properties"]["1"] == {"type": "string", "maxLength": 1200}
+
+
+def test_a_judge_may_see_several_documents_and_reply_in_a_word() -> None:
+    """A loop over the documents names each of them, and the alternatives of the word are asked for."""
+    prompt = read(JUDGE)
+    assert (prompt.name, prompt.form) == ("judge/own", "word")
+    assert prompt.sampling() == {"temperature": 0.0, "max_tokens": 4, "top_logprobs": 5}
 
 
 def asking(text: str) -> str:
@@ -116,6 +138,15 @@ HEAD_MISTAKES = [
     (changed("passage]", "corpus]"), 4, "needs.1: .*'passage'.* or 'topic', got 'corpus'"),
     (changed("e: 0.9", "e: 9"), 9, "sampling.temperature: .*less than or equal to 2, got '9'"),
     (changed("max_tokens", "max_token"), 9, "sampling.max_token: Extra inputs"),
+    (JUDGE.replace("top_logprobs: 5", "top_logprobs: 21"), 6, "sampling.top_logprobs: .*to 20"),
+    (JUDGE.replace("top_logprobs: 5", "top_logprobs: 0"), 6, "sampling.top_logprobs: .*to 1"),
+    (JUDGE.replace("document.text", "document"), 11, "write document.text or .*, not document"),
+    (JUDGE.replace("document.text", "document.id"), 11, "document has text, title, not id"),
+    (
+        changed("reply: text", "reply: word"),
+        None,
+        "makes a negative is text, or .* requires `passage`",
+    ),
     (changed("high: 80", "high: 8"), 5, "draws.words.*low 40 is above high 8"),
     (changed("[news, forum]", "[]"), 5, "draws.register"),
     (

@@ -1,16 +1,25 @@
 """Readers of judges: grades, yes or no, spans, verdicts on a list; hostile replies; replies of a real model."""
 
+import asyncio
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synthneg.config import LLMConfig
+from synthneg.generate.jobs import Asks, job_for
+from synthneg.llm.ask import Answer, Asker
 from synthneg.llm.base import Reply
-from synthneg.prompts.shelf import shipped
+from synthneg.llm.history import History
+from synthneg.llm.ledger import Ledger
+from synthneg.llm.parse import Parsed, parse
+from synthneg.llm.replay import Replay
+from synthneg.prompts.shelf import load, shipped
+from synthneg.testing import ScriptedBackend
 from synthneg.verify.judge import Judgement, Yes, grade_of, verdicts_of, yes_probability
 from synthneg.verify.span import NO_ANSWER, Span, span_of
 
@@ -42,6 +51,21 @@ def rows_of(name: str) -> list[dict[str, Any]]:
     """Return the replies of a real model to a judge's prompt."""
     file = REPLIES / f"{name.replace('/', '.')}.jsonl"
     return [orjson.loads(line) for line in file.read_bytes().splitlines()]
+
+
+def readings(name: str, values: dict[str, Any], parsed: Parsed, reply: Reply) -> object:
+    """Return what a judge's reader makes of a reply, as a row of the stored replies says it."""
+    if name == "judge/answers":
+        yes = yes_probability(reply)
+        return yes and [round(yes.probability, 4), yes.by_text]
+    if name == "judge/relevance":
+        judged = grade_of(parsed.value)
+        return judged and judged.grade
+    if name == "judge/span":
+        passage = "{title}. {text}".format(**values["document"])  # as the prompt shows it
+        found = span_of(parsed.value, passage)
+        return [found.outcome, passage[found.start : found.end]]
+    return list(verdicts_of(parsed.value, len(values["documents"])).of)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +136,26 @@ def test_variants_of_yes_and_no_count_together(top: dict[str, float], share: flo
 def test_without_probabilities_the_word_decides(reply: Reply, expected: Yes | None) -> None:
     """The text is read where the first token was neither word, or of reasoning; where it says neither, nothing is."""
     assert yes_probability(reply) == expected
+
+
+def test_probabilities_are_asked_for_once() -> None:
+    """A second walk over the same jobs, and a replay, find the same probability in the ledger, and nobody is asked."""
+    prompt, ledger, backend = load("judge/answers"), Ledger(Path(":memory:")), ScriptedBackend()
+    tea = {"text": PASSAGE, "title": "Tea"}
+    values = {"query": {"text": "why is tea bitter"}, "document": tea}
+    jobs = [job_for(prompt, str(n), values, n) for n in range(3)]
+    asker = Asker(backend, ledger, LLMConfig(), 7)
+    replay = Replay(cast(History, ledger), backend.identity, 7, 0, {})
+
+    async def heard(asks: Asks) -> list[Yes | None]:
+        outcomes = [outcome async for _, outcome in asks.ask(jobs, lambda *_: None)]
+        return [yes_probability(o.reply) if isinstance(o, Answer) else None for o in outcomes]
+
+    first, again, replayed = (asyncio.run(heard(asks)) for asks in (asker, asker, replay))
+    ledger.close()
+    assert {yes and yes.by_text for yes in first} == {False}
+    assert first == again == replayed
+    assert len(backend.asked) == len(jobs)
 
 
 @given(st.text(), st.dictionaries(st.text(), st.floats(max_value=0.0, allow_nan=False)), st.text())
@@ -224,3 +268,16 @@ def test_no_value_makes_a_grade_fail(value: Any) -> None:
     """Of any reply there is a grade from 0 to 3, or None."""
     judged = grade_of(value)
     assert judged is None or judged.grade in range(4)
+
+
+@pytest.mark.parametrize("name", JUDGES)
+def test_replies_of_a_real_model_can_be_read(name: str) -> None:
+    """Of each stored reply, written by a model of 1.5B parameters, parser and reader make what its row says."""
+    rows = rows_of(name)
+    assert len(rows) >= 8
+    for row in rows:
+        assert row["prompt"].startswith(f"{name}@")
+        reply = Reply(row["reply"], row["finish"], 1, 1, row["model"], top=row["top"])
+        parsed = parse(reply, load(name).form)
+        assert isinstance(parsed, Parsed), (row["reply"], parsed)
+        assert readings(name, row["values"], parsed, reply) == row["read"], row["reply"]

@@ -30,7 +30,7 @@ class Reply:
     reasoning: str = ""  # where the server sends it apart from the text
     # What the first token could have been: its text -> natural logarithm of its probability. Empty where it was not
     # asked for with `top_logprobs`, or the backend does not give it.
-    top: dict[str, float] = field(default_factory=dict)
+    top: dict[str, float] = field(default_factory=dict, hash=False)
 
 
 class Transient(Exception):  # noqa: N818  # a signal to try again, caught by `ask`; it never reaches a user

@@ -27,6 +27,7 @@ from synthneg.llm.keys import digest_of, shared_part
 from synthneg.llm.ledger_file import VERSION, identity_of, open_file, write_anew
 
 _READ = "text, finish, tokens_in, tokens_out, model, reasoning, top, seal"
+_MARKS = ",".join("?" * 14)  # of a row of replies
 _MOST_SHARED = 4096  # remembered in memory
 _MOST_KEYS = 256  # of one question to SQLite
 
@@ -223,13 +224,12 @@ class Ledger:
         """Insert a reply; return False where its key has one."""
         shared = shared_part(row.identity, row.request)
         reply, key = row.reply, bytes.fromhex(row.key)
+        top = orjson.dumps(reply.top).decode() if reply.top else ""
         said = (reply.text, reply.finish, reply.tokens_in, reply.tokens_out, reply.model)
         asked = (row.request.seed, self._shared_id(shared), orjson.dumps(row.request.messages[-1]))
-        top = orjson.dumps(reply.top).decode() if reply.top else ""
-        rest = (reply.reasoning, top, _seal(key, reply, top), row.seconds, row.at)
+        values = (key, *said, reply.reasoning, top, _seal(key, reply, top), row.seconds, row.at)
         done = self._base.execute(
-            "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (key, *said, *rest, *asked),
+            f"INSERT OR IGNORE INTO replies VALUES ({_MARKS})", values + asked
         )
         return done.rowcount > 0
 
@@ -298,6 +298,6 @@ class _Row(NamedTuple):
 
 def _seal(key: bytes, reply: Reply, top: str) -> int:
     """Return a checksum of a reply: SQLite has none, and would hand out a flipped bit as it stands."""
-    numbers = f"{reply.finish}\0{reply.tokens_in}\0{reply.tokens_out}\0{reply.model}"
-    said = f"{numbers}\0{reply.reasoning}\0{top}\0{reply.text}"
+    head = f"{reply.finish}\0{reply.tokens_in}\0{reply.tokens_out}\0{reply.model}\0"
+    said = f"{head}{reply.reasoning}\0{top}\0{reply.text}"
     return zlib.crc32(said.encode("utf-8", "surrogatepass"), zlib.crc32(key))

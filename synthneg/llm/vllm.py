@@ -147,13 +147,14 @@ class _Engine:
                 said = output.outputs[0]
         if said.finish_reason in ("abort", "error"):
             raise Transient("engine", f"vLLM ended the reply with {said.finish_reason!r}")
+        first = said.logprobs[0].values() if said.logprobs else ()
         return Reply(
             text=said.text,
             finish=str(said.finish_reason),
             tokens_in=tokens,
             tokens_out=len(said.token_ids),
             model=model,
-            top=_alternatives(said.logprobs),
+            top=merged((one.decoded_token or "", one.logprob) for one in first),
         )
 
     def stop(self) -> None:
@@ -209,12 +210,6 @@ def _open(model: str, config: LLMConfig) -> "AsyncLLM":
         ) from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-def _alternatives(logprobs: Any) -> dict[str, float]:
-    """Return what the first token of a reply could have been, from vLLM's own record; {} where not asked."""
-    first = logprobs[0].values() if logprobs else ()
-    return merged((one.decoded_token or "", one.logprob) for one in first)
 
 
 def _check_arguments(given: dict[str, Any], known: set[str]) -> None:

@@ -39,7 +39,7 @@ class Dialect:
     limit: Literal["max_tokens", "max_completion_tokens"] = (
         "max_tokens"  # what the longest reply is called
     )
-    probabilities: Literal["logprobs", "no logprobs"] = "logprobs"  # of tokens, where asked for
+    lacks: Literal["", "no logprobs"] = ""  # what it refuses to give
 
 
 def known_dialect(memory: Ledger, identity: str) -> Dialect | None:
@@ -72,10 +72,10 @@ def body_of(model: str | None, request: Request, dialect: Dialect) -> dict[str, 
     if dialect.limit != "max_tokens" and "max_tokens" in body:
         body[dialect.limit] = body.pop("max_tokens")
     if "top_logprobs" in body:
-        if dialect.probabilities == "logprobs":
-            body["logprobs"] = True
-        else:
+        if dialect.lacks:
             del body["top_logprobs"]
+        else:
+            body["logprobs"] = True
     format = dialect.format
     if request.schema is not None and format == "json_schema":
         body["response_format"] = {
@@ -192,9 +192,9 @@ def refusal_of(
 
 def _other(dialect: Dialect, request: Request, status: int, words: str) -> Dialect | None:
     """Return the dialect that the words of a refusal ask for, or None where they speak of something else."""
-    asked = "top_logprobs" in request.sampling and dialect.probabilities == "logprobs"
+    asked = "top_logprobs" in request.sampling and not dialect.lacks
     if asked and _PROBABILITIES.search(words) and not _FEWER.search(words):
-        return replace(dialect, probabilities="no logprobs")
+        return replace(dialect, lacks="no logprobs")
     if status == 403:
         return None
     if "max_completion_tokens" in words and dialect.limit == "max_tokens":
