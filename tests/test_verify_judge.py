@@ -62,7 +62,8 @@ def readings(name: str, values: dict[str, Any], parsed: Parsed, reply: Reply) ->
         judged = grade_of(parsed.value)
         return judged and judged.grade
     if name == "judge/span":
-        passage = "{title}. {text}".format(**values["document"])  # as the prompt shows it
+        title, text = values["document"]["title"], values["document"]["text"]
+        passage = f"{title}. {text}" if title else text  # as the prompt shows it
         found = span_of(parsed.value, passage)
         return [found.outcome, passage[found.start : found.end]]
     return list(verdicts_of(parsed.value, len(values["documents"])).of)

@@ -180,7 +180,7 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     rows = triples(options.collection, options.encoder, options.work, options.claims, options.seed)
-    config = LLMConfig(model=str(options.model), concurrency=2, context_tokens=3072)
+    config = LLMConfig(model=str(options.model), concurrency=1, context_tokens=3072, threads=1)
     ledger = Ledger(options.work / "ledger.sqlite")
 
     async def work() -> list[dict]:
