@@ -32,7 +32,7 @@ ANYTHING = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(
-            st.sampled_from(["grade", "reasons", "span", "answers", "partly", "none", "x"]),
+            st.sampled_from(["grade", "reasons", "span", "verdicts", "passage", "verdict", "best"]),
             inner,
             max_size=4,
         )
@@ -231,26 +231,44 @@ def test_every_run_of_words_is_found(data: st.DataObject) -> None:
         assert span_of(copy, passage).outcome in ("span", "trivial")
 
 
+def entries(*pairs: tuple[Any, Any]) -> list[dict[str, Any]]:
+    """Return entries of a list-wise reply: the number of a passage with its verdict."""
+    return [{"passage": number, "verdict": verdict} for number, verdict in pairs]
+
+
 @pytest.mark.parametrize(
-    ("value", "of", "order"),
+    ("verdicts", "best", "of", "order"),
     [
-        ({"answers": [2], "partly": [1], "none": [3]}, "partly answers none", (1, 0)),
-        ({"answers": [3, 1], "none": [2]}, "answers none answers", (2, 0)),
-        ({"answers": [1, 1, "2"], "partly": None}, "answers answers unjudged", (0, 1)),
-        ({"answers": [0, 4, -1, 99], "none": [1]}, "none unjudged unjudged", ()),
-        ({"answers": [1], "none": [1, 2]}, "unjudged none unjudged", ()),
-        ({"answers": [1, 2], "partly": [3, 1]}, "partly answers partly", (1, 2, 0)),
-        ({"answers": 2}, "unjudged answers unjudged", (1,)),
-        ({"answers": [True, None, [1], "1 and 2", 2.5]}, "unjudged unjudged unjudged", ()),
-        ("1", "unjudged unjudged unjudged", ()),
+        (entries((1, "partly"), (2, "answers"), (3, "none")), [2], "partly answers none", (1, 0)),
+        (entries((1, "answers"), (3, "answers")), [3, 1], "answers unjudged answers", (2, 0)),
+        (entries((1, "answers"), (3, "answers")), [3], "answers unjudged answers", (2, 0)),
+        (entries((1, "partly"), (3, "answers")), [1, 3], "partly unjudged answers", (2, 0)),
+        (entries((1, "answers"), ("2", "answers")), None, "answers answers unjudged", (0, 1)),
+        (entries((0, "answers"), (4, "none"), (-1, "none")), [], "unjudged unjudged unjudged", ()),
+        (entries((1, "answers"), (1, "none"), (2, "none")), [1], "unjudged none unjudged", ()),
+        (entries((1, "partly"), (1, "answers")), [1], "partly unjudged unjudged", (0,)),
+        (entries((1, "none"), (1, "none")), [1], "none unjudged unjudged", ()),
+        (entries((True, "answers"), (2.5, "none"), (2, "yes"), (3, [])), [2], "unjudged " * 3, ()),
+        ([1, None, "2"], [1], "unjudged unjudged unjudged", ()),
+        ({"1": "answers"}, "1", "unjudged unjudged unjudged", ()),
     ],
 )
 def test_verdicts_on_a_list_give_partial_credit(
-    value: Any, of: str, order: tuple[int, ...]
+    verdicts: Any, best: Any, of: str, order: tuple[int, ...]
 ) -> None:
     """What is said of some candidates counts, in its order; those left out, or contradicted, are unjudged."""
-    verdicts = verdicts_of(value, 3)
-    assert (" ".join(verdicts.of), verdicts.order) == (of, order)
+    found = verdicts_of({"verdicts": verdicts, "best": best}, 3)
+    assert (" ".join(found.of), found.order) == (of.strip(), order)
+
+
+def test_entries_of_no_use_are_counted() -> None:
+    """Numbers out of range, unknown verdicts, repetitions and contradictions are strays; reasons are kept."""
+    said = entries(
+        (1, "answers"), (1, "answers"), (2, "none"), (2, "partly"), (9, "none"), (3, "?")
+    )
+    found = verdicts_of({"reasons": " So. ", "verdicts": said}, 3)
+    assert (found.of, found.strays) == (("answers", "unjudged", "unjudged"), 5)
+    assert found.reasons == "So."
 
 
 @given(ANYTHING, st.integers(0, 9))

@@ -22,6 +22,7 @@ _BLANKS = " \t\r\n\u0120\u010a\u2581"
 _FIRST_WORD = re.compile(r"[^\W\d_]+")
 
 ListVerdict = Literal["answers", "partly", "none", "unjudged"]
+_CREDITED = ("answers", "partly", "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def yes_probability(reply: Reply) -> Yes | None:
 class Verdicts:
     """What a reply says of n candidates.
 
-    Partial credit: candidates that it does not place, or places against itself, are `unjudged`; the others count.
+    Partial credit: candidates that it does not judge, or judges against itself, are `unjudged`; the others count.
     """
 
     of: tuple[ListVerdict, ...]  # n, in the order of the candidates
@@ -94,37 +95,41 @@ class Verdicts:
         int, ...
     ]  # places from 0 of those that answer, then those that answer partly, each the best first
     reasons: str
-    strays: int  # numbers that no candidate has, that stand twice, or that contradict another
+    strays: int  # entries of no candidate, of no known verdict, that say a thing twice, or that contradict another
 
 
 def verdicts_of(value: Any, n: int) -> Verdicts:
     """Return the verdicts in a reply to `judge/listwise` on `n` candidates, which it numbers from 1.
 
-    A number counts once. In both `answers` and `partly` it is taken as `partly`, on which the two agree; in
-    `none` and another list, as unjudged.
+    Of a candidate with both `answers` and `partly`, the latter is taken, on which the two agree; one with `none` and
+    another verdict is unjudged. `best` decides the order among candidates of one verdict alone; those that it leaves
+    out come last, in the order in which they were shown.
 
-    >>> verdicts_of({"answers": [2], "partly": [3, 9], "none": [3]}, 4)
-    Verdicts(of=('unjudged', 'answers', 'unjudged', 'unjudged'), order=(1,), reasons='', strays=3)
+    >>> entries = [{"passage": 2, "verdict": "answers"}, {"passage": 9, "verdict": "none"}]
+    >>> verdicts_of({"verdicts": entries, "best": [2]}, 3)
+    Verdicts(of=('unjudged', 'answers', 'unjudged'), order=(1,), reasons='', strays=1)
     """
     held = value if isinstance(value, Mapping) else {}
-    named = {name: _numbers(held.get(name)) for name in ("answers", "partly", "none")}
-    lists = {
-        name: [k - 1 for k in dict.fromkeys(named[name]) if k and 1 <= k <= n] for name in named
-    }
-    verdicts: list[ListVerdict] = []
-    for place in range(n):
-        answers, partly, none = (place in lists[name] for name in named)
-        if none == (answers or partly):  # said nowhere, or against itself
-            verdicts.append("unjudged")
-        else:
-            verdicts.append("none" if none else "partly" if partly else "answers")
-    order = [p for p in lists["answers"] if verdicts[p] == "answers"]
-    order += dict.fromkeys(
-        p for p in (*lists["partly"], *lists["answers"]) if verdicts[p] == "partly"
-    )
-    judged = sum(verdict != "unjudged" for verdict in verdicts)
-    strays = sum(map(len, named.values())) - judged
-    return Verdicts(tuple(verdicts), tuple(order), _reasons(held), strays)
+    entries = _items(held.get("verdicts"))
+    named: list[set[ListVerdict]] = [set() for _ in range(n)]
+    for entry in entries:
+        number = _whole(entry.get("passage")) if isinstance(entry, Mapping) else None
+        if number is not None and 1 <= number <= n and entry.get("verdict") in _CREDITED:
+            named[number - 1].add(entry["verdict"])
+    verdicts = tuple(map(_agreed, named))
+    best = list(map(_whole, _items(held.get("best"))))
+    found = [place for place in range(n) if verdicts[place] in ("answers", "partly")]
+    ranks = {p: best.index(p + 1) if p + 1 in best else len(best) for p in found}
+    order = sorted(found, key=lambda place: (verdicts[place], ranks[place]))  # "answers" < "partly"
+    strays = len(entries) - sum(verdict != "unjudged" for verdict in verdicts)
+    return Verdicts(verdicts, tuple(order), _reasons(held), strays)
+
+
+def _agreed(named: set[ListVerdict]) -> ListVerdict:
+    """Return the verdict on which all that was said of one candidate agrees."""
+    if len(named) == 1:
+        return next(iter(named))
+    return "partly" if named == {"answers", "partly"} else "unjudged"
 
 
 def _bare(token: str) -> str:
@@ -138,10 +143,8 @@ def _reasons(value: Mapping[Any, Any]) -> str:
     return reasons.strip() if isinstance(reasons, str) else ""
 
 
-def _numbers(value: Any) -> list[int | None]:
-    """Return the items of a list as numbers; None for one that is no number."""
-    items = value if isinstance(value, list) else [] if value is None else [value]
-    return [_whole(item) for item in items]
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _whole(value: Any) -> int | None:
