@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import math
 import random
 import re
 from collections import Counter
@@ -68,8 +69,9 @@ class HashingEncoder:
 def invented(request: Request) -> str:
     """Return a reply that depends on messages, seed and schema alone, made of words of the prompt and of a small stock.
 
-    JSON that fits where there is a schema, one line where the prompt asks for one, else some 60 words of prose. The
-    later a key stands in a schema, the fewer of its words are the prompt's own: graded documents have falling grades.
+    JSON that fits where there is a schema, yes or no or one line where the prompt asks for that, else some 60 words of
+    prose. The later a key stands in a schema, the fewer of its words are the prompt's own: graded documents have
+    falling grades.
     """
     said = [message.content or "" for message in request.messages]
     line = re.search(r"^Query: *(.+)$", said[-1], re.MULTILINE)
@@ -78,10 +80,19 @@ def invented(request: Request) -> str:
     chance = random.Random(orjson.dumps([said, request.seed, request.schema]))
     if request.schema is not None:
         return orjson.dumps(_fitting(request.schema, own, 0.4, chance)).decode()
+    if "yes or no" in said[-1]:
+        return chance.choice(("yes", "no"))
     if "on one line" in said[0]:
         picked = chance.sample(own, 5) if len(own) >= 5 else chance.choices(own, k=5)
         return chance.choice(_QUERIES).format(*(word.lower() for word in picked))
     return _prose(own, 0.2, 60, chance)
+
+
+def alternatives(text: str, count: int) -> dict[str, float]:
+    """Return what the first token of an invented reply could have been: a token is a word, each half as likely."""
+    first = text.split()[0] if text.split() else ""
+    words = list(dict.fromkeys((first, "yes", "no", *_STOCK)))[:count]
+    return {word: -math.log(2) * (place + 1) for place, word in enumerate(words)}
 
 
 def _fitting(schema: dict[str, Any], own: list[str], share: float, chance: random.Random) -> Any:
@@ -164,7 +175,8 @@ class ScriptedBackend:
             raise error
         text = self._answer(request)
         said = sum(len((message.content or "").split()) for message in request.messages)
-        return Reply(text, "stop", said, len(text.split()), self.identity)
+        top = alternatives(text, request.sampling.get("top_logprobs", 0))
+        return Reply(text, "stop", said, len(text.split()), self.identity, top=top)
 
     def waits_for(self) -> str:
         """Return ""; see `Backend`."""

@@ -29,7 +29,7 @@ from aiohttp import web
 
 from synthneg.llm.base import Request
 from synthneg.prompts.render import Message
-from synthneg.testing import invented
+from synthneg.testing import alternatives, invented
 
 MODEL = "loopback-llm"
 REFUSAL = "I'm sorry, but I can't help with that."
@@ -87,6 +87,7 @@ class Server:
         formats: Sequence[str] = ("json_schema", "json_object"),
         retry_after: str = "0.05",
         models: Sequence[str] = (MODEL,),
+        logprobs: bool = True,
         canned: tuple[int, str] | None = None,
     ) -> None:
         self.url = ""
@@ -96,6 +97,7 @@ class Server:
         self._in_flight = 0
         self._faults, self._latency_ms, self._key = faults, latency_ms, key
         self._formats, self._retry_after, self._models = formats, retry_after, models
+        self._logprobs = logprobs  # whether it gives probabilities
         self._canned = canned  # status and body of every answer
         self._log = log.open("ab", buffering=0) if log else None
         self._runner: web.AppRunner | None = None
@@ -159,6 +161,10 @@ class Server:
 
     def _format_refused(self, body: dict[str, Any]) -> web.StreamResponse | None:
         wanted = body.get("response_format", {}).get("type")
+        if "logprobs" in body and not self._logprobs:
+            return _error(403, "You are not allowed to request logprobs from this model")
+        if "top_logprobs" in body and not body.get("logprobs"):
+            return _error(400, "top_logprobs requires logprobs to be set to true")
         if wanted is None or wanted in self._formats:
             return None
         return _error(400, f"response_format of type {wanted} is not supported by this model")
@@ -223,14 +229,17 @@ def completion(body: dict[str, Any], text: str, finish: str) -> dict[str, Any]:
     """Return the body of a chat completion; a token is a word."""
     asked = sum(len(message["content"].split()) for message in body["messages"])
     replied = len(text.split())
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}}
+    if body.get("logprobs"):
+        top = alternatives(text, body["top_logprobs"])
+        tokens = [{"token": token, "logprob": value} for token, value in top.items()]
+        choice["logprobs"] = {"content": [tokens[0] | {"top_logprobs": tokens}]}
     return {
         "id": "chatcmpl-0",
         "object": "chat.completion",
         "created": 0,
         "model": body["model"],
-        "choices": [
-            {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}
-        ],
+        "choices": [choice | {"finish_reason": finish}],
         "usage": {
             "prompt_tokens": asked,
             "completion_tokens": replied,

@@ -1,7 +1,9 @@
 """One contract for all backends: scripted, a server, live and by batches, and llama.cpp and vLLM in this process."""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -137,6 +139,19 @@ def test_requests_in_flight_together_have_each_its_reply(subject: Subject) -> No
         [subject.complete(request)[0] for request in requests] if subject.exact else together
     )
     assert together == one_by_one
+
+
+def test_what_the_first_token_could_have_been_comes_where_it_is_asked_for(subject: Subject) -> None:
+    """With `top_logprobs`, probabilities of the first token's alternatives come, the most likely first; else none."""
+    plain = request_of("Reply with yes or no alone: is green tea made of leaves?")
+    asked = replace(plain, sampling={"temperature": 0.0, "max_tokens": 8, "top_logprobs": 5})
+    without, reply = subject.complete(plain, asked)
+    assert without.top == {}
+    assert 0 < len(reply.top) <= 6  # vLLM adds the token that was said
+    shares = [math.exp(logprob) for logprob in reply.top.values()]
+    assert shares == sorted(shares, reverse=True)
+    assert 0 < sum(shares) <= 1.001
+    assert reply.text.startswith(next(iter(reply.top)))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -182,7 +182,7 @@ def test_the_table_of_faults_has_zeros(tmp_path: Path) -> None:
 def refusal(status: int, retry_after: str) -> Exception:
     """Return what an answer means."""
     return refusal_of(
-        status, b"{}", retry_after, dialect=Dialect(), with_schema=False, where="x", key_env="K"
+        status, b"{}", retry_after, dialect=Dialect(), request=None, where="x", key_env="K"
     )
 
 

@@ -4,9 +4,11 @@ import asyncio
 import re
 import socket
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from llm_server import MODEL, Fault, Server, serving
 
@@ -244,6 +246,56 @@ def test_what_a_server_takes_is_remembered(tmp_path: Path) -> None:
         second = [body.get("response_format", {}).get("type") for body in server.bodies[3:]]
     assert first == ["json_schema", "json_object", None]
     assert second == [None]
+
+
+LIKELY = {"temperature": 0.0, "max_tokens": 4, "top_logprobs": 3}
+
+
+def test_a_server_without_probabilities_is_asked_for_them_once(tmp_path: Path) -> None:
+    """Where they are refused, the reply comes without them, and the next start over the same ledger does not ask."""
+    question = replace(request_of("Yes or no: is tea hot?"), sampling=LIKELY)
+
+    async def once(url: str) -> Reply:
+        ledger = Ledger(tmp_path / "ledger.sqlite")
+        backend = open_server(LLMConfig(backend="openai", base_url=url, model=MODEL), ledger)
+        reply = await backend.complete(question)
+        await backend.close()
+        ledger.close()
+        return reply
+
+    with serving(logprobs=False) as server:
+        replies = [asyncio.run(once(server.url)) for _ in range(2)]
+        asked = [("logprobs" in body, "top_logprobs" in body) for body in server.bodies]
+    assert asked == [(True, True), (False, False), (False, False)]
+    assert all(reply.text and reply.top == {} for reply in replies)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "5 is greater than the maximum of 1 - 'logprobs'",
+        "Requested sample logprobs of 20, which is greater than max allowed: 5",
+    ],
+)
+def test_a_server_that_gives_fewer_probabilities_stops_the_run(words: str) -> None:
+    """Too many alternatives are a mistake in the prompt, which is told, and not a server without probabilities."""
+    canned = (400, orjson.dumps({"error": {"message": words}}).decode())
+    question = replace(request_of("Yes or no?"), sampling=LIKELY)
+    with serving(canned=canned) as server, pytest.raises(BackendError, match="logprobs.*prompts"):
+        raise complete(settings_of(server), question)[0]
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    ["7", "{}", '{"content": []}', '{"content": [{"top_logprobs": [{"token": "a"}]}]}', "[[]]"],
+)
+def test_probabilities_that_cannot_be_read_cost_no_reply(logprobs: str) -> None:
+    """A reply is taken without its probabilities where these are not in the form that was agreed on."""
+    body = f'{{"choices": [{{"message": {{"content": "yes"}}, "logprobs": {logprobs}}}]}}'
+    with serving(canned=(200, body)) as server:
+        [reply] = complete(settings_of(server), replace(request_of("tea"), sampling=LIKELY))
+    assert isinstance(reply, Reply)
+    assert (reply.text, reply.top) == ("yes", {})
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -101,6 +102,33 @@ def test_a_reply_comes_back_as_it_was_put(tmp_path: Path) -> None:
     assert (sampling, reply) == (REQUEST.sampling, REPLY)
     assert ledger.show(OTHER) is None
     ledger.close()
+
+
+def test_probabilities_come_back_with_their_reply(tmp_path: Path) -> None:
+    """What the first token could have been is stored to the last digit, whatever the tokens; without it, nothing is."""
+    file, top = tmp_path / "ledger.sqlite", {"Yes": -0.0123, '"\n\u2028é': -4.5, "": -7.25}
+    first = Ledger(file)
+    first.put(KEY, "m", REQUEST, replace(REPLY, top=top), 0.5)
+    first.put(OTHER, "m", REQUEST, REPLY, 0.5)
+    first.close()
+    ledger = Ledger(file)
+    assert [ledger.get(key) for key in (KEY, OTHER)] == [replace(REPLY, top=top), REPLY]
+    ledger.close()
+
+
+def test_a_changed_probability_is_seen(tmp_path: Path) -> None:
+    """The checksum of a reply covers its probabilities."""
+    file = tmp_path / "ledger.sqlite"
+    ledger = Ledger(file)
+    ledger.put(KEY, "m", REQUEST, replace(REPLY, top={"Yes": -0.5}), 0.5)
+    ledger.close()
+    with sqlite3.connect(file) as base:
+        base.execute("UPDATE replies SET top = '{\"Yes\":-4.5}'")
+    base.close()
+    changed = Ledger(file)
+    with pytest.raises(RunError, match="is not as it was written"):
+        changed.get(KEY)
+    changed.close()
 
 
 def test_the_first_reply_to_a_key_stays(tmp_path: Path) -> None:

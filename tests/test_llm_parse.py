@@ -20,12 +20,29 @@ GRADED = {
     "properties": {"1": {"type": "string"}, "0": {"type": "string"}},
     "required": ["1", "0"],
 }
+WORDS = [
+    ("Yes", "stop", "Yes"),
+    ("**No**, the passage", "length", "No"),
+    ("Yes, it says that tea", "length", "Yes"),
+    ("<think>Is it hot?</think> yes.", "stop", "yes"),
+    (" ...", "stop", "empty"),
+    ("", "stop", "empty"),
+    ("<think>Is it", "length", "reasoning"),
+    ("I'm sorry, but I can't help with that.", "stop", "refusal"),
+]
 PASSAGE = "Green tea is steeped at eighty degrees. It turns bitter above that."
 
 
 def reply(text: str, finish: str = "stop") -> Reply:
     """Return a reply of this text."""
     return Reply(text, finish, 1, 1, "m")
+
+
+@pytest.mark.parametrize(("raw", "finish", "expected"), WORDS)
+def test_of_a_word_nothing_is_cut(raw: str, finish: str, expected: str) -> None:
+    """The first word of a reply is its value, though the limit of tokens ended what came after it."""
+    parsed = parse(reply(raw, finish), "word")
+    assert (parsed.value if isinstance(parsed, Parsed) else parsed.reason) == expected
 
 
 @pytest.mark.parametrize(

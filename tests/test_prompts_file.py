@@ -72,6 +72,21 @@ sampling: {temperature: 0.9, max_tokens: 200}
 """
 
 
+JUDGE = """---
+makes: judgement
+about: A word for many.
+needs: [query, documents]
+reply: word
+sampling: {temperature: 0, max_tokens: 4, top_logprobs: 5}
+---
+=== user
+{{ query.text }}
+{% for document in documents %}
+{{ loop.index }}: {{ document.text }}
+{% endfor %}
+"""
+
+
 LINES = """---
 makes: query
 about: Several at once.
@@ -91,6 +106,13 @@ def test_the_reply_of_a_prompt_has_a_form() -> None:
     graded = read(DOCUMENT.replace('["1"]}', '["1", "0"], properties: {"1": {type: string}}}'))
     assert isinstance(graded.form, dict)
     assert graded.form["properties"]["1"] == {"type": "string", "maxLength": 1200}
+
+
+def test_a_judge_may_see_several_documents_and_reply_in_a_word() -> None:
+    """A loop over the documents names each of them, and the alternatives of the word are asked for."""
+    prompt = read(JUDGE)
+    assert (prompt.name, prompt.form) == ("judge/own", "word")
+    assert prompt.sampling() == {"temperature": 0.0, "max_tokens": 4, "top_logprobs": 5}
 
 
 def asking(text: str) -> str:
@@ -119,6 +141,15 @@ HEAD_MISTAKES = [
     (changed("max_tokens", "max_token"), 9, "sampling.max_token: Extra inputs"),
     (changed("high: 80", "high: 8"), 6, "draws.words.*low 40 is above high 8"),
     (changed("[news, forum]", "[]"), 7, "draws.register"),
+    (JUDGE.replace("top_logprobs: 5", "top_logprobs: 21"), 6, "sampling.top_logprobs: .*to 20"),
+    (JUDGE.replace("top_logprobs: 5", "top_logprobs: 0"), 6, "sampling.top_logprobs: .*to 1"),
+    (JUDGE.replace("document.text", "document"), 11, "write document.text or .*, not document"),
+    (JUDGE.replace("document.text", "document.id"), 11, "document has text, title, not id"),
+    (
+        changed("reply: text", "reply: word"),
+        8,
+        "makes a negative is text, or .* requires `passage`",
+    ),
     (
         changed("text\n", "{type: object}\n"),
         8,
@@ -130,7 +161,7 @@ HEAD_MISTAKES = [
         "makes a negative is text, or .* requires `passage`",
     ),
     (changed("reply: text", "reply: words"), 8, "reply.*'words'"),
-    (changed("reply: text", "reply: {properties: [a]}"), 8, "reply: .*lines or a JSON schema"),
+    (changed("reply: text", "reply: {properties: [a]}"), 8, "reply: .*word or a JSON schema"),
     (
         changed("reply: text", "examples: {draw: 2, sets: 1, pool: [{a: b}]}"),
         8,

@@ -29,7 +29,11 @@ from synthneg.testing import ScriptedBackend
 GOLDEN = Path(__file__).parent / "golden" / "prompts"
 CANARY = "zebrafinch"
 LONGEST_LABEL = 40  # characters
-BLIND = [name for name in shipped() if "passage" not in load(name).head.needs]
+BLIND = [
+    name
+    for name in shipped()
+    if not {"passage", "document", "documents"} & {*load(name).head.needs}
+]
 QUERY = Query(
     "p1:question:0",
     "why does green tea turn bitter",
@@ -48,6 +52,8 @@ VALUES = {
     "query": {"text": QUERY.text},
     "related": {"text": "Black tea takes boiling water and four minutes.", "title": "Black tea"},
     "mined": {"text": "Green tea was first grown in Yunnan.", "title": "History of tea"},
+    "document": shown(PASSAGE, 4000),
+    "documents": [shown(PASSAGE, 4000), {"title": "", "text": "Tea grows on hills."}],
     "grade": 2,
     "task": {"text": "Given a fault of a drink, find its cause."},
     "topic": {"text": "questions about tea"},
@@ -59,8 +65,9 @@ def job_of(prompt: Prompt, passage: Passage) -> Job:
     needs = set(prompt.head.needs)
     if prompt.head.makes in ("document", "negative") and needs <= {"query", "passage", "grade"}:
         return next(document_jobs(SETTINGS, [prompt], [(QUERY, passage)]))[1]
-    values = {name: VALUES[name] for name in needs} | {"passage": shown(passage, 4000)}
-    values = {name: value for name, value in values.items() if name in needs}
+    seen = shown(passage, 4000)
+    own = {"passage": seen, "document": seen, "documents": [seen, VALUES["documents"][1]]}
+    values = {name: own.get(name, VALUES.get(name)) for name in needs}
     return job_for(prompt, f"{passage.id}:{prompt.kind}:0", values, SETTINGS.seed)
 
 
@@ -127,7 +134,8 @@ def test_a_shipped_prompt_is_filled_in_whole(name: str) -> None:
         for mark in ("{{", "}}", "{%", "%}", "{#", "None", "Undefined"):
             assert mark not in (message.content or "")
     said = "".join(message.content or "" for message in messages)
-    assert all(VALUES[need]["text"] in said for need in prompt.head.needs if need != "grade")
+    shown_whole = [need for need in prompt.head.needs if need not in ("grade", "documents")]
+    assert all(VALUES[need]["text"] in said for need in shown_whole)
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -166,7 +174,7 @@ def test_the_prompts_that_write_from_the_query_alone_are_held_to_it() -> None:
 def with_letter(prompt: Prompt, letter: str, seed: int) -> str:
     """Return the conversation for a record all of whose texts and draws are made of one letter, as one text."""
     fields: dict[str, object] = dict.fromkeys(VALUES, {"title": letter * 9, "text": letter * 99})
-    fields["grade"] = 2
+    fields["grade"], fields["documents"] = 2, [fields["document"]] * 2
     draws = {name: letter * 7 for name in prompt.head.draws}
     grades = () if prompt.grades_apart else prompt.head.grades
     by_grade = {str(grade): draws for grade in grades}

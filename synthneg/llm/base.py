@@ -1,6 +1,6 @@
 """The seam to language models: what is asked, what comes back, and the one method that a backend has."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from synthneg.prompts.render import Message
@@ -13,7 +13,8 @@ class Request:
     """One completion to be asked for; the ledger's key covers all of it."""
 
     messages: tuple[Message, ...]
-    sampling: dict[str, Any]  # temperature, max_tokens, top_p, stop, suppress
+    # temperature, max_tokens, top_p, stop, suppress, top_logprobs
+    sampling: dict[str, Any]
     seed: int
     schema: dict[str, Any] | None  # JSON schema of the reply; None for text
 
@@ -28,6 +29,9 @@ class Reply:
     tokens_out: int
     model: str  # as the server names it
     reasoning: str = ""  # where the server sends it apart from the text
+    # What the first token could have been: its text -> natural logarithm of its probability. Empty where it was not
+    # asked for with `top_logprobs`, or the backend does not give it.
+    top: dict[str, float] = field(default_factory=dict, hash=False)
 
 
 class Transient(Exception):  # noqa: N818  # a signal to try again, caught by `ask`; it never reaches a user

@@ -144,7 +144,7 @@ class BatchApi:
             line.body,
             None,
             dialect=dialect,
-            with_schema=request.schema is not None,
+            request=request,
             where=f"{self._url} (in a batch)",
             key_env=self._key_env,
         )
@@ -208,7 +208,7 @@ class BatchApi:
             data,
             error.response.headers.get("Retry-After"),
             dialect=Dialect(),
-            with_schema=False,
+            request=None,
             where=where,
             key_env=self._key_env,
         )

@@ -53,7 +53,9 @@ class History(Ledger):
     def dialects(self) -> dict[str, tuple[str, ...]]:
         """Return what was learnt of how servers take a request, in their words and by backend."""
         rows = self._rows("SELECT subject, value FROM facts WHERE name = 'dialect'", [])
-        return {backend: tuple(map(str, orjson.loads(value).values())) for backend, value in rows}
+        return {
+            backend: tuple(filter(None, orjson.loads(value).values())) for backend, value in rows
+        }
 
     def open_batches(self) -> list[tuple[str, int]]:
         """Return each batch that is not settled: the server's name of it, and how many replies it owes."""

@@ -136,7 +136,7 @@ class HttpBackend:
             self._secret.cut_json(answer.data),
             answer.headers.get(b"retry-after", b"").decode("latin-1"),
             dialect=dialect,
-            with_schema=request.schema is not None,
+            request=request,
             where=self._url,
             key_env=self._config.api_key_env,
         )

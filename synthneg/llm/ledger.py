@@ -15,6 +15,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +26,8 @@ from synthneg.llm.base import Reply, Request
 from synthneg.llm.keys import digest_of, shared_part
 from synthneg.llm.ledger_file import VERSION, identity_of, open_file, write_anew
 
-_READ = "text, finish, tokens_in, tokens_out, model, reasoning, seal"
+_READ = "text, finish, tokens_in, tokens_out, model, reasoning, top, seal"
+_MARKS = ",".join("?" * 14)  # of a row of replies
 _MOST_SHARED = 4096  # remembered in memory
 _MOST_KEYS = 256  # of one question to SQLite
 
@@ -95,12 +97,14 @@ class Ledger:
         for start in range(0, len(keys), _MOST_KEYS):
             some = [bytes.fromhex(key) for key in keys[start : start + _MOST_KEYS]]
             marks = ",".join("?" * len(some))
-            for key, *fields, seal in self._rows(
+            for key, *fields, top, seal in self._rows(
                 f"SELECT key, {_READ} FROM replies WHERE key IN ({marks})", some
             ):
                 reply = Reply(*fields)
-                if seal != _seal(key, reply):
+                if seal != _seal(key, reply, top):
                     raise self._broken(f"the reply {key.hex()} is not as it was written")
+                if top:
+                    reply = replace(reply, top=orjson.loads(top))
                 found[key.hex()] = reply
         return found
 
@@ -220,11 +224,12 @@ class Ledger:
         """Insert a reply; return False where its key has one."""
         shared = shared_part(row.identity, row.request)
         reply, key = row.reply, bytes.fromhex(row.key)
+        top = orjson.dumps(reply.top).decode() if reply.top else ""
         said = (reply.text, reply.finish, reply.tokens_in, reply.tokens_out, reply.model)
         asked = (row.request.seed, self._shared_id(shared), orjson.dumps(row.request.messages[-1]))
-        values = (key, *said, reply.reasoning, _seal(key, reply), row.seconds, row.at, *asked)
+        values = (key, *said, reply.reasoning, top, _seal(key, reply, top), row.seconds, row.at)
         done = self._base.execute(
-            "INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values
+            f"INSERT OR IGNORE INTO replies VALUES ({_MARKS})", values + asked
         )
         return done.rowcount > 0
 
@@ -291,7 +296,8 @@ class _Row(NamedTuple):
     at: float
 
 
-def _seal(key: bytes, reply: Reply) -> int:
+def _seal(key: bytes, reply: Reply, top: str) -> int:
     """Return a checksum of a reply: SQLite has none, and would hand out a flipped bit as it stands."""
-    head = f"{reply.finish}\0{reply.tokens_in}\0{reply.tokens_out}\0{reply.model}\0{reply.reasoning}\0{reply.text}"
-    return zlib.crc32(head.encode("utf-8", "surrogatepass"), zlib.crc32(key))
+    head = f"{reply.finish}\0{reply.tokens_in}\0{reply.tokens_out}\0{reply.model}\0"
+    said = f"{head}{reply.reasoning}\0{top}\0{reply.text}"
+    return zlib.crc32(said.encode("utf-8", "surrogatepass"), zlib.crc32(key))

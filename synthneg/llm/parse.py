@@ -42,6 +42,7 @@ class Problem(NamedTuple):
 
 _REFUSED = ("content_filter", "refusal")  # finish reasons
 _SENTENCE_END = re.compile(r"[.!?]['\")\]”’]*(?=\s|\Z)|[。！？][」』”）]*")
+_WORD = re.compile(r"[^\W_]+")
 _SHOWN_CHARS = 120
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 
@@ -51,7 +52,7 @@ def parse(reply: Reply, form: Form, stop: tuple[str, ...] = ()) -> Parsed | Prob
 
     Args:
         reply: as the backend gave it.
-        form: "text", "lines", or a JSON schema.
+        form: "text", "lines", "word", or a JSON schema.
         stop: where the prompt ends a text, for replies that were asked without it.
     """
     if isinstance(form, dict):
@@ -67,6 +68,8 @@ def parse(reply: Reply, form: Form, stop: tuple[str, ...] = ()) -> Parsed | Prob
         return _json(text, reply, form)
     if refuses(text):
         return Problem("refusal", text[:_SHOWN_CHARS])
+    if form == "word":
+        return _word(text)
     if reply.finish == "length" and repeats(text):
         return _loop(text)
     return _lines(text, reply.finish) if form == "lines" else _text(text, reply.finish, stop)
@@ -87,6 +90,12 @@ def _loop(text: str) -> Problem:
     if ends_blank(text) or unit_is_short(text):
         return Problem("whitespace_loop", f"blanks or marks {shown}")
     return Problem("repeats", f"the same words {shown}")
+
+
+def _word(text: str) -> Parsed | Problem:
+    """Return the first word; what would come after it is of no interest, so that a cut takes nothing away."""
+    found = _WORD.search(text)
+    return Parsed(found[0]) if found else Problem("empty", f"no word in {text[:_SHOWN_CHARS]!r}")
 
 
 def _text(text: str, finish: str, stop: tuple[str, ...]) -> Parsed | Problem:

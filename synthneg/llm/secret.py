@@ -43,11 +43,12 @@ class Secret:
 
     def cut_reply(self, reply: Reply) -> Reply:
         """Return a reply without the key."""
-        said = (reply.text, reply.finish, reply.model, reply.reasoning)
+        said = (reply.text, reply.finish, reply.model, reply.reasoning, *reply.top)
         if not any(form in part for form in self._forms for part in said):
             return reply
-        text, finish, model, reasoning = map(self.cut, said)
-        return replace(reply, text=text, finish=finish, model=model, reasoning=reasoning)
+        text, finish, model, reasoning, *_ = map(self.cut, said)
+        top = {self.cut(token): logprob for token, logprob in reply.top.items()}
+        return replace(reply, text=text, finish=finish, model=model, reasoning=reasoning, top=top)
 
 
 def _encoded(key: str) -> set[str]:

@@ -25,6 +25,7 @@ from synthneg.llm.base import TOO_LONG, Reply, Request, Transient, Unanswerable
 from synthneg.llm.local import edge_hash
 from synthneg.llm.orphan import OWNER
 from synthneg.llm.suppress import SUPPRESS, bias_of
+from synthneg.llm.wire import merged
 from synthneg.progress import say
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ _SHAPING = (
 )
 _SAMPLING = (
     *("temperature", "top_p", "top_k", "min_p", "max_tokens", "min_tokens", "stop"),
-    *("presence_penalty", "frequency_penalty", "repetition_penalty", SUPPRESS),
+    *("presence_penalty", "frequency_penalty", "repetition_penalty", SUPPRESS, "top_logprobs"),
 )
+_NAMES = {"top_logprobs": "logprobs"}  # what vLLM's engine calls otherwise than its server
 _MODEL_FILES = (".json", ".safetensors", ".bin", ".pt", ".model", ".jinja", ".txt")
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _MOST_WORDS_CHARS = 300
@@ -146,12 +148,14 @@ class _Engine:
                 said = output.outputs[0]
         if said.finish_reason in ("abort", "error"):
             raise Transient("engine", f"vLLM ended the reply with {said.finish_reason!r}")
+        first = said.logprobs[0].values() if said.logprobs else ()
         return Reply(
             text=said.text,
             finish=str(said.finish_reason),
             tokens_in=tokens,
             tokens_out=len(said.token_ids),
             model=model,
+            top=merged((one.decoded_token or "", one.logprob) for one in first),
         )
 
     def stop(self) -> None:
@@ -176,7 +180,7 @@ class _Engine:
             )
         sampling = {key: value for key, value in request.sampling.items() if key != SUPPRESS}
         return SamplingParams(
-            **self._advice | sampling,
+            **self._advice | {_NAMES.get(name, name): v for name, v in sampling.items()},
             logit_bias=bias_of(request.sampling.get(SUPPRESS, ()), self._llm.get_tokenizer()),
             seed=request.seed if self._seeds else None,
             structured_outputs=request.schema and StructuredOutputsParams(json=request.schema),

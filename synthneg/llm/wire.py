@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,6 +23,10 @@ _TOO_LONG = re.compile(
     r"context (?:size|length|window)|maximum context|too many tokens", re.IGNORECASE
 )
 _FORMAT = re.compile("format|schema|grammar", re.IGNORECASE)
+_PROBABILITIES = re.compile("log_?prob", re.IGNORECASE)
+# It gives them, but fewer: what is to be lowered is the prompt's.
+_FEWER = re.compile("greater|maximum|at most|less than|exceed|between", re.IGNORECASE)
+_UNTAKEN = (400, 403, 422)
 _LONGEST_WAIT_S = 3600.0  # that a server may ask for; a person waits for no longer one
 # Said with status 429, and yet no waiting will cure it.
 _NO_MONEY = re.compile("insufficient_quota|billing|exceeded your current quota", re.IGNORECASE)
@@ -35,6 +40,7 @@ class Dialect:
     limit: Literal["max_tokens", "max_completion_tokens"] = (
         "max_tokens"  # what the longest reply is called
     )
+    lacks: Literal["", "no logprobs"] = ""  # what it refuses to give
 
 
 def known_dialect(memory: Ledger, identity: str) -> Dialect | None:
@@ -67,6 +73,11 @@ def body_of(model: str | None, request: Request, dialect: Dialect) -> dict[str, 
     body.pop(SUPPRESS, None)  # which tokens the words have is known to who holds the weights alone
     if dialect.limit != "max_tokens" and "max_tokens" in body:
         body[dialect.limit] = body.pop("max_tokens")
+    if "top_logprobs" in body:
+        if dialect.lacks:
+            del body["top_logprobs"]
+        else:
+            body["logprobs"] = True
     format = dialect.format
     if request.schema is not None and format == "json_schema":
         body["response_format"] = {
@@ -99,9 +110,39 @@ def reply_of(data: bytes) -> Reply:
             tokens_out=int(usage.get("completion_tokens") or 0),
             model=str(body.get("model") or ""),
             reasoning=str(message.get("reasoning_content") or message.get("reasoning") or ""),
+            top=_alternatives(choice["logprobs"]) if choice.get("logprobs") else {},
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise Transient("bad_body", f"expected a chat completion, got {data[:120]!r}") from error
+
+
+def _alternatives(logprobs: Any) -> dict[str, float]:
+    """Return the first token's alternatives; {} where there are none, for the reply itself is sound without them."""
+    try:
+        return merged(
+            (str(one["token"]), float(one["logprob"]))
+            for one in logprobs["content"][0]["top_logprobs"]
+        )
+    except (LookupError, TypeError, ValueError):
+        return {}
+
+
+def merged(alternatives: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Return tokens with the logarithms of their probabilities, the most probable first.
+
+    Several tokens may have one text, such as pieces of characters, which many servers show as a blank or as nothing:
+    their probabilities are added. One that a model cannot say (minus infinity) is left out.
+
+    >>> merged([("no", math.log(0.25)), ("", math.log(0.125)), ("", math.log(0.375)), ("yes", -math.inf)])
+    {'': -0.6931, 'no': -1.3863}
+    """
+    shares: dict[str, float] = {}
+    for token, logprob in alternatives:
+        share = math.exp(min(logprob, 0.0))
+        if share > 0:  # not so of a NaN either
+            shares[token] = shares.get(token, 0.0) + share
+    by_share = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+    return {token: round(min(math.log(share), 0.0), 4) for token, share in by_share}
 
 
 def refusal_of(
@@ -110,7 +151,7 @@ def refusal_of(
     retry_after: str | None,
     *,
     dialect: Dialect,
-    with_schema: bool,
+    request: Request | None,
     where: str,
     key_env: str,
 ) -> Exception:
@@ -121,7 +162,7 @@ def refusal_of(
         data: the body, without the key.
         retry_after: the header of that name.
         dialect: that of the request.
-        with_schema: whether it had a reply schema.
+        request: what was refused; None for what asks for no reply.
         where: the address, for the message.
         key_env: name of the environment variable with the key, for the remedy.
     """
@@ -138,7 +179,8 @@ def refusal_of(
         return Transient(f"http_{status}", words, wait_s)
     if status in (400, 413, 422) and _TOO_LONG.search(words):
         return Unanswerable(TOO_LONG, words)
-    other = _other(dialect, with_schema, words) if status in (400, 422) else None
+    # OpenAI says with 403 that a model gives no probabilities.
+    other = _other(dialect, request, status, words) if request and status in _UNTAKEN else None
     if other is not None:
         return Misunderstood(other)
     remedy = {
@@ -150,11 +192,16 @@ def refusal_of(
     return BackendError(f"{where} answered {status}: {words}; {remedy}")
 
 
-def _other(dialect: Dialect, with_schema: bool, words: str) -> Dialect | None:
+def _other(dialect: Dialect, request: Request, status: int, words: str) -> Dialect | None:
     """Return the dialect that the words of a refusal ask for, or None where they speak of something else."""
+    asked = "top_logprobs" in request.sampling and not dialect.lacks
+    if asked and _PROBABILITIES.search(words) and not _FEWER.search(words):
+        return replace(dialect, lacks="no logprobs")
+    if status == 403:
+        return None
     if "max_completion_tokens" in words and dialect.limit == "max_tokens":
         return replace(dialect, limit="max_completion_tokens")
-    if with_schema and dialect.format != FORMATS[-1] and _FORMAT.search(words):
+    if request.schema is not None and dialect.format != FORMATS[-1] and _FORMAT.search(words):
         return replace(dialect, format=FORMATS[FORMATS.index(dialect.format) + 1])
     return None
 

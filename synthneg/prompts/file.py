@@ -9,7 +9,7 @@ A prompt is one file: a front matter in YAML, then sections that begin with a ro
     draws: {style: [plain, formal]}      # drawn per record from its own seed; per grade where `grades` is given
     examples: {draw: 2, pool: [...]}     # exemplars drawn per record
     turns: {plan: {type: object, ...}}   # JSON schemas of open turns that are no plain text
-    reply: text                          # text | lines: several queries, one on each line | a JSON schema
+    reply: text                          # text | lines: several queries, one on each line | word | a JSON schema
     sampling: {temperature: 0.7, max_tokens: 60, stop: ["\n"]}
     ---
     === system

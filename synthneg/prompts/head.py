@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from synthneg.prompts.schema import bounded
 
-Form = Literal["text", "lines"] | dict[str, Any]  # what a reply must be; a dict is a JSON schema
+# What a reply must be; a dict is a JSON schema. Of a `word`, what comes after it may be cut anywhere.
+Form = Literal["text", "lines", "word"] | dict[str, Any]
 
 
 class Between(BaseModel):
@@ -31,6 +32,9 @@ class Sampling(BaseModel):
     max_tokens: int = Field(ge=1, description="longest reply, in tokens")
     top_p: float | None = Field(default=None, gt=0, le=1)
     stop: tuple[str, ...] = ()
+    top_logprobs: int | None = Field(
+        default=None, ge=1, le=20, description="alternatives of the first token to be told"
+    )
 
 
 class Examples(BaseModel):
@@ -84,4 +88,4 @@ class FrontMatter(BaseModel):
                 return {name: bounded(form, sampling.max_tokens) for name, form in reply.items()}
             return bounded(reply, sampling.max_tokens)
         except (AttributeError, TypeError) as error:
-            raise ValueError("expected text, lines or a JSON schema") from error
+            raise ValueError("expected text, lines, word or a JSON schema") from error
