@@ -428,7 +428,7 @@ def test_a_task_that_comes_twice_is_dropped(scene: Scene) -> None:
 def test_an_example_without_its_negative_is_kept(scene: Scene) -> None:
     """Query and positive make a passage; the missing negative leaves the query to what the prompts write."""
     passage = (
-        "The tannery of the valley took eight months for a hide, from lime to bark to oil. " * 2
+        "The tannery of the valley took eight months for a hide, from lime to bark to oil. " * 3
     )
 
     def answer(request: Request) -> str:
