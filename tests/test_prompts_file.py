@@ -143,7 +143,6 @@ HEAD_MISTAKES = [
     (changed("[news, forum]", "[]"), 7, "draws.register"),
     (JUDGE.replace("top_logprobs: 5", "top_logprobs: 21"), 6, "sampling.top_logprobs: .*to 20"),
     (JUDGE.replace("top_logprobs: 5", "top_logprobs: 0"), 6, "sampling.top_logprobs: .*to 1"),
-    (JUDGE.replace("document.text", "document"), 11, "write document.text or .*, not document"),
     (JUDGE.replace("document.text", "document.id"), 11, "document has text, title, not id"),
     (
         changed("reply: text", "reply: word"),
