@@ -35,8 +35,8 @@ def test_settings_in_the_readme_are_settings(block: str) -> None:
 
 
 def test_the_readme_shows_each_way_in() -> None:
-    """The README has settings for a folder, an API, a local server, vLLM and a file of weights."""
-    assert len(blocks("yaml")) == 5
+    """The README has settings for a folder, an API, a local server, vLLM, a file of weights, and a file of queries."""
+    assert len(blocks("yaml")) == 6
 
 
 def test_the_catalogue_lists_the_shipped_prompts() -> None:
