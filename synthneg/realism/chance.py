@@ -135,14 +135,15 @@ def wilson(count: int, of: int) -> tuple[float, float]:
     share, z2 = count / of, _Z_95**2
     middle = (share + z2 / (2 * of)) / (1 + z2 / of)
     half = _Z_95 / (1 + z2 / of) * math.sqrt(share * (1 - share) / of + z2 / (4 * of**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # The share itself lies within, whatever the last bits say.
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
 def share_error(count: float, of: int) -> float:
     """Return the standard error of a share, with one success and one failure more: none of 20 is not surely none.
 
     >>> round(share_error(0, 20), 3)
-    0.044
+    0.047
     """
     share = (count + 1) / (of + 2)
     return math.sqrt(share * (1 - share) / of)
