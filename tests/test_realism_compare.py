@@ -130,6 +130,20 @@ def test_many_queries_of_one_source_are_called_like() -> None:
     assert advise(found, [])[0].startswith("Nothing to change")
 
 
+@pytest.mark.parametrize("count", [20, 50, 100])
+def test_a_difference_that_matters_is_seldom_called_like(count: int) -> None:
+    """Where a quarter of the queries is of another kind, at most 15 % of samples are called like, many or few."""
+    words: Counter[str] = Counter()
+    for seed in range(60):
+        chance = random.Random(seed)
+        real = chance.choices(["question", "claim"], weights=[0.5, 0.5], k=count)
+        made = chance.choices(["question", "claim"], weights=[0.75, 0.25], k=200)
+        words[mix_row(real, made, deals(count, 200, 99, seed)).word] += 1  # type: ignore[arg-type]
+
+    assert words["like"] <= 0.15 * 60, words
+    assert count < 100 or words["unlike"] >= 0.9 * 60, words
+
+
 def test_the_same_seed_says_the_same() -> None:
     """A comparison is a function of its texts and its seed."""
     chance = random.Random(9)

@@ -29,7 +29,7 @@ _TWO_SIDED = ("words", "log ratio")  # what lies below chance counts as much as 
 class Row:
     """One comparison of the real with the generated queries.
 
-    `apart`, `by_chance`, `spread`, `visible` and `matters` are in `unit`.
+    `apart`, `by_chance`, `error`, `visible` and `matters` are in `unit`.
     """
 
     name: str
@@ -39,9 +39,11 @@ class Row:
     unit: Unit
     apart: float  # how far the two sets are from each other
     by_chance: float  # the mean of that, were the labels dealt at random
-    spread: float  # the standard deviation of that
+    error: float  # standard error of `apart` where the sets differ
     visible: float  # smallest difference beyond chance that would be noticed in 4 of 5 such samples
-    matters: float  # a difference that a person would act on
+    matters: (
+        float | None
+    )  # a difference that a person would act on; None: none can be named, so no like
     p: float
 
     @property
@@ -53,10 +55,12 @@ class Row:
         """
         if self.p < LEVEL:
             return "unlike"
+        if self.matters is None or self.queries < FEW:
+            return "not enough to say"
         excess = self.apart - self.by_chance
         seen = abs(excess) if self.unit in _TWO_SIDED else max(0.0, excess)
-        most = max(self.visible, seen + _Z_95_ONE * self.spread)
-        return "like" if self.queries >= FEW and most <= self.matters else "not enough to say"
+        most = max(self.visible, seen + _Z_95_ONE * self.error)
+        return "like" if most <= self.matters else "not enough to say"
 
 
 def deals(real: int, generated: int, draws: int, seed: int) -> "NDArray[np.bool_]":
@@ -76,7 +80,9 @@ def row(
     generated: str,
     unit: Unit,
     values: "NDArray[np.float64]",
-    matters: float,
+    matters: float | None,
+    *,
+    error: float = 0.0,
     decides: "NDArray[np.float64] | None" = None,
 ) -> Row:
     """Return the row of a statistic.
@@ -89,6 +95,8 @@ def row(
         unit: of the values; differences of words and log ratios count in both directions.
         values: (1 + draws,) the statistic under each deal, the seen one first.
         matters: see `Row`.
+        error: standard error of the statistic where the sets differ, if it is more than under the deals: a difference
+            without sign varies less where there is none.
         decides: (1 + draws,) another statistic for the p-value, where the one to show is less sharp.
     """
     import numpy as np  # noqa: PLC0415 - heavy: only when comparing
@@ -98,8 +106,9 @@ def row(
     far = np.abs(tested - tested.mean()) if two_sided else tested
     # Sums that are equal on paper may differ in the last bits; they count as equally far.
     p = float((far >= far[0] - 1e-9 * max(1.0, abs(far[0]))).mean())
-    z = (_Z_95 if two_sided else _Z_95_ONE) + _Z_POWER
+    z = _Z_95 if two_sided else _Z_95_ONE
     by_chance, spread = float(values.mean()), float(values[1:].std())
+    error = max(error, spread)
     return Row(
         name=name,
         queries=int(min(labels[0].sum(), (~labels[0]).sum())),
@@ -108,8 +117,8 @@ def row(
         unit=unit,
         apart=float(values[0]),
         by_chance=by_chance,
-        spread=spread,
-        visible=z * spread,
+        error=error,
+        visible=z * spread + _Z_POWER * error,
         matters=matters,
         p=p,
     )
@@ -126,7 +135,18 @@ def wilson(count: int, of: int) -> tuple[float, float]:
     share, z2 = count / of, _Z_95**2
     middle = (share + z2 / (2 * of)) / (1 + z2 / of)
     half = _Z_95 / (1 + z2 / of) * math.sqrt(share * (1 - share) / of + z2 / (4 * of**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # The share itself lies within, whatever the last bits say.
+    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
+
+
+def share_error(count: float, of: int) -> float:
+    """Return the standard error of a share, with one success and one failure more: none of 20 is not surely none.
+
+    >>> round(share_error(0, 20), 3)
+    0.047
+    """
+    share = (count + 1) / (of + 2)
+    return math.sqrt(share * (1 - share) / of)
 
 
 def percent(share: float) -> str:

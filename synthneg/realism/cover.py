@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from synthneg.realism.chance import Row, percent, row
+from synthneg.realism.chance import Row, percent, row, share_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,6 +69,7 @@ def cover_rows(apart: "NDArray[np.float32]", labels: "NDArray[np.bool_]", seed: 
             "share",
             1 - covered,
             _MATTERS_COVER,
+            error=share_error(size * (1 - covered[0]), size),
         ),
         row(
             labels,
@@ -78,6 +79,7 @@ def cover_rows(apart: "NDArray[np.float32]", labels: "NDArray[np.bool_]", seed: 
             "share",
             1 - near,
             _MATTERS_COVER,
+            error=share_error(size * (1 - near[0]), size),
         ),
     ]
 

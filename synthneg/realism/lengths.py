@@ -1,5 +1,6 @@
 """Lengths of queries in words."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -62,6 +63,7 @@ def length_rows(
             "share",
             _largest_gaps(pooled, labels),
             _MATTERS_GAP,
+            error=0.5 * math.sqrt(1 / len(real) + 1 / len(generated)),  # at most, in the middle
         ),
     ]
 

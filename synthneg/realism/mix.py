@@ -1,10 +1,11 @@
 """The mix of kinds: which share of the queries are questions, claims, keywords and so on."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from synthneg.realism.chance import Row, percent, row, wilson
+from synthneg.realism.chance import Row, percent, row, share_error, wilson
 from synthneg.realism.kinds import KINDS, Kind
 
 if TYPE_CHECKING:
@@ -49,7 +50,12 @@ def mix_row(real: Sequence[Kind], generated: Sequence[Kind], labels: "NDArray[np
     apart = np.abs(ours / len(real) - theirs / len(generated)).sum(axis=1) / 2
     expected = np.maximum(is_kind.sum(axis=0), 1) / len(pooled)
     g = _likelihood(ours, expected * len(real)) + _likelihood(theirs, expected * len(generated))
-    return row(labels, "kinds", _main(real), _main(generated), "share", apart, _MATTERS, g)
+    error = max(
+        math.hypot(share_error(a, len(real)), share_error(b, len(generated)))
+        for a, b in zip(ours[0], theirs[0], strict=True)
+    )
+    shown = _main(real), _main(generated)
+    return row(labels, "kinds", *shown, "share", apart, _MATTERS, error=error, decides=g)
 
 
 def _main(kinds: Sequence[Kind]) -> str:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_MATTERS_UNUSED = 0.1  # share of the words, or
-_MATTERS_OF_SHARED = 0.2  # of those that both sets use, where these are few
 _MATTERS_VARIETY = 0.2  # of the number of different words
 _TOP = 10
 _BLOCK = 128  # deals at a time: bounds the memory
@@ -79,6 +77,7 @@ def vocabulary_rows(vocabulary: Vocabulary, labels: "NDArray[np.bool_]") -> list
     Words are weighted by how often their own set uses them. Longer texts use more words, and that is not to count here:
     a set is thinned to the least words that it has under any deal before the other's are looked up in it, and the
     number of different words is told at an equal number of words, each kept with the same chance (Coleman 1981).
+    What one set alone uses is unlike or not, and never called like: the deals themselves change with the words.
     """
     import numpy as np  # noqa: PLC0415 - heavy: only when comparing
 
@@ -96,7 +95,7 @@ def vocabulary_rows(vocabulary: Vocabulary, labels: "NDArray[np.bool_]") -> list
             "",
             "share",
             ours_alone,
-            _matters(ours_alone),
+            None,
         ),
         row(
             labels,
@@ -105,7 +104,7 @@ def vocabulary_rows(vocabulary: Vocabulary, labels: "NDArray[np.bool_]") -> list
             "",
             "share",
             theirs_alone,
-            _matters(theirs_alone),
+            None,
         ),
         row(
             labels,
@@ -142,10 +141,6 @@ def over_used(vocabulary: Vocabulary, labels: "NDArray[np.bool_]") -> list[Used]
         for i in chosen
         if (largest >= abs(z[i])).mean() < LEVEL
     ]
-
-
-def _matters(alone: "NDArray[np.float64]") -> float:
-    return min(_MATTERS_UNUSED, _MATTERS_OF_SHARED * (1 - float(alone.mean())))
 
 
 def _blocks(labels: "NDArray[np.bool_]") -> "list[NDArray[np.float32]]":
