@@ -216,7 +216,8 @@ class QueriesConfig(Section):
         default=1,
         ge=0,
         le=10,
-        description="how often a query that says what an earlier one said, or what too many say, is asked again",
+        description="how often a query that says what an earlier one said, or what too many say, is asked again;"
+        " with llm.mode: batch each round is a further batch",
     )
     worn_share: float | None = Field(
         default=None,

@@ -207,7 +207,7 @@ def from_row(kind: type[R], row: Row) -> R:
     """Return the record of class `kind` that `to_line` wrote as `row`.
 
     >>> from_row(Passage, {"id": "a", "text": "tea", "title": "", "split": "train"})
-    Passage(id='a', text='tea', title='', split='train')
+    Passage(id='a', text='tea', title='', split='train', made=None)
     """
     values = dict(row)
     if "origin" in values:

@@ -102,6 +102,7 @@ def test_stopped_and_killed_from_the_command_line(tmp_path: Path) -> None:
         llm = {"backend": "openai", "mode": "batch", "base_url": url, "model": MODEL}
         llm |= {"api_key_env": KEY_VARIABLE, "batch": {"poll_s": 0.1}}
         settings = {"run": "batched", "corpus": {"path": "corpus.jsonl"}, "llm": llm}
+        settings["generate"] = {"queries": {"rounds": 0}}
         (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings))
 
         process = start(tmp_path)
