@@ -68,7 +68,10 @@ def write(folder: Path, server: str, records: int, in_flight: int) -> dict[str, 
         "run": "faults",
         "corpus": {"path": str(folder / "corpus.jsonl")},
         "llm": llm | {"timeout_s": 3},
-        "generate": {"queries": {"prompts": ["query/question"]}, "negatives": {"prompts": []}},
+        "generate": {
+            "queries": {"prompts": ["query/question"], "rounds": 0, "language": "any"},
+            "negatives": {"prompts": []},
+        },
     }
     (folder / "synthneg.yaml").write_text(yaml.safe_dump(settings))
     return settings

@@ -39,7 +39,7 @@ WORDS = (
 SETTINGS = """run: speed
 corpus: {{path: {corpus}}}
 llm: {{backend: openai, base_url: "{url}", model: mock, concurrency: {in_flight}}}
-generate: {{queries: {{prompts: [query/question]}}}}
+generate: {{queries: {{prompts: [query/question], rounds: 0}}}}
 """
 
 

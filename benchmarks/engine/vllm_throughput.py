@@ -81,7 +81,7 @@ def settings(folder: Path, name: str, arguments: argparse.Namespace) -> RunConfi
                 "timeout_s": 3600,
                 "engine": arguments.engine,
             },
-            "generate": {"queries": {"prompts": [str(folder / "long.j2")]}},
+            "generate": {"queries": {"prompts": [str(folder / "long.j2")], "rounds": 0}},
         }
     )
 

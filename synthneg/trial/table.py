@@ -9,7 +9,7 @@ from synthneg.evaluate.significance import Interval
 from synthneg.trial.rows import Row, Word, smallest
 
 _WIDTH = 110
-_LEAST_NAME = 12
+_LEAST_NAME = 18
 _UNITS = ((6, 1e6, "M"), (4, 1e3, "k"), (-99, 1, ""))  # from which power of ten on
 _SAID: tuple[Word, ...] = ("better", "worse", "higher", "lower")
 
@@ -67,11 +67,11 @@ def _percent(share: float, sign: str) -> str:
 
 
 def _number(row: Row) -> Callable[[float, str], str]:
-    """Return what writes the row's numbers, with three digits of the larger mean, and thousands as k."""
+    """Return what writes the row's numbers, with three digits of the larger mean, three places at most; thousands as k."""
     largest = max(abs(x) for x in (row.a.mean, row.b.mean) if not math.isnan(x))
     magnitude = math.floor(math.log10(largest)) if largest > 0 else 0
     scale, unit = next((scale, unit) for least, scale, unit in _UNITS if magnitude >= least)
-    places = min(max(2 - magnitude + round(math.log10(scale)), 0), 4)
+    places = min(max(2 - magnitude + round(math.log10(scale)), 0), 3)
 
     def show(value: float, sign: str) -> str:
         text = f"{round(value / scale, places) + 0.0:{sign}.{places}f}{unit}"
