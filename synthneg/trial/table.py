@@ -67,7 +67,7 @@ def _percent(share: float, sign: str) -> str:
 
 
 def _number(row: Row) -> Callable[[float, str], str]:
-    """Return what writes the row's numbers, with three digits of the larger mean, three places at most; thousands as k."""
+    """Return what writes the row's numbers: three digits of the larger mean, three places at most, thousands as k."""
     largest = max(abs(x) for x in (row.a.mean, row.b.mean) if not math.isnan(x))
     magnitude = math.floor(math.log10(largest)) if largest > 0 else 0
     scale, unit = next((scale, unit) for least, scale, unit in _UNITS if magnitude >= least)
