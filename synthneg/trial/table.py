@@ -9,7 +9,7 @@ from synthneg.evaluate.significance import Interval
 from synthneg.trial.rows import Row, Word, smallest
 
 _WIDTH = 110
-_LEAST_NAME = 18
+_LEAST_NAME = 16
 _UNITS = ((6, 1e6, "M"), (4, 1e3, "k"), (-99, 1, ""))  # from which power of ten on
 _SAID: tuple[Word, ...] = ("better", "worse", "higher", "lower")
 
