@@ -52,7 +52,11 @@ def _queries(file: Path, config: CorpusConfig) -> Iterator[Raw]:
 
 
 def _rows(file: Path) -> Iterator[Numbered]:
-    if not file.is_file() or not file.name.lower().endswith(_KNOWN):
+    if not file.is_file():
+        raise bad(
+            f"queries:{file}", "expected a file of queries, found none there; correct corpus.path"
+        )
+    if not file.name.lower().endswith(_KNOWN):
         raise bad(
             f"queries:{file}",
             f"expected a file of queries that ends in one of {', '.join(_KNOWN)}; correct corpus.path",

@@ -24,9 +24,8 @@ def related(run: Run, prompts: Sequence[Prompt]) -> Iterator[Beside]:
         yield nothing
         return
     rows = run.read("related.jsonl", Related)
-    with _by_id(run) as found:
-        others = {row.passage_id: row.related_id for row in rows}
-        yield lambda id: found(others[id]) if id in others else None
+    with _named(run, {row.passage_id: row.related_id for row in rows}) as found:
+        yield found
 
 
 @contextmanager
@@ -36,9 +35,8 @@ def mined(run: Run, prompts: Sequence[Prompt]) -> Iterator[Beside]:
         yield nothing
         return
     rows = run.read("mined.jsonl", Mined)
-    with _by_id(run) as found:
-        others = {row.query_id: row.passage_id for row in rows}
-        yield lambda id: found(others[id]) if id in others else None
+    with _named(run, {row.query_id: row.passage_id for row in rows}) as found:
+        yield found
 
 
 @contextmanager
@@ -54,6 +52,12 @@ def further(run: Run, prompts: Sequence[Prompt]) -> Iterator[Beside]:
 def needed(variable: str, prompts: Sequence[Prompt]) -> bool:
     """Whether any of the prompts shows this passage."""
     return any(variable in prompt.head.needs for prompt in prompts)
+
+
+@contextmanager
+def _named(run: Run, others: dict[str, str]) -> Iterator[Beside]:
+    with _by_id(run) as found:
+        yield lambda id: found(others[id]) if id in others else None
 
 
 @contextmanager
