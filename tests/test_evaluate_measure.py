@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from synthneg.errors import SettingsError
 from synthneg.evaluate.collection import Collection, read_collection
-from synthneg.evaluate.lexical import bm25_rank
-from synthneg.evaluate.measure import dense_rank, depth_for, measure
+from synthneg.evaluate.measure import bm25_rank, dense_rank, depth_for, measure
 from synthneg.testing import HashingEncoder
 
 COLLECTIONS = Path(__file__).parents[1].parent / "shared" / "collections"

@@ -23,7 +23,7 @@ import numpy as np
 
 from synthneg.config import LLMConfig
 from synthneg.evaluate.collection import read_collection
-from synthneg.evaluate.lexical import bm25_rank
+from synthneg.evaluate.measure import bm25_rank
 from synthneg.generate.jobs import job_for
 from synthneg.llm.ask import Answer, Asker
 from synthneg.llm.ledger import Ledger

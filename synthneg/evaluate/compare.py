@@ -9,8 +9,7 @@ import orjson
 
 from synthneg.errors import SettingsError
 from synthneg.evaluate.collection import Collection
-from synthneg.evaluate.lexical import bm25_rank
-from synthneg.evaluate.measure import PerQuery, dense_rank, depth_for, measure
+from synthneg.evaluate.measure import PerQuery, bm25_rank, dense_rank, depth_for, measure
 from synthneg.evaluate.significance import Difference, Interval, compare, interval, verdict
 from synthneg.files import write_whole
 from synthneg.scoring.base import Encoder

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from synthneg.errors import SettingsError
 from synthneg.evaluate.collection import Collection
+from synthneg.progress import Progress
 from synthneg.scoring.base import Encoder
+from synthneg.scoring.lexical import Bm25
 from synthneg.scoring.search import top_k
 
 if TYPE_CHECKING:
@@ -31,6 +33,18 @@ def dense_rank(collection: Collection, encoder: Encoder, depth: int) -> "Iterato
     for start in range(0, len(ids), _BLOCK):
         indices, scores = top_k(queries[start : start + _BLOCK], documents, depth)
         yield from zip(ids[start : start + _BLOCK], indices, scores, strict=True)
+
+
+def bm25_rank(collection: Collection, depth: int) -> "Iterator[Ranking]":
+    """Yield each query's id and its best `depth` documents: their indices, best first, and scores above 0."""
+    index = Bm25(collection.document_texts)
+    ids, texts = list(collection.queries), list(collection.queries.values())
+    with Progress("rank (bm25)", len(ids), "queries") as progress:
+        for start in range(0, len(ids), _BLOCK):
+            found = index.search(texts[start : start + _BLOCK], depth)
+            for id, (indices, scores) in zip(ids[start : start + _BLOCK], found, strict=True):
+                yield id, indices, scores
+            progress.advance(len(found))
 
 
 def depth_for(measures: Sequence[str]) -> int:

@@ -1,0 +1,54 @@
+"""The settings of a run: one frozen model per stage, the only place with defaults, bounds and units.
+
+`synthneg.settings` reads them from a file.
+"""
+
+import yaml
+from pydantic import Field
+
+from synthneg.config.base import Name
+from synthneg.config.base import Section as Section
+from synthneg.config.corpus import CorpusConfig as CorpusConfig
+from synthneg.config.generate import DocumentsConfig as DocumentsConfig
+from synthneg.config.generate import GenerateConfig as GenerateConfig
+from synthneg.config.generate import NegativesConfig as NegativesConfig
+from synthneg.config.generate import PassagesConfig as PassagesConfig
+from synthneg.config.generate import QueriesConfig as QueriesConfig
+from synthneg.config.generate import ReplaceConfig as ReplaceConfig
+from synthneg.config.llm import BatchConfig as BatchConfig
+from synthneg.config.llm import BudgetConfig as BudgetConfig
+from synthneg.config.llm import LLMConfig as LLMConfig
+from synthneg.config.llm import PriceConfig as PriceConfig
+from synthneg.config.use import EvaluateConfig as EvaluateConfig
+from synthneg.config.use import ExportConfig as ExportConfig
+from synthneg.config.use import PublishConfig as PublishConfig
+from synthneg.config.use import Shape as Shape
+from synthneg.config.use import TrainConfig as TrainConfig
+from synthneg.config.verify import DocumentChecks as DocumentChecks
+from synthneg.config.verify import QueryChecks as QueryChecks
+from synthneg.config.verify import VerifyConfig as VerifyConfig
+
+
+class RunConfig(Section):
+    """All settings of one run."""
+
+    run: Name = Field(description="the run's name and folder")
+    seed: int = Field(
+        default=7, ge=0, lt=2**31, description="everything that is drawn at random depends on it"
+    )
+    corpus: CorpusConfig
+    llm: LLMConfig = LLMConfig()
+    generate: GenerateConfig = GenerateConfig()
+    verify: VerifyConfig = VerifyConfig()
+    export: ExportConfig = ExportConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    publish: PublishConfig = PublishConfig()
+
+
+def dump(config: RunConfig) -> str:
+    """Return the settings as YAML, defaults filled in. They hold no secret: keys are named, not kept."""
+    text: str = yaml.safe_dump(
+        config.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=1000
+    )
+    return text

@@ -1,0 +1,16 @@
+"""What all sections of the settings have in common."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+# In capitals, so that a key put here by mistake is refused before it is written down with the settings.
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+
+
+class Section(BaseModel):
+    """A section of the settings: unknown keys are errors, values do not change after reading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

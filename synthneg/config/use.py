@@ -1,0 +1,72 @@
+"""The settings of what is made of the examples: datasets, a retriever, its measures, a place on the Hub."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from synthneg.config.base import Section, Share
+
+Shape = Literal["triplet", "n-tuple", "labeled-list", "beir"]
+
+
+class ExportConfig(Section):
+    """Which datasets are made of the examples."""
+
+    shapes: tuple[Shape, ...] = Field(
+        default=("triplet", "n-tuple", "labeled-list", "beir"),
+        min_length=1,
+        description="each becomes a configuration of the dataset",
+    )
+
+
+class TrainConfig(Section):
+    """How the retriever is trained."""
+
+    base_model: str = Field(
+        default="sentence-transformers/all-MiniLM-L6-v2",
+        description="model to start from; a folder or a Hub name",
+    )
+    loss: Literal["infonce"] = Field(
+        default="infonce", description="infonce: in-batch and hard negatives, gradients cached"
+    )
+    negatives: int = Field(
+        default=1,
+        ge=0,
+        le=16,
+        description="hard negatives per query; a query with fewer repeats its own",
+    )
+    epochs: float = Field(default=1, gt=0, description="passes over the training pairs")
+    batch_size: int = Field(default=32, ge=2, description="queries per batch")
+    mini_batch_size: int = Field(
+        default=16,
+        ge=1,
+        description="queries per forward pass; memory only, the result is the same",
+    )
+    learning_rate: float = Field(default=2e-5, gt=0, description="peak of the schedule")
+    warmup: Share = Field(default=0.1, description="share of steps with a rising learning rate")
+    temperature: float = Field(default=0.05, gt=0, description="softmax temperature of the loss")
+    max_length: int = Field(default=256, ge=8, description="tokens per text")
+
+
+class EvaluateConfig(Section):
+    """How models are measured."""
+
+    collections: tuple[str, ...] = Field(default=(), description="BEIR folders")
+    split: str = Field(default="test", description="qrels/<split>.tsv of each collection")
+    measures: tuple[str, ...] = Field(
+        default=("nDCG@10", "P@10", "R@100"), min_length=1, description="names of ir-measures"
+    )
+    resamples: int = Field(
+        default=10_000, ge=100, description="bootstrap samples and random permutations"
+    )
+    bm25: bool = Field(default=True, description="also measure BM25")
+
+
+class PublishConfig(Section):
+    """Where the dataset goes."""
+
+    repo: str | None = Field(default=None, description="name/dataset on the Hub")
+    private: bool = Field(default=True, description="only its owner sees it")
+    license: str | None = Field(
+        default=None, description="licence of the dataset, as the Hub spells it; yours to give"
+    )
