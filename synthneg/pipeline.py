@@ -175,8 +175,10 @@ def check_documents(run: Run) -> None:
 def export_dataset(run: Run) -> None:
     """Write dataset/: the examples as a dataset, with its card."""
     from synthneg.dataset.export import export  # noqa: PLC0415 - as above
+    from synthneg.verify.probed import write_probes  # noqa: PLC0415 - as above
 
     run.need("verify.documents")
+    write_probes(run)
     export(run)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from synthneg.cli.checks import checks_lines
 from synthneg.cli.common import (
     DEFAULT_FILE,
     DEFAULT_OUTPUTS,
@@ -154,7 +155,11 @@ def summary(folder: Path) -> None:
     from synthneg.run import read_books  # noqa: PLC0415  # needs the settings model
 
     books = read_books(folder)
-    typer.echo("\n".join(["", *books_lines(books), *usage_lines(folder, books), ""]))
+    typer.echo(
+        "\n".join(
+            ["", *books_lines(books), *checks_lines(folder, books), *usage_lines(folder, books), ""]
+        )
+    )
     for lines in saved_tables(folder / "evaluation"):
         typer.echo("\n".join([*lines, ""]))
     made = {

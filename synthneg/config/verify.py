@@ -121,7 +121,7 @@ class ProbeChecks(Section):
     """The shortcut probe: what a classifier that sees no query can tell of a document."""
 
     examples: int = Field(
-        default=2000, ge=0, description="examples that are looked at, drawn by the seed; 0: none"
+        default=500, ge=0, description="examples that are looked at, drawn by the seed; 0: none"
     )
     warn_above: Share = Field(default=0.8, description="AUC from which a shortcut is a warning")
 
