@@ -3,7 +3,8 @@
 import pytest
 from leaking import PASSAGES, document, plant, positive, query
 
-from synthneg.config import DuplicateChecks
+from synthneg.config import ContentChecks, DuplicateChecks
+from synthneg.errors import MissingExtra
 from synthneg.records import Query, Reject
 from synthneg.run import Run
 from synthneg.settings import resolve
@@ -11,6 +12,7 @@ from synthneg.testing import HashingEncoder
 from synthneg.verify.alike import Alike, compare_documents, compare_queries
 from synthneg.verify.content import talks
 from synthneg.verify.documents import verify_documents
+from synthneg.verify.private import _need, private
 from synthneg.verify.queries import verify_queries
 from synthneg.verify.whole import repeated, twin
 
@@ -175,3 +177,37 @@ def test_talk_is_rejected_in_queries_and_documents(run):
     verify_documents(run, HashingEncoder())
     assert reasons(run) == {"bad": "refusal", "n2": "meta"}
     assert run.books()["verify.documents"]["rejected"] == {"meta": 1}
+
+
+PRIVATE = ("email", "phone")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Write to anna.berg@harbour-museum.org for the tides.", "private_email"),
+        ("The harbour master answers under +31 20 566 5633 by day.", "private_phone"),
+        ("Call (212) 736-5000 for a room.", "private_phone"),
+        ("The receptor CD4@CD8 ratio was 2.1 (n=212, 736 to 5000 cells, p<0.05).", None),
+        ("Sold @ 4 dollars; see user@localhost and doi:10.1016/j.jhep.2010.07.033.", None),
+    ],
+)
+def test_data_of_a_person_is_found_where_it_is_looked_for(text, reason):
+    """Addresses and numbers of a valid form are found, figures and notation are not; nothing is unless asked for."""
+    found = private(text, ContentChecks(private=PRIVATE, phone_region="US"))
+    assert (found and found.reason) == reason
+    assert private(text, ContentChecks()) is None
+
+
+def test_what_is_private_is_not_repeated_in_the_rejects(run):
+    """The detail of a reject shows the first characters of an address alone."""
+    found = private("Write to anna.berg@harbour-museum.org.", ContentChecks(private=PRIVATE))
+    assert found.detail == "an e-mail address, anna…"
+
+
+def test_a_missing_package_names_its_extra(monkeypatch):
+    """Without the extra, a run that looks for numbers is told what to install."""
+    _need.cache_clear()
+    monkeypatch.setattr("synthneg.errors.find_spec", lambda module: None)
+    with pytest.raises(MissingExtra, match=r"pip install 'synthneg\[content\]'"):
+        private("+31 20 566 5633", ContentChecks(private=("phone",)))

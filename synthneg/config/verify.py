@@ -117,6 +117,20 @@ class DuplicateChecks(Section):
     )
 
 
+class ContentChecks(Section):
+    """What a model may not have written; beside that, refusals and talk of the task are always rejected."""
+
+    private: tuple[Literal["email", "phone"], ...] = Field(
+        default=(),
+        description="data of a person that queries and written documents may not hold; needs the extra content",
+    )
+    phone_region: str | None = Field(
+        default=None,
+        pattern="^[A-Z]{2}$",
+        description="country whose numbers are found without a + in front, such as US; null: none",
+    )
+
+
 class ProbeChecks(Section):
     """The shortcut probe: what a classifier that sees no query can tell of a document."""
 
@@ -138,4 +152,5 @@ class VerifyConfig(Section):
     documents: DocumentChecks = DocumentChecks()
     leaks: LeakChecks = LeakChecks()
     duplicates: DuplicateChecks = DuplicateChecks()
+    content: ContentChecks = ContentChecks()
     probe: ProbeChecks = ProbeChecks()

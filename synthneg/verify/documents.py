@@ -50,7 +50,7 @@ def _judge(run: Run, documents: Grouped[Document], queries: int) -> None:
         opened(run, DOCUMENTS) as alike,
         run.stage(NAME, "examples.jsonl") as stage,
     ):
-        in_set = DocumentsInSet(alike, config.leaks, config.duplicates)
+        in_set = DocumentsInSet(alike, config)
         for candidates in track(_candidates(run, documents), NAME, "queries judged", queries):
             unverified.pop(candidates.query.id, None)
             stage.take(len(candidates.documents))

@@ -9,6 +9,7 @@ from synthneg.run import Run
 from synthneg.scoring.corpus import encode_corpus
 from synthneg.scoring.encoder import Encoder
 from synthneg.verify.alike import QUERIES
+from synthneg.verify.private import private
 from synthneg.verify.scores import score_queries
 from synthneg.verify.verdict import QueryFacts, judge_query
 from synthneg.verify.whole import leak_of_query, opened, twin
@@ -57,6 +58,7 @@ def _judge(run: Run) -> None:
                 ranks={id: int(values[id, "rank"]) for id in written_from},
                 same_as=kept_by_text.get(text),
                 earlier={id: values[id, "cosine_to_query"] for id in siblings},
+                private=private(query.text, config.content),
                 leak=leak_of_query(query, alike, config.leaks),
                 twin=twin(alike[query.id], kept, config.duplicates),
             )

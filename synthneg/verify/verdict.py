@@ -1,9 +1,9 @@
 """Verdicts: the checks in their order, as pure functions of texts, stored scores and settings.
 
 A record gets the reason of the first check that it fails. For a query the order is too_short, too_long, refusal, meta,
-speaks_of_passage, copied, leak, duplicate, near_duplicate, round_trip; for a written document too_short, too_long,
-refusal, meta, leak, repeated, duplicate, near_duplicate, near_positive, answers. Duplicates are sought among the
-records that were kept, so what was dropped for another reason takes nobody with it.
+speaks_of_passage, copied, private_…, leak, duplicate, near_duplicate, round_trip; for a written document too_short,
+too_long, refusal, meta, private_…, leak, repeated, duplicate, near_duplicate, near_positive, answers. Duplicates are
+sought among the records that were kept, so what was dropped for another reason takes nobody with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,6 +38,7 @@ class QueryFacts:
     ranks: Mapping[str, int]  # of each passage it was written from, among all; 1 is the nearest
     same_as: str | None  # id of a kept query with the same words, if there is one
     earlier: Mapping[str, float]  # cosine to each kept query of the same passage, by its id
+    private: Refusal | None = None  # data of a person in it
     leak: Refusal | None = None  # what the evaluation sets say
     twin: Refusal | None = None  # what the kept queries of the whole set say
 
@@ -50,6 +51,7 @@ def judge_query(facts: QueryFacts, checks: QueryChecks) -> Refusal | None:
         or talks(facts.text)
         or speaks_of_passage(facts.text)
         or copied(query, words(facts.passage), checks.max_copied_words)
+        or facts.private
         or facts.leak
         or (Refusal("duplicate", f"the same words as {facts.same_as}") if facts.same_as else None)
         or near_query(facts.earlier, checks.near_duplicate)

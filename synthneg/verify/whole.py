@@ -5,12 +5,13 @@ from collections.abc import Container, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from synthneg.config import DuplicateChecks, LeakChecks
+from synthneg.config import DuplicateChecks, LeakChecks, VerifyConfig
 from synthneg.grouped import Grouped
 from synthneg.records import Document, Query
 from synthneg.run import Run
 from synthneg.verify.alike import Alike
 from synthneg.verify.leaks import leak
+from synthneg.verify.private import private
 from synthneg.verify.refusal import Refusal
 
 
@@ -81,20 +82,24 @@ def repeated(
 
 
 class DocumentsInSet:
-    """The written documents of a run as they are judged: what stands elsewhere, and what was kept before."""
+    """The written documents of a run as they are judged: what they hold, what stands elsewhere, what was kept."""
 
-    def __init__(self, alike: AlikeById, leaks: LeakChecks, duplicates: DuplicateChecks) -> None:
-        self._alike, self._leaks, self._duplicates = alike, leaks, duplicates
+    def __init__(self, alike: AlikeById, checks: VerifyConfig) -> None:
+        self._alike, self._checks = alike, checks
         self._kept: dict[str, str] = {}
 
     def refusals(self, documents: Iterable[Document]) -> dict[str, Refusal]:
-        """Return by its id why a document is dropped for what stands elsewhere; none for those that pass."""
+        """Return by its id why a document is dropped whatever its scores; none for those that pass."""
         found = {}
         for document in documents:
-            if document.is_passage or not (alike := self._alike[document.id]):
+            if document.is_passage or document.origin is None:
                 continue
-            told = [one for one in alike if one.kind == "document"]
-            refusal = leak(told, self._leaks) or repeated(told, self._kept, self._duplicates)
+            alike = [one for one in self._alike[document.id] if one.kind == "document"]
+            refusal = (
+                private(document.full_text, self._checks.content)
+                or leak(alike, self._checks.leaks)
+                or repeated(alike, self._kept, self._checks.duplicates)
+            )
             if refusal:
                 found[document.id] = refusal
         return found
