@@ -73,14 +73,14 @@ def compare_queries(
         queries = list(run.read("queries.jsonl", Query))
         texts = {query.id: query.text for query in queries}
         vectors = encoder.encode(list(texts.values()), "query")
-        yield from _twins(texts, vectors)
+        yield from twins(texts, vectors)
         if held := sets():
             used = {id for query in queries for id in (query.passage_id, *query.also)}
             read = run.read("passages.jsonl", Passage)
             passages = {p.id: p.full_text for p in read if p.id in used}
             for one in held:
-                yield from _leaks(texts, "query", one, encoder)
-                yield from _leaks(passages, "passage", one, encoder)
+                yield from to_set(texts, "query", one, encoder)
+                yield from to_set(passages, "passage", one, encoder)
 
     made_of = fingerprint(inputs, run.file("queries.jsonl"), run.file("passages.jsonl"))
     run.view(QUERIES, made_of, found)
@@ -101,12 +101,12 @@ def compare_documents(
             if query_of[one.id] != query_of[one.other]:
                 yield one
         for held in sets():
-            yield from _leaks(texts, "document", held, encoder)
+            yield from to_set(texts, "document", held, encoder)
 
     run.view(DOCUMENTS, fingerprint(inputs, run.file("documents.jsonl")), found)
 
 
-def _twins(texts: Mapping[str, str], vectors: "NDArray[np.float32]") -> Iterator[Alike]:
+def twins(texts: Mapping[str, str], vectors: "NDArray[np.float32]") -> Iterator[Alike]:
     """Yield the queries that are like an earlier one: by letters, and each of the 16 nearest by cosine."""
     yield from _alike_within(texts, "query", letters)
     ids = list(texts)
@@ -133,7 +133,7 @@ def _alike_within(texts: Mapping[str, str], kind: Kind, shingled: Shingled) -> I
         yield _alike(ids[later], kind, "", ids[earlier], "jaccard", share)
 
 
-def _leaks(
+def to_set(
     texts: Mapping[str, str], kind: Kind, held: EvaluationSet, encoder: Encoder
 ) -> Iterator[Alike]:
     """Yield what each text is most like in an evaluation set: one row by its words, one by its cosine."""
