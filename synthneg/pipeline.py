@@ -15,7 +15,7 @@ import orjson
 from synthneg import __version__
 from synthneg.config import RunConfig
 from synthneg.errors import RunError, SettingsError
-from synthneg.files import fingerprint, write_whole
+from synthneg.files import fingerprint, states, write_whole
 from synthneg.generate.afford import ask_within_budget, project_run, recall
 from synthneg.generate.beside import needed
 from synthneg.generate.documents import write_documents
@@ -35,7 +35,6 @@ from synthneg.stages import (
     must_keep,
     open_encoder,
     read_corpus,
-    states,
 )
 
 if TYPE_CHECKING:

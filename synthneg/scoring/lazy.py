@@ -1,0 +1,34 @@
+"""Models that are loaded when they have something to score: what is known already needs no torch."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from synthneg import __version__
+from synthneg.files import states
+from synthneg.scoring.base import Encoder, Role
+from synthneg.scoring.encoder import find_model
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class LazyEncoder:
+    """An encoder that is loaded at its first text; errors of loading come then."""
+
+    def __init__(self, name: str, load: Callable[[], Encoder]) -> None:
+        self.name = name
+        self._load = load
+        self._encoder: Encoder | None = None
+
+    def encode(self, texts: Sequence[str], role: Role) -> "NDArray[np.float32]":
+        """Return the vectors; see `Encoder`."""
+        if self._encoder is None:
+            self._encoder = self._load()
+        return self._encoder.encode(texts, role)
+
+
+def state_of(name: str) -> tuple[object, ...]:
+    """Return what changes when the model `name` may score otherwise: its files' state, or its name on the Hub."""
+    found = find_model(name)
+    return (__version__, found, states(found))
