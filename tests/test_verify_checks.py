@@ -11,7 +11,7 @@ from synthneg.verify.duplicate import jaccard, near_document, near_query, shingl
 from synthneg.verify.length import length
 from synthneg.verify.nearness import near_positive
 from synthneg.verify.round_trip import round_trip
-from synthneg.verify.witnesses import finding
+from synthneg.verify.witnesses import bound_of, finding
 from synthneg.words import normalized, words
 
 few_words = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=14)
@@ -161,7 +161,8 @@ def test_a_share_above_one_means_nothing_below_zero():
 def answers(cosine, positive, share, margin):
     """Return what the encoder alone finds in a negative."""
     checks = DocumentChecks(max_negative_share=share, min_negative_margin=margin)
-    return finding({"cosine": cosine}, {"cosine": positive}, checks)
+    own = {"cosine": positive}
+    return finding({"cosine": cosine}, own, bound_of(own, checks), checks)
 
 
 @given(cosines, cosines, st.floats(0.01, 1), st.floats(0, 2))

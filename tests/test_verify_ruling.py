@@ -13,7 +13,7 @@ from synthneg.settings import resolve
 from synthneg.verify.facts import DocumentFacts
 from synthneg.verify.order import inversions, order_of, out_of_order, regraded
 from synthneg.verify.ruling import judge_documents, orders
-from synthneg.verify.witnesses import finding, wants_judge
+from synthneg.verify.witnesses import bound_of, finding, wants_judge
 
 graded_sets = st.lists(
     st.tuples(st.integers(0, 3), st.sampled_from([-0.5, 0.0, 0.1, 0.5, 0.9])), max_size=7
@@ -124,8 +124,9 @@ def test_above_the_positive_is_relabelled_and_below_it_discarded(scores, positiv
     ],
 )
 def test_the_strongest_witness_that_is_heard_decides(scores, answers):
-    """Outside the band the encoder; within it the reranker, and the judge where the two disagree or there is no second."""
-    found = finding(scores, POSITIVE | {"rerank": 2.5}, DocumentChecks())
+    """Outside the band the encoder; within it the reranker, or the judge where those two disagree."""
+    own = POSITIVE | {"rerank": 2.5}
+    found = finding(scores, own, bound_of(own, DocumentChecks()), DocumentChecks())
     assert (found is not None) == answers
 
 

@@ -10,7 +10,7 @@ import orjson
 
 from synthneg.files import write_whole
 from synthneg.progress import track
-from synthneg.records import Example, Judged, Row
+from synthneg.records import Row
 from synthneg.run import Run, Stage
 from synthneg.scoring.base import Encoder, Reranker
 from synthneg.verify.facts import DocumentFacts, Group
@@ -72,31 +72,37 @@ def _keep(stage: Stage, query: Row, group: Group, texts: bytes | mmap, run: Run)
             for flag in ruling.flags:
                 stage.flag(flag)
     if judged:
-        example = Example(
-            query["id"],
-            query["text"],
-            query["passage_id"],
-            query["split"],
-            query["origin"],
-            tuple(judged),
-        )
-        stage.keep(example, count=len(judged))
+        stage.keep(_example(query, judged), count=len(judged))
 
 
-def _judged(facts: DocumentFacts, ruling: Ruling, texts: bytes | mmap) -> Judged:
+# Rows, not records: to make 400,000 frozen records and take them apart again takes as long as all else.
+def _example(query: Row, judged: list[Row]) -> Row:
+    """Return an `Example` as it is written."""
+    return {
+        "query_id": query["id"],
+        "query": query["text"],
+        "passage_id": query["passage_id"],
+        "split": query["split"],
+        "origin": query["origin"],
+        "documents": judged,
+    }
+
+
+def _judged(facts: DocumentFacts, ruling: Ruling, texts: bytes | mmap) -> Row:
+    """Return a `Judged` as it is written."""
     start, end = facts.at
-    row = orjson.loads(texts[start:end])
-    return Judged(
-        id=facts.id,
-        text=row["text"],
-        title=row["title"],
-        grade=ruling.grade,
-        source=row["source"],
-        scores=facts.scores,
-        origin=row["origin"],  # as it stands in the file, for it is only written again
-        grade_wanted=facts.grade if ruling.grade != facts.grade else None,
-        verdicts=ruling.flags,
-    )
+    document = orjson.loads(texts[start:end])
+    return {
+        "id": facts.id,
+        "text": document["text"],
+        "title": document["title"],
+        "grade": ruling.grade,
+        "source": facts.source,
+        "scores": facts.scores,
+        "origin": document["origin"],
+        "grade_wanted": facts.grade if ruling.grade != facts.grade else None,
+        "verdicts": ruling.flags,
+    }
 
 
 class _Said:

@@ -6,7 +6,6 @@ query_dropped. Duplicates are sought among the documents that are kept, so what 
 nobody with it. What is kept may be flagged: inverted, regraded, too_easy, answers, relabelled.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from synthneg.verify.length import length
 from synthneg.verify.nearness import near_positive
 from synthneg.verify.order import Order, inversions, order_of, out_of_order, regraded
 from synthneg.verify.refusal import Refusal
-from synthneg.verify.witnesses import RERANK, Finding, Scores, finding
+from synthneg.verify.witnesses import RERANK, Finding, Scores, bound_of, finding
 
 _POSITIVE_GRADE = 3
 _BEST_NEGATIVE_GRADE = 1
@@ -40,6 +39,7 @@ def judge_documents(facts: Sequence[DocumentFacts], checks: DocumentChecks) -> l
         checks: bounds and actions.
     """
     positive = facts[0].scores
+    bound = bound_of(positive, checks)
     graded = _graded(facts, checks)
     kept: dict[int, str] = {}
     twins: dict[int, str] = {}
@@ -48,10 +48,11 @@ def judge_documents(facts: Sequence[DocumentFacts], checks: DocumentChecks) -> l
     for place, document in enumerate(facts):
         ruling = graded.get(place) or Ruling(None, document.grade)
         if not document.is_passage:
-            refusal = _text(document, twins, kept, checks) or ruling.refusal
-            ruling = ruling._replace(refusal=refusal)
-            if refusal is None and ruling.grade < _POSITIVE_GRADE:
-                ruling, found = _nearness(document, ruling, positive, checks)
+            refusal = _text(document, twins, kept, checks)
+            if refusal is not None:
+                ruling = Ruling(refusal, ruling.grade)
+            elif ruling.refusal is None and ruling.grade < _POSITIVE_GRADE:
+                ruling, found = _nearness(document, ruling, positive, bound, checks)
                 answering += found
         if ruling.refusal is None:
             kept[place] = twins[document.twin] = document.id
@@ -81,14 +82,18 @@ def _text(
 
 
 def _nearness(
-    document: DocumentFacts, ruling: Ruling, positive: Scores, checks: DocumentChecks
+    document: DocumentFacts,
+    ruling: Ruling,
+    positive: Scores,
+    bound: float,
+    checks: DocumentChecks,
 ) -> tuple[Ruling, bool]:
     """Return what becomes of a document below grade 3, and whether it is a negative that answers."""
     scores, grade, flags = document.scores, ruling.grade, ruling.flags
     refusal = near_positive(scores["cosine_to_positive"], checks.max_similarity_to_positive)
     if refusal is not None or grade > _BEST_NEGATIVE_GRADE:
         return Ruling(refusal, grade, flags), False
-    found = finding(scores, positive, checks)
+    found = finding(scores, positive, bound, checks)
     if found is not None:
         return _act(found, grade, flags, checks), True
     # A document of grade 0 is to be far from the query, and a random one cannot help it.
@@ -142,10 +147,10 @@ def _graded(facts: Sequence[DocumentFacts], checks: DocumentChecks) -> dict[int,
 
 def _sets(facts: Sequence[DocumentFacts]) -> dict[str, list[int]]:
     """Return the places of the graded documents that each prompt has written."""
-    sets: defaultdict[str, list[int]] = defaultdict(list)
+    sets: dict[str, list[int]] = {}
     for place, document in enumerate(facts):
         if document.source == "graded":
-            sets[document.prompt or ""].append(place)
+            sets.setdefault(document.prompt or "", []).append(place)
     return sets
 
 

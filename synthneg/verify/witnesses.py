@@ -33,44 +33,56 @@ class Finding(NamedTuple):
     )  # that it deserves; None where that is not known, or is no better than the positive's
 
 
-def finding(scores: Scores, positive: Scores, checks: DocumentChecks) -> Finding | None:
+def finding(
+    scores: Scores, positive: Scores, bound: float, checks: DocumentChecks
+) -> Finding | None:
     """Return that a negative answers its query, by the strongest witness that has spoken; None where it does not.
 
     The judge that grades gives it its grade. By any other, it answers fully if it stands above the positive, as ARHN
     has it (arXiv 2604.11092): by the judge's own ranking, else by the reranker's score, else by the cosine.
+
+    Args:
+        scores: of the negative.
+        positive: those of the query's own passage.
+        bound: what `bound_of` gives for it.
+        checks: bands and margins.
     """
-    if not doubtful(scores, positive, checks):
-        return _by_encoder(scores, positive, checks)
+    if not _doubtful(scores, bound, checks):
+        return _by_encoder(scores, positive, bound, checks)
     judge = next((name for name in JUDGES if name in scores), None)
-    if judge is not None and wants_judge(scores, positive, checks):
+    if judge is not None and not _agreed(scores, positive, bound, checks):
         return _by_judge(judge, scores, positive)
     if RERANK in scores and RERANK in positive:
         return _by_reranker(scores, positive, checks)
-    return _by_encoder(scores, positive, checks)
-
-
-def doubtful(scores: Scores, positive: Scores, checks: DocumentChecks) -> bool:
-    """Whether a cosine lies so near the bound that a stronger witness is to decide."""
-    over = scores["cosine"] - _bound(positive, checks)
-    return -checks.doubt_below <= over < checks.doubt_above
+    return _by_encoder(scores, positive, bound, checks)
 
 
 def wants_judge(scores: Scores, positive: Scores, checks: DocumentChecks) -> bool:
     """Whether a judge is to be shown the pair: it is doubtful, and no second witness agrees with the encoder."""
-    if not doubtful(scores, positive, checks):
-        return False
-    if RERANK not in scores or RERANK not in positive:
-        return True
-    by_reranker = scores[RERANK] >= positive[RERANK] - checks.min_rerank_margin
-    return by_reranker != (scores["cosine"] >= _bound(positive, checks))
+    bound = bound_of(positive, checks)
+    return _doubtful(scores, bound, checks) and not _agreed(scores, positive, bound, checks)
 
 
-def _bound(positive: Scores, checks: DocumentChecks) -> float:
+def bound_of(positive: Scores, checks: DocumentChecks) -> float:
+    """Return the cosine that a negative must stay below, seen from the query's own passage."""
     return negative_bound(positive["cosine"], checks.max_negative_share, checks.min_negative_margin)
 
 
-def _by_encoder(scores: Scores, positive: Scores, checks: DocumentChecks) -> Finding | None:
-    bound = _bound(positive, checks)
+def _doubtful(scores: Scores, bound: float, checks: DocumentChecks) -> bool:
+    return -checks.doubt_below <= scores["cosine"] - bound < checks.doubt_above
+
+
+def _agreed(scores: Scores, positive: Scores, bound: float, checks: DocumentChecks) -> bool:
+    """Whether a reranker says what the encoder says."""
+    if RERANK not in scores or RERANK not in positive:
+        return False
+    by_reranker = scores[RERANK] >= positive[RERANK] - checks.min_rerank_margin
+    return by_reranker == (scores["cosine"] >= bound)
+
+
+def _by_encoder(
+    scores: Scores, positive: Scores, bound: float, checks: DocumentChecks
+) -> Finding | None:
     if scores["cosine"] < bound:
         return None
     detail = (
