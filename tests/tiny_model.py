@@ -1,11 +1,11 @@
-"""A sentence-transformers model of 21,280 random weights, for tests that train."""
+"""Sentence-transformers models of few random weights, for tests that train: a transformer, and a table of words."""
 
 from pathlib import Path
 
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules import Transformer
-from sentence_transformers.sentence_transformer.modules import Pooling
+from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
@@ -31,4 +31,15 @@ def save_tiny_model(folder: Path, prompts: dict[str, str] | None = None) -> Path
     SentenceTransformer(modules=[transformer, pooling], prompts=prompts).save_pretrained(
         str(folder)
     )
+    return folder
+
+
+def save_static_model(folder: Path, words: list[str]) -> Path:
+    """Write a static table of word vectors to `folder`, as model2vec makes them; it knows these words."""
+    vocabulary = {word: i for i, word in enumerate(["[UNK]", *sorted(set(words))])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    torch.manual_seed(0)
+    table = StaticEmbedding(tokenizer, embedding_dim=32)
+    SentenceTransformer(modules=[table]).save_pretrained(str(folder))
     return folder

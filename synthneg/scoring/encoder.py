@@ -1,6 +1,7 @@
 """Encoders: texts to unit vectors, by sentence-transformers."""
 
 import hashlib
+import math
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -50,7 +51,8 @@ def load_encoder(
 def load_model(name: str, max_length: int | None) -> Any:
     """Return the SentenceTransformer itself, as training needs it; arguments and errors are those of `load_encoder`."""
     model = _load(name, find_model(name))
-    if max_length is not None:
+    # A static table of word vectors has no end to what it reads, and none that could be set.
+    if max_length is not None and model.max_seq_length != math.inf:
         model.max_seq_length = _allowed(model, max_length)
     return model
 
