@@ -1,4 +1,4 @@
-"""Models of some 20,000 random weights that read the 26 letters, one a token, and nothing else; and a table of words."""
+"""Models of some 20,000 random weights that read the 26 letters, one a token; and a static table of word vectors."""
 
 from pathlib import Path
 
