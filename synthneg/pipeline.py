@@ -35,6 +35,7 @@ from synthneg.stages import (
     mine_passages,
     must_keep,
     open_encoder,
+    open_reranker,
     read_corpus,
 )
 
@@ -82,6 +83,7 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     wanted = _up_to(until)
     check_written(config)
     all_prompts(config)
+    _check_judge(config)
     check_corpus(config.corpus)
     if "generate.queries" in wanted or config.corpus.is_written:
         check_budget(config.llm)
@@ -92,6 +94,12 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
         _check_evaluation(config)
 
 
+def _check_judge(config: RunConfig) -> None:
+    from synthneg.verify.asked import judge_prompt  # noqa: PLC0415 - as above
+
+    judge_prompt(config)
+
+
 def _chooses_with_vectors(config: RunConfig) -> bool:
     return config.corpus.sample == "cluster" or needed("related", all_prompts(config))
 
@@ -100,6 +108,8 @@ def _check_models(config: RunConfig, trains: bool) -> None:
     from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - as above
 
     check_model(config.verify.encoder)
+    if config.verify.reranker is not None:
+        check_model(config.verify.reranker)
     if trains:
         check_model(config.train.base_model)
 
@@ -148,12 +158,25 @@ def generate_negatives(run: Run) -> None:
     ask_within_budget(run, write_negatives)
 
 
+def judge_negatives(run: Run) -> None:
+    """Let the language model judge the negatives of which the encoder is in doubt, where the settings name a judge."""
+    from synthneg.verify.asked import forget_judgements, write_judgements  # noqa: PLC0415 - as above
+    from synthneg.verify.measure import measure_documents  # noqa: PLC0415 - as above
+
+    if run.config.verify.judge is None:
+        forget_judgements(run)
+        return
+    run.need("generate.negatives")
+    measure_documents(run, open_encoder(run), open_reranker(run))
+    ask_within_budget(run, write_judgements)
+
+
 def check_documents(run: Run) -> None:
     """Write examples.jsonl: verified queries with the documents that pass their checks."""
     from synthneg.verify.documents import verify_documents  # noqa: PLC0415 - as above
 
     run.need("generate.negatives")
-    verify_documents(run, open_encoder(run))
+    verify_documents(run, open_encoder(run), open_reranker(run))
 
 
 def export_dataset(run: Run) -> None:
@@ -214,6 +237,7 @@ _STEPS: dict[str, Callable[[Run], object]] = {
     "verify.queries": check_queries,
     "generate.documents": generate_documents,
     "generate.negatives": generate_negatives,
+    "verify.judge": judge_negatives,
     "verify.documents": check_documents,
     "export": export_dataset,
     "train": train_model,
@@ -255,7 +279,8 @@ def _inputs(config: RunConfig) -> str:
     """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version."""
     from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - as above
 
-    models = (find_model(config.verify.encoder), find_model(config.train.base_model))
+    names = (config.verify.encoder, config.verify.reranker, config.train.base_model)
+    models = [find_model(name) for name in names if name is not None]
     path = config.corpus.queries or config.corpus.path
     named = (path, config.llm.model, *models, *config.evaluate.collections)
     found = states(*(path for path in dict.fromkeys(named) if path is not None))

@@ -154,7 +154,7 @@ class Judged:
     source: Source
     scores: dict[str, float]
     origin: Origin | None
-    grade_wanted: int | None = None  # where another one was asked for than was given
+    wanted_grade: int | None = None  # where another one was asked for than was given
     verdicts: tuple[str, ...] = ()  # what checks have found and kept, such as "too_easy"
 
     @property

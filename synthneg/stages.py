@@ -23,9 +23,10 @@ from synthneg.progress import say, track
 from synthneg.records import Reject
 from synthneg.run import Run
 from synthneg.scoring.choice import write_chosen
-from synthneg.scoring.lazy import LazyEncoder, state_of
+from synthneg.scoring.lazy import LazyEncoder, LazyReranker, state_of
 
 if TYPE_CHECKING:
+    from synthneg.scoring.base import Reranker
     from synthneg.scoring.encoder import Encoder
 
 
@@ -80,6 +81,22 @@ def open_encoder(run: Run) -> "Encoder":
         return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.vectors)
 
     return LazyEncoder(config.encoder, load)
+
+
+def open_reranker(run: Run) -> "Reranker | None":
+    """Return the run's reranker, with the cache of its scores; likewise, and None where the settings name none."""
+    config = run.config.verify
+    name = config.reranker
+    if name is None:
+        return None
+
+    def load() -> "Reranker":
+        from synthneg.scoring.reranker import load_reranker  # noqa: PLC0415 - torch is heavy
+
+        release(run)
+        return load_reranker(name, batch_size=config.encode_batch, scores=run.vectors)
+
+    return LazyReranker(name, load)
 
 
 def choose_passages(run: Run) -> None:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from synthneg import __version__
 from synthneg.files import states
-from synthneg.scoring.base import Encoder, Role
-from synthneg.scoring.encoder import find_model
+from synthneg.scoring.base import Encoder, Reranker, Role
+from synthneg.scoring.models import find_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +26,21 @@ class LazyEncoder:
         if self._encoder is None:
             self._encoder = self._load()
         return self._encoder.encode(texts, role)
+
+
+class LazyReranker:
+    """A reranker that is loaded at its first pair, likewise."""
+
+    def __init__(self, name: str, load: Callable[[], Reranker]) -> None:
+        self.name = name
+        self._load = load
+        self._reranker: Reranker | None = None
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> "NDArray[np.float32]":
+        """Return the scores; see `Reranker`."""
+        if self._reranker is None:
+            self._reranker = self._load()
+        return self._reranker.score(pairs)
 
 
 def state_of(name: str) -> tuple[object, ...]:

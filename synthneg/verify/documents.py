@@ -1,10 +1,8 @@
 """The stage verify.documents: scores the documents of each verified query, and makes examples of what passes."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import groupby
-from mmap import ACCESS_READ, mmap
+from mmap import mmap
 
 import orjson
 
@@ -14,7 +12,7 @@ from synthneg.records import Row
 from synthneg.run import Run, Stage
 from synthneg.scoring.base import Encoder, Reranker
 from synthneg.verify.facts import DocumentFacts, Group
-from synthneg.verify.measure import NAME, groups, measure_documents
+from synthneg.verify.measure import NAME, groups, mapped, measure_documents
 from synthneg.verify.order import Tally
 from synthneg.verify.ruling import Ruling, judge_documents, orders
 
@@ -39,7 +37,7 @@ def verify_documents(run: Run, encoder: Encoder, reranker: Reranker | None = Non
     measure_documents(run, encoder, reranker)
     tallies: defaultdict[str, Tally] = defaultdict(Tally)
     with (
-        _mapped(run, "documents.jsonl") as texts,
+        mapped(run, "documents.jsonl") as texts,
         run.file("verified_queries.jsonl").open("rb") as queries,
         run.stage(NAME, "examples.jsonl") as stage,
     ):
@@ -100,7 +98,7 @@ def _judged(facts: DocumentFacts, ruling: Ruling, texts: bytes | mmap) -> Row:
         "source": facts.source,
         "scores": facts.scores,
         "origin": document["origin"],
-        "grade_wanted": facts.grade if ruling.grade != facts.grade else None,
+        "wanted_grade": facts.grade if ruling.grade != facts.grade else None,
         "verdicts": ruling.flags,
     }
 
@@ -121,14 +119,3 @@ class _Said:
         for row in self._next[1]:
             by_id[row["document_id"]][row["scorer"]] = row["value"]
         self._next = next(self._by_query, None)
-
-
-@contextmanager
-def _mapped(run: Run, file: str) -> Iterator[bytes | mmap]:
-    """Give the bytes of a file; an empty one cannot be mapped."""
-    with run.file(file).open("rb") as stream:
-        if not stream.seek(0, 2):
-            yield b""
-            return
-        with mmap(stream.fileno(), 0, access=ACCESS_READ) as mapped:
-            yield mapped

@@ -1,6 +1,8 @@
 """What verify.judge and verify.documents both begin with: the documents of each query, scored and measured once."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from mmap import ACCESS_READ, mmap
 from typing import Any
 
 import orjson
@@ -52,6 +54,17 @@ def groups(run: Run) -> Iterator[Group]:
     """Yield the measured documents: of each verified query, in their order, then of the other queries."""
     with run.file(FACTS).open("rb") as rows:
         yield from (Group.of_row(orjson.loads(row)) for row in rows)
+
+
+@contextmanager
+def mapped(run: Run, file: str) -> Iterator[bytes | mmap]:
+    """Give the bytes of a file; an empty one cannot be mapped."""
+    with run.file(file).open("rb") as stream:
+        if not stream.seek(0, 2):
+            yield b""
+            return
+        with mmap(stream.fileno(), 0, access=ACCESS_READ) as mapped:
+            yield mapped
 
 
 def _rows(found: Iterable[Group]) -> Iterator[list[Any]]:
