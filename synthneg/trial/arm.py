@@ -17,6 +17,7 @@ from synthneg.prompts.file import Prompt
 from synthneg.prompts.head import Makes
 from synthneg.prompts.shelf import load
 from synthneg.run import Run
+from synthneg.verify.asked import judge_prompt
 
 FOLDER = ".trials"  # in the folder of runs; the lists of runs leave it out
 WRITTEN: tuple[Makes, ...] = ("query", "document", "negative")
@@ -107,9 +108,13 @@ def judge_arm(config: RunConfig, name: str, base: Arm, draw: int = 0) -> Arm:
         name: of the prompt.
         base: whose queries they are.
         draw: another gives independent replies to the same prompt.
+
+    Raises:
+        PromptError: its replies are none that could be read as a judgement.
     """
     judging = config.verify.model_copy(update={"judge": name})
     changed = config.model_copy(update={"verify": judging})
+    judge_prompt(changed)
     count = base.config.corpus.limit
     if count is None:
         raise AssertionError("an arm has a number of passages")
