@@ -266,7 +266,12 @@ def _held_out(run: Run) -> "Collection | None":
     examples = [e for e in run.read("examples.jsonl", Example) if e.split == "held_out"]
     if not examples:
         return None
-    qrels = {e.query_id: {d.id: 1 for d in e.documents if d.source == "corpus"} for e in examples}
+    # Of the corpus is also what was mined as a negative and then found to answer.
+    made = ("written", "graded", "negative")
+    qrels = {
+        e.query_id: {d.id: 1 for d in e.documents if d.grade == 3 and d.source not in made}
+        for e in examples
+    }
     return Collection.of_records(
         HELD_OUT,
         run.read("passages.jsonl", Passage),

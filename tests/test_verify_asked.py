@@ -180,7 +180,7 @@ def test_a_list_says_what_stands_above_the_positive(run):
 
 
 def test_the_judge_decides_over_the_encoder(run):
-    """Alone, the encoder drops the near miss with the answer and lets a long-winded answer pass; with a judge neither."""
+    """Alone, the encoder drops the near miss with the answer and lets a long-winded one pass; with a judge neither."""
     run.config = settings(None)
     verify_documents(run, HashingEncoder())
     alone, _ = outcome(run)

@@ -15,6 +15,7 @@ from synthneg.cli.common import (
     books_lines,
     settings,
 )
+from synthneg.cli.order import order_lines
 from synthneg.cli.usage import usage_lines
 
 if TYPE_CHECKING:
@@ -155,7 +156,11 @@ def summary(folder: Path) -> None:
     from synthneg.run import read_books  # noqa: PLC0415  # needs the settings model
 
     books = read_books(folder)
-    typer.echo("\n".join(["", *books_lines(books), *usage_lines(folder, books), ""]))
+    typer.echo(
+        "\n".join(
+            ["", *books_lines(books), *order_lines(folder, books), *usage_lines(folder, books), ""]
+        )
+    )
     for lines in saved_tables(folder / "evaluation"):
         typer.echo("\n".join([*lines, ""]))
     made = {
