@@ -174,6 +174,7 @@ def test_talk_is_rejected_in_queries_and_documents(run):
         ),
     ]
     plant(run, "generate.documents", "documents.jsonl", [positive("q1", PASSAGES[0]), *written])
+    compare_documents(run, HashingEncoder(), list, "none")
     verify_documents(run, HashingEncoder())
     assert reasons(run) == {"bad": "refusal", "n2": "meta"}
     assert run.books()["verify.documents"]["rejected"] == {"meta": 1}

@@ -1,11 +1,11 @@
 """What the checks of the whole set find and what they find wrongly, on the train sides of SciFact and NFCorpus.
 
-    python benchmarks/verification/whole_set.py COLLECTIONS [--json FILE]      # folders of scifact and nfcorpus, BEIR format
+    python benchmarks/verification/whole_set.py COLLECTIONS [--json FILE]      # BEIR folders of scifact and nfcorpus
 
 1. Leaks: of 400 queries that are held, 150 are planted with each kind of edit; false alarms: 400 other train queries.
    The same of 100 documents judged relevant (200 held), with 200 other documents as what must pass.
 2. Duplicates: train queries that are called near duplicates of an earlier one.
-3. Refusals and talk of the task, addresses and numbers: all train queries and all documents, none of which a model wrote.
+3. Refusals and talk of the task, addresses and numbers: all train queries and all documents; no model wrote them.
 4. The shortcut probe: documents of one source, and the same with a planted marker.
 5. Time: 100,000 queries compared by MinHash and exactly.
 
@@ -242,25 +242,45 @@ def measure_time():
     return {"texts": len(texts), "pairs": pairs, "cpu_s": round(time.process_time() - start, 1)}
 
 
+def table(head, rows):
+    """Print a Markdown table."""
+    for line in (head, ["---"] * len(head), *rows):
+        print("| " + " | ".join(map(str, line)) + " |")
+
+
 def show(name, made):
     print(f"\n### {name}\n")
     for kind, rows in made["leaks"].items():
-        print(
-            f"| {kind}: edit | n | called a leak | exact | jaccard | cosine | by the cosine alone |\n|---|---|---|---|---|---|---|"
+        head = (
+            f"{kind}: edit",
+            "n",
+            "called a leak",
+            "exact",
+            "jaccard",
+            "cosine",
+            "by cosine alone",
         )
-        for row in rows:
-            print(
-                f"| {row['edit']} | {row['n']} | {share(row['found'], row['n'])} | {row['exact']} | {row['jaccard']} | {row['cosine']} | {share(row['cosine alone'], row['n'])} |"
-            )
-    print(
-        f"\nnear duplicates among train queries: {share(made['duplicates']['found'], made['duplicates']['n'])}"
-    )
-    print(f"content: {made['content']}")
-    print("\n| planted | features | AUC | n |\n|---|---|---|---|")
-    for row in made["probe"]:
-        print(
-            f"| {row['planted']} | {row['features']} | {row['auc']:.2f} ({row['low']:.2f} to {row['high']:.2f}) | {row['n']} |"
+        table(
+            head,
+            [
+                (
+                    row["edit"],
+                    row["n"],
+                    share(row["found"], row["n"]),
+                    *(row[measure] for measure in ("exact", "jaccard", "cosine")),
+                    share(row["cosine alone"], row["n"]),
+                )
+                for row in rows
+            ],
         )
+    found = made["duplicates"]
+    print(f"\nnear duplicates among train queries: {share(found['found'], found['n'])}")
+    print(f"content: {made['content']}\n")
+    told = [
+        (r["planted"], r["features"], f"{r['auc']:.2f} ({r['low']:.2f} to {r['high']:.2f})", r["n"])
+        for r in made["probe"]
+    ]
+    table(("planted", "features", "AUC", "n"), told)
 
 
 def main():

@@ -16,6 +16,7 @@ from synthneg.cli.common import (
     books_lines,
     settings,
 )
+from synthneg.cli.order import order_lines
 from synthneg.cli.usage import usage_lines
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 # Written out, because the list itself lies behind imports that help does not need; a test holds the two together.
 _STAGES = (
-    "corpus, generate.queries, verify.queries, generate.documents, generate.negatives, verify.documents, export, train,"
-    " evaluate"
+    "corpus, generate.queries, verify.queries, generate.documents, generate.negatives, verify.judge, verify.documents,"
+    " export, train, evaluate"
 )
 
 
@@ -83,13 +84,14 @@ def generate(
 def verify(
     target: Target = DEFAULT_FILE, changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS
 ) -> None:
-    """Check the queries with an encoder, and the documents where they are written. Encodes nothing twice."""
+    """Check the queries, and the documents where they are written. Scores nothing and asks nothing twice."""
     from synthneg import pipeline  # noqa: PLC0415  # needs the settings model
 
     def work(opened: "Run") -> None:
         opened.need("generate.queries")
         pipeline.check_queries(opened)
         if "generate.negatives" in opened.books():
+            pipeline.judge_negatives(opened)
             pipeline.check_documents(opened)
         else:
             typer.echo(
@@ -157,7 +159,14 @@ def summary(folder: Path) -> None:
     books = read_books(folder)
     typer.echo(
         "\n".join(
-            ["", *books_lines(books), *checks_lines(folder, books), *usage_lines(folder, books), ""]
+            [
+                "",
+                *books_lines(books),
+                *order_lines(folder, books),
+                *checks_lines(folder, books),
+                *usage_lines(folder, books),
+                "",
+            ]
         )
     )
     for lines in saved_tables(folder / "evaluation"):
