@@ -2,8 +2,8 @@
 
 Views beside the records: `alike_queries.jsonl` and `alike_documents.jsonl` tell of queries with queries, of written
 documents with those of other queries, and of queries, their passages and written documents with the evaluation sets.
-Only what a setting can call alike is told: a Jaccard index of .5, a cosine of .7 (to an evaluation set) or .8 (within the
-run). `said_queries.jsonl` and `said_documents.jsonl` tell in which of them a model speaks of itself.
+Only what a setting can call alike is told: a Jaccard index of .5, a cosine of .7 (to an evaluation set) or .8 (within
+the run). `said_queries.jsonl` and `said_documents.jsonl` tell in which of them a model speaks of itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
