@@ -3,7 +3,7 @@
     python benchmarks/verification/whole_set.py COLLECTIONS [--json FILE]      # BEIR folders of scifact and nfcorpus
 
 1. Leaks: of 400 queries that are held, 150 are planted with each kind of edit; false alarms: 400 other train queries.
-   The same of 100 documents judged relevant (200 held), with 200 other documents as what must pass.
+   The same of 30 documents judged relevant (100 held), with 60 others as what must pass.
 2. Duplicates: train queries that are called near duplicates of an earlier one.
 3. Refusals and talk of the task, addresses and numbers: all train queries and all documents; no model wrote them.
 4. The shortcut probe: documents of one source, and the same with a planted marker.
@@ -131,10 +131,10 @@ def measure_leaks(queries, documents, relevant, encoder):
             planted.setdefault(edit, []).append(changed)
     found = {"query": leaks("query", held, planted, clean, encoder)}
     drawn = draw.sample(sorted(relevant & documents.keys()), 400)
-    held, clean = [documents[d] for d in drawn[:200]], [documents[d] for d in drawn[200:]]
+    held, clean = [documents[d] for d in drawn[:100]], [documents[d] for d in drawn[200:260]]
     words = [word for text in held for word in text.split()]
     planted = {}
-    for text in held[:100]:
+    for text in held[:30]:
         for edit, changed in document_edits(text, words, draw):
             planted.setdefault(edit, []).append(changed)
     return found | {"document": leaks("document", held, planted, clean, encoder)}
