@@ -108,6 +108,16 @@ class VerifyConfig(Section):
         description="prompt by which the language model judges the negatives that the encoder finds doubtful, such as "
         "judge/listwise",
     )
+    calibrate: bool = Field(
+        default=False,
+        description="take max_negative_share, min_negative_margin, max_similarity_to_positive, near_duplicate and "
+        "easy_margin from the cosines of this corpus with this encoder; calibration.json says what was found",
+    )
+    catch: Share = Field(
+        default=0.6,
+        description="with calibrate: share of negatives that answer which the margin is to catch, if they are as near "
+        "their queries as passages are to their own",
+    )
     queries: QueryChecks = QueryChecks()
     documents: DocumentChecks = DocumentChecks()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from synthneg.config import RunConfig
 from synthneg.corpus.read import check_corpus
 from synthneg.errors import RunError
-from synthneg.files import disk_errors
+from synthneg.files import disk_errors, write_whole
 from synthneg.generate.asking import LEDGER, Writer, release, with_asker
 from synthneg.generate.documents import write_documents
 from synthneg.generate.negatives import write_negatives
@@ -28,6 +28,7 @@ from synthneg.stages import choose_passages, mine_passages, must_keep, open_enco
 from synthneg.trial.arm import Arm, makes_of, open_run, query_arm, written_arm
 from synthneg.verify.documents import verify_documents
 from synthneg.verify.queries import verify_queries
+from synthneg.verify.thresholds import DISTRIBUTION
 
 Keys = dict[
     str, list[str]
@@ -157,6 +158,8 @@ def take_over_queries(run: Run, base: Run) -> None:
             stage.take()
             stage.keep(passage)
     run.write_part("verify.queries", "scores.jsonl", base.read("scores.jsonl", Score))
+    if base.has(DISTRIBUTION):
+        write_whole(run.file(DISTRIBUTION), base.file(DISTRIBUTION).read_bytes())
     with run.stage("verify.queries", "verified_queries.jsonl") as stage:
         for query in base.read("verified_queries.jsonl", Query):
             stage.take()

@@ -27,6 +27,7 @@ from synthneg.verify.judge import grade_of, verdicts_of, yes_probability
 from synthneg.verify.measure import groups, mapped
 from synthneg.verify.ruling import judge_documents
 from synthneg.verify.span import span_of
+from synthneg.verify.thresholds import document_checks
 from synthneg.verify.witnesses import JUDGE_ABOVE, wants_judge
 
 NAME = "verify.judge"
@@ -117,12 +118,13 @@ def forget_judgements(run: Run) -> None:
 
 def _jobs(run: Run, prompt: Prompt, kind: Kind, texts: bytes | mmap) -> Iterator[tuple[Shown, Job]]:
     chars = run.config.generate.passage_chars
+    checks = document_checks(run)
     queries = run.read("verified_queries.jsonl", Query)
     for group in groups(run):
         if group.state == "query_rejected":
             return
         query = next(queries)
-        wanted = doubted(group, run.config.verify.documents)
+        wanted = doubted(group, checks)
         documents = [from_row(Document, orjson.loads(texts[d.at[0] : d.at[1]])) for d in wanted]
         values = {"query": {"text": query.text}}
         own_id = f"{query.id}:{prompt.kind}"

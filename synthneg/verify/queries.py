@@ -14,8 +14,10 @@ from synthneg.scoring.corpus import encode_corpus
 from synthneg.scoring.encoder import Encoder
 from synthneg.scoring.lazy import state_of
 from synthneg.seen import Seen
+from synthneg.verify.distribution import distribution
 from synthneg.verify.facts import QueryFacts, query_facts
 from synthneg.verify.scores import keep_facts, score_queries
+from synthneg.verify.thresholds import DISTRIBUTION, query_checks, write_calibration
 from synthneg.verify.verdict import judge_query
 from synthneg.words import normalized
 
@@ -45,6 +47,12 @@ def _measure(run: Run, encoder: Encoder) -> None:
     files = (run.file("passages.jsonl"), run.file("queries.jsonl"))
     inputs = fingerprint(encoder.name, *state_of(run.config.verify.encoder), *files)
     keep_facts(run, NAME, FACTS, inputs, scores, lambda: map(list, _facts(run)))
+    if run.config.verify.calibrate:
+        seeded = fingerprint(inputs, run.config.seed)
+        run.view(
+            DISTRIBUTION, seeded, lambda: distribution(run, encoder, encode_corpus(run, encoder))
+        )
+    write_calibration(run)
 
 
 def _facts(run: Run) -> Iterator[QueryFacts]:
@@ -68,7 +76,7 @@ def _facts(run: Run) -> Iterator[QueryFacts]:
 
 
 def _judge(run: Run) -> None:
-    checks = run.config.verify.queries
+    checks = query_checks(run)
     kept_twin: dict[str, str] = {}
     kept_of_passage: defaultdict[str, list[str]] = defaultdict(list)
     with (
