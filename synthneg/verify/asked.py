@@ -31,7 +31,7 @@ from synthneg.verify.thresholds import document_checks
 from synthneg.verify.witnesses import JUDGE_ABOVE, wants_judge
 
 NAME = "verify.judge"
-_CREDIT = {"answers": 1.0, "partly": 0.5, "none": 0.0}
+CREDIT = {"answers": 1.0, "partly": 0.5, "none": 0.0}  # of a verdict on a list
 _MOST_LISTED = 9  # negatives in one list, beside the positive
 _BEST_NEGATIVE_GRADE = 1
 
@@ -213,5 +213,5 @@ def _listed(about: Shown, answer: Answer) -> list[Judged]:
         above = None
         if place in ranks and known:
             above = ranks[place] < ranks.get(positive, len(ranks))
-        found.append(Judged(id, "judge_list", _CREDIT.get(verdict), "unjudged", above))
+        found.append(Judged(id, "judge_list", CREDIT.get(verdict), "unjudged", above))
     return found
