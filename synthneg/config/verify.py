@@ -20,6 +20,12 @@ class QueryChecks(Section):
         ge=1,
         description="the passage must be among the query's k nearest of the corpus",
     )
+    rerank_depth: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="with verify.reranker: it must put the passage first of the query's so many nearest; 0: not asked",
+    )
     near_duplicate: Share = Field(
         default=0.95, description="cosine from which two queries of one passage are duplicates"
     )
