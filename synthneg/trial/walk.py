@@ -27,7 +27,14 @@ from synthneg.records import Passage, Query, Score
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.encoder import check_model
-from synthneg.stages import choose_passages, mine_passages, must_keep, open_encoder, read_corpus
+from synthneg.stages import (
+    choose_passages,
+    mine_passages,
+    must_keep,
+    open_encoder,
+    open_reranker,
+    read_corpus,
+)
 from synthneg.trial.arm import Arm, judge_arm, makes_of, open_run, query_arm, written_arm
 from synthneg.trial.cases import cases
 from synthneg.trial.judged import Judged, Said, judged, write_said
@@ -130,7 +137,7 @@ def _walk_queries(arms: Sequence[Arm], runs: Sequence[Run]) -> list[Walked]:
         release(run)
     encoder = open_encoder(runs[0])
     for run in runs:
-        verify_queries(run, encoder)
+        verify_queries(run, encoder, open_reranker(run))
     return [Walked(*found) for found in zip(arms, runs, keys, strict=True)]
 
 
@@ -169,7 +176,7 @@ def _walk_written(arms: Sequence[Arm], runs: Sequence[Run], base: Run) -> list[W
         release(run)
     encoder = open_encoder(runs[0])
     for run in runs:
-        verify_documents(run, encoder)
+        verify_documents(run, encoder, open_reranker(run))
     return [Walked(*found) for found in zip(arms, runs, keys, strict=True)]
 
 
@@ -180,7 +187,7 @@ def _write_base(base: Run) -> Encoder:
     choose_passages(base)
     _ask(base, [write_queries])
     encoder = open_encoder(base)
-    verify_queries(base, encoder)
+    verify_queries(base, encoder, open_reranker(base))
     must_keep(base, "verify.queries", "queries")
     return encoder
 
