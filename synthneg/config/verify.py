@@ -112,7 +112,7 @@ class VerifyConfig(Section):
     judge: str | None = Field(
         default=None,
         description="prompt by which the language model judges the negatives that the encoder finds doubtful, such as "
-        "judge/listwise",
+        "judge/listwise; within llm.budget, but plan does not count it",
     )
     calibrate: bool = Field(
         default=False,

@@ -12,13 +12,13 @@ from synthneg.progress import track
 from synthneg.records import Row
 from synthneg.run import Run, Stage
 from synthneg.scoring.base import Encoder, Reranker
+from synthneg.verify.asked import NAME as JUDGE
 from synthneg.verify.facts import DocumentFacts, Group
 from synthneg.verify.measure import NAME, groups, mapped, measure_documents
 from synthneg.verify.order import Tally
 from synthneg.verify.ruling import Ruling, judge_documents, orders
 from synthneg.verify.thresholds import document_checks
 
-JUDGE = "verify.judge"
 ORDERS = "graded_order.json"
 
 _REFUSED = {
