@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -257,6 +258,25 @@ def test_without_a_judge_its_word_is_forgotten(run):
     forget_judgements(run)
     assert not scores(run)
     assert run.books()["verify.judge"] == {"in": 0, "kept": 0, "rejected": {}, "failed": {}}
+
+
+def test_what_was_said_of_other_documents_decides_nothing(run):
+    """When a document comes out otherwise under the same id, the judge's word on the old one is void."""
+    judged(run)
+    documents = list(run.read("documents.jsonl", Document))
+    other = "How long is green tea steeped, nobody knows; not here and not there."
+    changed = [
+        replace(d, text=other) if d.id == "miss" else d for d in documents if d.source == "negative"
+    ]
+    plant(run, "generate.negatives", "documents.jsonl", changed)
+    verify_documents(run, HashingEncoder())
+    dropped, _ = outcome(run)
+    assert dropped["miss"] == "answers"
+    assert all(
+        "judge_yes" not in d.scores
+        for e in run.read("examples.jsonl", Example)
+        for d in e.documents
+    )
 
 
 @pytest.mark.parametrize("name", ["query/question", "document/graded"])

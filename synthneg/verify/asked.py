@@ -111,7 +111,7 @@ async def write_judgements(run: Run, asker: Asks) -> None:
 
 def forget_judgements(run: Run) -> None:
     """Take away what an earlier start has judged, where there was one: these settings ask no judge."""
-    if NAME in run.books():
+    if run.part("scores.jsonl", NAME).exists():
         with run.stage(NAME, "scores.jsonl"):
             pass
 

@@ -111,7 +111,8 @@ class _Said:
     """What a judge has said of documents, in the order of the queries."""
 
     def __init__(self, run: Run) -> None:
-        rows = run.rows(JUDGE, "scores.jsonl")
+        # Where its books are gone, what it has said was of other documents.
+        rows = run.rows(JUDGE, "scores.jsonl") if JUDGE in run.books() else ()
         self._by_query = groupby(rows, key=lambda row: row["query_id"])
         self._next = next(self._by_query, None)
 
