@@ -180,6 +180,17 @@ def test_a_list_says_what_stands_above_the_positive(run):
     assert ("miss", "judge_above") not in scores(run)
 
 
+def test_no_place_in_a_list_tells_the_positive(run):
+    """Over ten seeds of the run the positive stands first in some lists and elsewhere in others."""
+    places = set()
+    for seed in range(10):
+        run.config = settings("judge/listwise").model_copy(update={"seed": seed})
+        asked = judged(run)
+        [listed] = [text for text in asked if "below boiling" in text]
+        places.add(int(re.search(r"Passage (\d): Green tea is steeped for", listed)[1]))
+    assert places == {1, 2, 3}
+
+
 def test_the_judge_decides_over_the_encoder(run):
     """Alone, the encoder drops the near miss with the answer and lets a long-winded one pass; with a judge neither."""
     run.config = settings(None)
