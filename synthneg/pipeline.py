@@ -142,7 +142,7 @@ def check_queries(run: Run) -> None:
     from synthneg.verify.queries import verify_queries  # noqa: PLC0415 - as above
 
     encoder = open_encoder(run)
-    verify_queries(run, encoder)
+    verify_queries(run, encoder, open_reranker(run))
     must_keep(run, "verify.queries", "queries")
     mine_passages(run, lambda: encoder)
 

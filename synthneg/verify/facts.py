@@ -26,6 +26,9 @@ class QueryFacts(NamedTuple):
     copied_words: str
     twin: str  # id of the first query with the same words; its own where that is itself
     ranks: Mapping[str, int]  # of each passage it was written from, among all; 1 is the nearest
+    reranked: Mapping[
+        str, int
+    ]  # likewise, among the nearest as a reranker orders them; empty without one
     earlier: Mapping[str, float]  # cosine to each earlier query of the same passage, by its id
 
 
@@ -75,6 +78,7 @@ def query_facts(
     passages: str,
     twin: str,
     ranks: Mapping[str, int],
+    reranked: Mapping[str, int],
     earlier: Mapping[str, float],
 ) -> QueryFacts:
     """Return the facts of a query with this `text`; `passages` is the text of all that it was written from."""
@@ -89,6 +93,7 @@ def query_facts(
         " ".join(query[start : start + run]),
         twin,
         ranks,
+        reranked,
         earlier,
     )
 
