@@ -30,7 +30,9 @@ from synthneg.progress import say
 from synthneg.records import Example, Passage
 from synthneg.run import STAGES, Run
 from synthneg.stages import (
+    check_reranker,
     choose_passages,
+    mine_negatives,
     mine_passages,
     must_keep,
     open_encoder,
@@ -85,7 +87,7 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
         check_budget(config.llm)
         check_backend(config.llm)
     if "verify.queries" in wanted or _chooses_with_vectors(config):
-        _check_models(config, "train" in wanted)
+        _check_models(config, wanted)
     if "evaluate" in wanted:
         _check_evaluation(config)
 
@@ -94,11 +96,13 @@ def _chooses_with_vectors(config: RunConfig) -> bool:
     return config.corpus.sample == "cluster" or needed("related", all_prompts(config))
 
 
-def _check_models(config: RunConfig, trains: bool) -> None:
+def _check_models(config: RunConfig, wanted: tuple[str, ...]) -> None:
     from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - as above
 
     check_model(config.verify.encoder)
-    if trains:
+    if "mine" in wanted and config.mine.reranked:
+        check_reranker(config)
+    if "train" in wanted:
         check_model(config.train.base_model)
 
 
@@ -147,10 +151,12 @@ def generate_negatives(run: Run) -> None:
 
 
 def check_documents(run: Run) -> None:
-    """Write examples.jsonl: verified queries with the documents that pass their checks."""
+    """Write examples.jsonl: verified queries with the documents that pass their checks; what is not mined yet is."""
     from synthneg.verify.documents import verify_documents  # noqa: PLC0415 - as above
 
     run.need("generate.negatives")
+    if "mine" not in run.books():
+        mine_negatives(run)
     verify_documents(run, open_encoder(run))
 
 
@@ -212,6 +218,7 @@ _STEPS: dict[str, Callable[[Run], object]] = {
     "verify.queries": check_queries,
     "generate.documents": generate_documents,
     "generate.negatives": generate_negatives,
+    "mine": mine_negatives,
     "verify.documents": check_documents,
     "export": export_dataset,
     "train": train_model,

@@ -3,7 +3,7 @@
 They stand above the stages that they join, and below whoever walks through them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from synthneg import __version__
 from synthneg.config import QueriesConfig, RunConfig
 from synthneg.corpus.check import check
 from synthneg.corpus.read import read
-from synthneg.errors import RunError
+from synthneg.errors import RunError, SettingsError
 from synthneg.files import files_under, fingerprint
 from synthneg.generate.afford import ask_within_budget
 from synthneg.generate.asking import release
@@ -19,12 +19,15 @@ from synthneg.generate.beside import needed
 from synthneg.generate.jobs import all_prompts
 from synthneg.generate.passages import write_passages
 from synthneg.mine.near import write_mined, write_related
+from synthneg.mine.negatives import write_mined_negatives
 from synthneg.progress import say, track
 from synthneg.records import Reject
 from synthneg.run import Run
 from synthneg.scoring.choice import write_chosen
 
 if TYPE_CHECKING:
+    from synthneg.mine.arms import Mixture
+    from synthneg.scoring.base import Reranker
     from synthneg.scoring.encoder import Encoder
 
 
@@ -90,6 +93,65 @@ def mine_passages(run: Run, encoder: "Callable[[], Encoder]") -> None:
     """Write mined.jsonl, where a prompt asks for it."""
     if needed("mined", all_prompts(run.config)):
         write_mined(run, encoder, _model(run.config))
+
+
+def mine_negatives(run: Run) -> None:
+    """Write the mined negatives of verified queries."""
+    write_mined_negatives(run, lambda: open_encoder(run), lambda: open_reranker(run))
+
+
+def write_arms(run: Run, arms: "Mapping[str, Mixture]", per_query: int, folder: Path) -> list[str]:
+    """Write a dataset for each arm into `folder`, whole or not at all, and return what is in it as lines of text.
+
+    Raises:
+        SynthnegError: `folder` holds something else, a stage has not run, or no query has enough negatives.
+    """
+    from synthneg.dataset.arms import check_place, write  # noqa: PLC0415 - needed by arms alone
+    from synthneg.mine.arms import mine_arms  # noqa: PLC0415 - as above
+
+    check_place(folder)
+    if any("reranked" in mixture for mixture in arms.values()):
+        check_reranker(run.config)
+    found = mine_arms(run, arms, lambda: open_encoder(run), lambda: open_reranker(run))
+    counts = f"{found.queries} queries, {found.kept} with {per_query} negatives in every arm"
+    short = ", ".join(f"{name} {n}" for name, n in found.left_out.items()) or "none"
+    if not found.kept:
+        raise RunError(f"{run.folder}: {counts} (too few, by arm: {short}); lower --per-query")
+    about = {"run": run.config.run, "seed": run.config.seed, "per_query": per_query}
+    books = {"in": found.queries, "kept": found.kept, "too_few": dict(found.left_out)}
+    write(folder, found.examples, per_query, about | {"queries": books})
+    return [f"{counts}; too few, by arm: {short}", *(f"  {folder / name}" for name in arms)]
+
+
+def open_reranker(run: Run) -> "Reranker":
+    """Return the run's reranker, with the cache of its scores.
+
+    Raises:
+        SettingsError: the settings name none.
+        ModelError: there is no such model, or it cannot be loaded.
+    """
+    from synthneg.scoring.reranker import load_reranker  # noqa: PLC0415 - torch is heavy
+
+    name = check_reranker(run.config)
+    return load_reranker(name, batch_size=run.config.verify.encode_batch, scores=run.vectors)
+
+
+def check_reranker(config: RunConfig) -> str:
+    """Return the name of the reranker that mining needs, unless there is none.
+
+    Raises:
+        SettingsError: the settings name none.
+        ModelError: the path of a folder that does not exist, or of one that holds no model.
+    """
+    from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - torch is heavy
+
+    if config.verify.reranker is None:
+        raise SettingsError(
+            "negatives of the source reranked need a reranker, and verify.reranker names none; set it to a"
+            " cross-encoder's folder or Hub name"
+        )
+    check_model(config.verify.reranker)
+    return config.verify.reranker
 
 
 def _model(config: RunConfig) -> str:

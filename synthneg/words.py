@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+SHINGLE_WORDS = 5  # of the pieces by whose common share two texts are near copies
+
 # Written without blanks between words: each character counts as one.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 # Vowel signs and accents that `\w` leaves out, though they stand inside words.

@@ -19,6 +19,7 @@ from synthneg.config.llm import BatchConfig as BatchConfig
 from synthneg.config.llm import BudgetConfig as BudgetConfig
 from synthneg.config.llm import LLMConfig as LLMConfig
 from synthneg.config.llm import PriceConfig as PriceConfig
+from synthneg.config.mine import MineConfig as MineConfig
 from synthneg.config.use import EvaluateConfig as EvaluateConfig
 from synthneg.config.use import ExportConfig as ExportConfig
 from synthneg.config.use import PublishConfig as PublishConfig
@@ -39,6 +40,7 @@ class RunConfig(Section):
     corpus: CorpusConfig
     llm: LLMConfig = LLMConfig()
     generate: GenerateConfig = GenerateConfig()
+    mine: MineConfig = MineConfig()
     verify: VerifyConfig = VerifyConfig()
     export: ExportConfig = ExportConfig()
     train: TrainConfig = TrainConfig()

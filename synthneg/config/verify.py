@@ -58,5 +58,10 @@ class VerifyConfig(Section):
         description="model that scores; a folder or a Hub name",
     )
     encode_batch: int = Field(default=64, ge=1, description="texts per encoder call")
+    reranker: str | None = Field(
+        default=None,
+        description="cross-encoder that scores each query with its documents as a second witness; a folder or a Hub "
+        "name",
+    )
     queries: QueryChecks = QueryChecks()
     documents: DocumentChecks = DocumentChecks()

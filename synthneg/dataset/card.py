@@ -58,8 +58,8 @@ def card(
 
 
 _GRADES = """\
-- The grade of a written document is what was asked for. A negative may still answer its query, and a passage of the
-  corpus that answers it may be unlabelled."""
+- The grade of a written document is what was asked for, that of a mined one what its source makes likely. A negative
+  may still answer its query, and a passage of the corpus that answers it may be unlabelled."""
 _MEASURED = """\
 - Whether training on this data helps is to be measured on a test collection. The run that made it keeps its measures
   in `evaluation/`; a number that is not there was not measured."""
@@ -140,6 +140,7 @@ def _thresholds(config: RunConfig) -> str:
     sections: dict[str, BaseModel] = {
         "queries": config.verify.queries,
         "documents": config.verify.documents,
+        "mine": config.mine,
     }
     rows = [
         (f"{name}.{key}", value, type(section).model_fields[key].description)

@@ -57,9 +57,9 @@ class DocumentScores:
 
 
 def in_order(documents: Sequence[Document]) -> list[Document]:
-    """Return a query's documents as an example lists them: the positive, graded 3 to 0, then negatives."""
+    """Return a query's documents as an example lists them: the positive, graded 3 to 0, negatives, then mined ones."""
     place = {"corpus": 0, "written": 0, "graded": 1, "negative": 2}
-    return sorted(documents, key=lambda d: (place[d.source], -d.grade))
+    return sorted(documents, key=lambda d: (place.get(d.source, len(place)), -d.grade))
 
 
 def judge_documents(
@@ -81,8 +81,10 @@ def judge_documents(
         mine, text = shingles(text_words), " ".join(text_words)
         verdict = None
         if not document.is_passage:
+            bounds = (checks.min_words, checks.max_words)
+            # How long a passage of the corpus is says nothing against it.
             verdict = (
-                length(text_words, checks.min_words, checks.max_words)
+                (None if document.is_mined else length(text_words, *bounds))
                 or (
                     Refusal("duplicate", f"the same words as {texts[text]}")
                     if text in texts

@@ -1,0 +1,162 @@
+"""Which of the passages that were found become a query's negatives: a pure function of scores, rules and seed."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from synthneg.config import DocumentChecks, MineConfig
+from synthneg.corpus.check import draw
+from synthneg.mine.copies import Copies
+from synthneg.mine.rank import Asked, Found
+from synthneg.records import MinedSource
+from synthneg.scoring.bound import negative_bound
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DECIMALS = 6  # of a cosine or score: float32 holds no more, and verification compares so many
+Refused = Literal["too_near", "copy", "taken"]
+
+
+class Pick(NamedTuple):
+    """A passage that becomes a negative."""
+
+    row: int
+    source: MinedSource
+    rank: int  # in the order of its source; of random ones, the number of the draw
+    score: float  # on the source's own scale
+    cosine: float  # to the query
+
+
+class Picks(NamedTuple):
+    """The negatives of a query, the sources taking turns, and of each source what it refused."""
+
+    picks: list[Pick]
+    refused: dict[MinedSource, Counter[Refused]]
+    looked_at: dict[MinedSource, int]  # passages in its window of ranks
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How near a query a negative may stand, seen from its positive, and which ranks are looked at."""
+
+    max_share: float
+    min_margin: float
+    max_cosine: float
+    first_rank: int
+    last_rank: int
+    draw: Literal["top", "random"]
+
+    @classmethod
+    def of(cls, config: MineConfig, checks: DocumentChecks) -> "Rules":
+        """Return the rules of the settings; where mining says nothing, the bounds are those of verification."""
+        share, margin = config.max_negative_share, config.min_negative_margin
+        return cls(
+            checks.max_negative_share if share is None else share,
+            checks.min_negative_margin if margin is None else margin,
+            float("inf") if config.max_cosine is None else config.max_cosine,
+            config.first_rank,
+            config.last_rank,
+            config.draw,
+        )
+
+    def bound(self, positive: float) -> float:
+        """Return the cosine that a negative must stay below, from that of the positive."""
+        return negative_bound(positive, self.max_share, self.min_margin)
+
+
+def pick(
+    found: Mapping[MinedSource, Found],
+    wanted: Mapping[MinedSource, int],
+    asked: Asked,
+    vectors: "NDArray[np.float32]",
+    rules: Rules,
+    copies: Copies,
+    seed: int,
+) -> Picks:
+    """Return the negatives of one query; the sources take turns, so that none has all of the best.
+
+    A passage is refused as `too_near` by the rules (NV-Retriever's TopK-PercPos and TopK-MarginPos on cosines, an
+    absolute cap, a reranker's margin on its own scores), as a `copy` of a positive or of what was picked, or as
+    `taken` by another source. Of several positives the one that is farthest from the query sets the bound.
+
+    Args:
+        found: by source, without what is known to answer the query.
+        wanted: how many of each source.
+        asked: the query.
+        vectors: of the whole corpus.
+        rules: which passages may be taken.
+        copies: tells copies.
+        seed: of the run; with the query's id and the source it decides what is drawn from a window.
+    """
+    own = vectors[asked.own] @ asked.vector
+    bound = min(rules.bound(round(float(own.min()), DECIMALS)), rules.max_cosine)
+    picks: list[Pick] = []
+    takers = {
+        source: _Taker(source, found[source], asked, vectors, bound, rules, seed)
+        for source in wanted
+    }
+    for turn in range(max(wanted.values(), default=0)):
+        for source, count in wanted.items():
+            if turn < count and (one := takers[source].take(picks, copies)):
+                picks.append(one)
+    return Picks(
+        picks,
+        {source: taker.refused for source, taker in takers.items()},
+        {source: taker.looked_at for source, taker in takers.items()},
+    )
+
+
+class _Taker:
+    """Goes through the window of one source, from one negative to the next."""
+
+    def __init__(
+        self,
+        source: MinedSource,
+        found: Found,
+        asked: Asked,
+        vectors: "NDArray[np.float32]",
+        bound: float,
+        rules: Rules,
+        seed: int,
+    ) -> None:
+        self.refused: Counter[Refused] = Counter()
+        self._source, self._known, self._below = source, asked.known, found.below
+        self._bound = bound
+        self._cosine = _cosines(source, asked, vectors)
+        first, last = (rules.first_rank - 1, rules.last_rank)
+        if source == "random":
+            first, last = 0, len(found.rows)
+        ranked = list(enumerate(zip(found.rows.tolist(), found.scores.tolist(), strict=True), 1))
+        window = ranked[first:last]
+        if rules.draw == "random" and source != "random":
+            random.Random(draw(f"mine.{source}", seed, asked.query.id)).shuffle(window)
+        self.looked_at = len(window)
+        self._window: Iterator[tuple[int, tuple[int, float]]] = iter(window)
+
+    def take(self, picks: list[Pick], copies: Copies) -> Pick | None:
+        """Return the next passage that may be taken beside `picks`; None where there is none."""
+        for rank, (row, score) in self._window:
+            cosine = self._cosine(row, score)
+            rows = [one.row for one in picks]
+            if cosine >= self._bound or score >= self._below:
+                self.refused["too_near"] += 1
+            elif row in rows:
+                self.refused["taken"] += 1
+            elif copies.of_any(row, [*self._known, *rows]):
+                self.refused["copy"] += 1
+            else:
+                return Pick(row, self._source, rank, round(score, DECIMALS), cosine)
+        return None
+
+
+def _cosines(
+    source: MinedSource, asked: Asked, vectors: "NDArray[np.float32]"
+) -> Callable[[int, float], float]:
+    """Return what gives the cosine of a passage to the query from its row and its score."""
+    if source == "dense":  # the score is one
+        return lambda row, score: round(score, DECIMALS)
+    return lambda row, score: round(float(vectors[row] @ asked.vector), DECIMALS)
