@@ -66,6 +66,28 @@ class HashingEncoder:
         return rows
 
 
+class OverlapReranker:
+    """A reranker that needs no model: the more of the query's words stand in the document, the better it is.
+
+    Scores are a line from -4, no word, to 4, every word: on a scale of their own and below 0 at times, as logits are.
+    """
+
+    def __init__(self) -> None:
+        self.name = "overlap"
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> "NDArray[np.float32]":
+        """Return (n,) scores; a query without a word gets -4."""
+        import numpy as np  # noqa: PLC0415 - heavy: only when scoring
+
+        scores = np.full(len(pairs), -4.0, dtype=np.float32)
+        for i, (query, document) in enumerate(pairs):
+            wanted = set(re.findall(r"\w+", query.lower()))
+            found = wanted.intersection(re.findall(r"\w+", document.lower()))
+            if wanted:
+                scores[i] += 8.0 * len(found) / len(wanted)
+        return scores
+
+
 def invented(request: Request) -> str:
     """Return a reply that depends on messages, seed and schema alone, made of words of the prompt and of a small stock.
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthneg.errors import ModelError
-from synthneg.scoring import vectors
+from synthneg.scoring import store
 from synthneg.scoring.vectors import CachedEncoder
 from synthneg.testing import HashingEncoder
 
@@ -61,7 +61,7 @@ def test_roles_and_models_do_not_mix(tmp_path):
 
 def test_files_cut_at_any_byte_still_open(tmp_path, monkeypatch):
     """Whatever a kill leaves of either file, the vectors are right, and whole chunks before the cut are kept."""
-    monkeypatch.setattr(vectors, "CHUNK", 2)
+    monkeypatch.setattr(store, "CHUNK", 2)
     texts = ["tea", "pot", "green tea", "black tea", "cup"]
     right = HashingEncoder(8).encode(texts, "document")
     whole = tmp_path / "whole"
@@ -96,7 +96,7 @@ def _rows_marked(size: int) -> int:
 
 def test_an_interrupted_append_leaves_no_trace(tmp_path, monkeypatch):
     """When the model fails in the second chunk, the first is kept, and the same encoder can go on."""
-    monkeypatch.setattr(vectors, "CHUNK", 2)
+    monkeypatch.setattr(store, "CHUNK", 2)
     texts = ["a", "b", "c", "d"]
 
     class Failing(Counting):
@@ -122,7 +122,7 @@ def test_rows_without_keys_are_written_over(tmp_path, monkeypatch):
     cached = CachedEncoder(Counting(), tmp_path, "i")
     cached.encode(["a"], "query")
     with monkeypatch.context() as patch:
-        patch.setattr(vectors.os, "fsync", _stop)
+        patch.setattr(store.os, "fsync", _stop)
         with pytest.raises(KeyboardInterrupt):
             cached.encode(["b", "c"], "query")
     texts = ["d", "c", "b", "a"]
@@ -143,7 +143,7 @@ def test_keys_whose_rows_are_lost_do_not_come_back(tmp_path, monkeypatch):
     (rows,) = tmp_path.glob("*.f32")
     rows.write_bytes(b"")
     with monkeypatch.context() as patch:
-        patch.setattr(vectors.os, "fsync", _stop)
+        patch.setattr(store.os, "fsync", _stop)
         with pytest.raises(KeyboardInterrupt):
             CachedEncoder(Counting(), tmp_path, "i").encode(["one", "two", "three"], "query")
     found = CachedEncoder(Counting(), tmp_path, "i").encode(texts, "query")
