@@ -30,6 +30,11 @@ class MineConfig(Section):
     draw: Literal["top", "random"] = Field(
         default="top", description="top: the first of those ranks; random: drawn from them by seed"
     )
+    positive_aware: bool = Field(
+        default=True,
+        description="whether negatives must stay below the positive at all, as the next two say; false is for arms:"
+        " verification drops them",
+    )
     max_negative_share: float | None = Field(
         default=None,
         gt=0,

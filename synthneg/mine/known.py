@@ -1,7 +1,8 @@
 """What is known to answer a query, and so is never a negative of it: its positives, whole documents at a time."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from synthneg.records import Query
@@ -24,18 +25,18 @@ class Known:
     query with the same words was written; and every piece of a document that one of them is a piece of.
     """
 
-    def __init__(self, run: Run, corpus: CorpusVectors) -> None:
-        """Read which queries of the run have the same words; one that failed its checks counts as well."""
+    def __init__(self, corpus: CorpusVectors, same_words: Mapping[str, set[str]]) -> None:
+        """Take in what is known.
+
+        Args:
+            corpus: all passages.
+            same_words: ids of all passages from which a query with these words was written.
+        """
         import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
-        self._corpus = corpus
+        self._corpus, self._same_words = corpus, same_words
         self.documents = numbered(map(document_of, corpus.rows))
         self._pieces = np.bincount(self.documents)
-        self._same_words: dict[str, set[str]] = {}
-        files = (name for name in ("queries.jsonl", "verified_queries.jsonl") if run.has(name))
-        for query in (query for name in files for query in run.read(name, Query)):
-            found = self._same_words.setdefault(normalized(query.text), set())
-            found.update((query.passage_id, *query.also))
 
     def rows(self, query: Query) -> list[int]:
         """Return the rows of the query's positives, those that it was written from first.
@@ -44,9 +45,10 @@ class Known:
             RunError: the corpus does not hold one of these any more.
         """
         own = (query.passage_id, *query.also)
-        others = sorted(self._same_words[normalized(query.text)].difference(own))
+        others = self._same_words.get(normalized(query.text), set()).difference(own)
         found = [row_of(self._corpus, query, id) for id in own]
-        return found + [self._corpus.rows[id] for id in others if id in self._corpus.rows]
+        rows = self._corpus.rows
+        return found + [rows[id] for id in sorted(others) if id in rows]
 
     def pieces(self, rows: Sequence[int]) -> int:
         """Return how many passages are pieces of the documents that `rows` belong to."""
@@ -61,6 +63,15 @@ class Known:
         for number in {self.documents[row] for row in rows}:
             found |= of_candidates == number
         return found
+
+
+def known_of(run: Run, corpus: CorpusVectors) -> Known:
+    """Return what the run knows; of queries with the same words one that failed its checks counts as well."""
+    same_words: defaultdict[str, set[str]] = defaultdict(set)
+    files = (name for name in ("queries.jsonl", "verified_queries.jsonl") if run.has(name))
+    for query in (query for name in files for query in run.read(name, Query)):
+        same_words[normalized(query.text)].update((query.passage_id, *query.also))
+    return Known(corpus, same_words)
 
 
 def document_of(id: str) -> str:

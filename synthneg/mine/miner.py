@@ -5,15 +5,16 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from synthneg.config import RunConfig
 from synthneg.grouped import Grouped
 from synthneg.mine.copies import Copies
-from synthneg.mine.known import NEAR_COPY, Known
+from synthneg.mine.known import NEAR_COPY, Known, known_of
 from synthneg.mine.pick import Picks, Rules, pick
 from synthneg.mine.rank import Asked, Found, Search, at_random, bm25, dense, ranked, reranked
 from synthneg.records import MinedSource, Passage, Query
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder, Reranker
-from synthneg.scoring.corpus import CorpusVectors, encode_corpus
+from synthneg.scoring.corpus import encode_corpus
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,22 +30,33 @@ class Miner:
 
     def __init__(
         self,
-        run: Run,
+        config: RunConfig,
         encoder: Encoder,
-        corpus: CorpusVectors,
-        passages: Callable[[int], Passage],
+        vectors: "NDArray[np.float32]",
+        passage: Callable[[int], Passage],
+        known: Known,
         searches: Mapping[MinedSource, Search],
-        reranker: Reranker | None,
+        reranker: Reranker | None = None,
     ) -> None:
-        config, checks = run.config.mine, run.config.verify.documents
-        self.passage = passages
-        self._config, self._seed = config, run.config.seed
-        self._encoder, self._vectors = encoder, corpus.vectors
-        self._searches, self._reranker = searches, reranker
-        self._known = Known(run, corpus)
-        self._rules = Rules.of(config, checks)
+        """Take in the corpus and the ways to search it.
+
+        Args:
+            config: of the run.
+            encoder: gives the queries' vectors.
+            vectors: of all passages.
+            passage: gives one by its row.
+            known: what answers each query.
+            searches: those of BM25 and the encoder that are needed.
+            reranker: where its order is needed.
+        """
+        checks = config.verify.documents
+        self.passage = passage
+        self._config, self._seed = config.mine, config.seed
+        self._encoder, self._vectors = encoder, vectors
+        self._known, self._searches, self._reranker = known, searches, reranker
+        self._rules = Rules.of(config.mine, checks)
         max_cosine = min(checks.max_similarity_to_positive, NEAR_COPY)
-        self._copies = Copies(corpus.vectors, passages, max_cosine, checks.near_duplicate_jaccard)
+        self._copies = Copies(vectors, passage, max_cosine, checks.near_duplicate_jaccard)
 
     def positive(self, query: Query) -> Passage:
         """Return the passage that the query was written from."""
@@ -122,10 +134,11 @@ def opened(
         searches["dense"] = dense(corpus.vectors)
     with Grouped(run.file("passages.jsonl"), Passage, "id") as passages:
         yield Miner(
-            run,
+            run.config,
             encoder,
-            corpus,
+            corpus.vectors,
             lambda row: passages[ids[row]][0],
+            known_of(run, corpus),
             searches,
             reranker() if "reranked" in sources else None,
         )

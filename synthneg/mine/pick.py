@@ -43,6 +43,7 @@ class Picks(NamedTuple):
 class Rules:
     """How near a query a negative may stand, seen from its positive, and which ranks are looked at."""
 
+    positive_aware: bool
     max_share: float
     min_margin: float
     max_cosine: float
@@ -55,6 +56,7 @@ class Rules:
         """Return the rules of the settings; where mining says nothing, the bounds are those of verification."""
         share, margin = config.max_negative_share, config.min_negative_margin
         return cls(
+            config.positive_aware,
             checks.max_negative_share if share is None else share,
             checks.min_negative_margin if margin is None else margin,
             float("inf") if config.max_cosine is None else config.max_cosine,
@@ -65,7 +67,9 @@ class Rules:
 
     def bound(self, positive: float) -> float:
         """Return the cosine that a negative must stay below, from that of the positive."""
-        return negative_bound(positive, self.max_share, self.min_margin)
+        if not self.positive_aware:
+            return self.max_cosine
+        return min(self.max_cosine, negative_bound(positive, self.max_share, self.min_margin))
 
 
 def pick(
@@ -93,7 +97,7 @@ def pick(
         seed: of the run; with the query's id and the source it decides what is drawn from a window.
     """
     own = vectors[asked.own] @ asked.vector
-    bound = min(rules.bound(round(float(own.min()), DECIMALS)), rules.max_cosine)
+    bound = rules.bound(round(float(own.min()), DECIMALS))
     picks: list[Pick] = []
     takers = {
         source: _Taker(source, found[source], asked, vectors, bound, rules, seed)
