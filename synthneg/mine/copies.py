@@ -1,7 +1,7 @@
 """Passages that say again what another says: by their vectors, or by the words that they share."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from math import floor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,7 +37,7 @@ def print_of(passage: Passage) -> Print:
     import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
     text = words(passage.text)
-    all_words = [*words(passage.title), *text]
+    all_words = [*words(passage.title), *text] if passage.title else text
     own = hash(tuple(text))
     if len(all_words) < SHINGLE_WORDS:
         whole = [hash(tuple(all_words)) % 2**64] if all_words else []
@@ -47,7 +47,10 @@ def print_of(passage: Passage) -> Print:
     found = np.zeros(count, np.uint64)
     for place, factor in enumerate(_FACTORS):
         found += of_words[place : place + count] * np.uint64(factor)
-    return Print(own, np.unique(found))
+    found.sort()
+    differs = np.ones(count, np.bool_)
+    np.not_equal(found[1:], found[:-1], out=differs[1:])
+    return Print(own, found[differs])
 
 
 def share(a: "NDArray[np.uint64]", b: "NDArray[np.uint64]", least: float) -> bool:
@@ -94,15 +97,16 @@ class Copies:
         self._max_cosine, self._max_jaccard = max_cosine, max_jaccard
         self._prints: OrderedDict[int, Print] = OrderedDict()
 
-    def of_any(self, row: int, others: Sequence[int]) -> bool:
+    def of_any(self, row: int, others: Iterable[int]) -> bool:
         """Whether the passage in `row` has the text of one of the others, or is near enough to one."""
-        if (self._vectors[list(others)] @ self._vectors[row] >= self._max_cosine).any():
-            return True
-        mine = self._print(row)
-        return any(self._alike(mine, self._print(other)) for other in others)
-
-    def _alike(self, a: Print, b: Print) -> bool:
-        return a.text == b.text or share(a.shingles, b.shingles, self._max_jaccard)
+        vector, mine = self._vectors[row], self._print(row)
+        for other in others:
+            if float(vector @ self._vectors[other]) >= self._max_cosine:
+                return True
+            theirs = self._print(other)
+            if mine.text == theirs.text or share(mine.shingles, theirs.shingles, self._max_jaccard):
+                return True
+        return False
 
     def _print(self, row: int) -> Print:
         found = self._prints.get(row)

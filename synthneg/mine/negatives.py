@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from synthneg.mine.miner import Miner, Wanted, opened
-from synthneg.mine.pick import Pick, Picks
+from synthneg.mine.pick import DECIMALS, Pick, Picks
 from synthneg.progress import track
 from synthneg.records import Document, MinedSource, Query, Score
 from synthneg.run import Run, Stage
@@ -51,7 +51,7 @@ def _mined(
                 document = document_of_pick(miner, query, one)
                 stage.keep(document)
                 yield from scores_of(document, one)
-            _reject_the_rest(stage, query, found, wanted, run)
+            _reject_the_rest(stage, query, found, wanted)
 
 
 def document_of_pick(miner: Miner, query: Query, one: Pick) -> Document:
@@ -64,11 +64,12 @@ def document_of_pick(miner: Miner, query: Query, one: Pick) -> Document:
 def scores_of(document: Document, one: Pick) -> Iterator[Score]:
     """Yield the score and the rank that a pick has from its source; chance gives neither."""
     if one.source != "random":
-        yield Score(document.query_id, document.id, one.source, one.score)
+        score = round(one.score, DECIMALS)
+        yield Score(document.query_id, document.id, one.source, score)
         yield Score(document.query_id, document.id, f"{one.source}_rank", one.rank)
 
 
-def _reject_the_rest(stage: Stage, query: Query, found: Picks, wanted: Wanted, run: Run) -> None:
+def _reject_the_rest(stage: Stage, query: Query, found: Picks, wanted: Wanted) -> None:
     for source, count in wanted.items():
         kept = sum(one.source == source for one in found.picks)
         reason, detail = _shortage(found, source, kept)

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -127,40 +127,41 @@ class _Taker:
         rules: Rules,
         seed: int,
     ) -> None:
-        self.refused: Counter[Refused] = Counter()
-        self._source, self._known, self._below = source, asked.known, found.below
-        self._bound = bound
-        self._cosine = _cosines(source, asked, vectors)
-        first, last = (rules.first_rank - 1, rules.last_rank)
+        import numpy as np  # noqa: PLC0415 - heavy: only when searching
+
+        self._source, self._known = source, asked.known
+        start, end = rules.first_rank - 1, rules.last_rank
         if source == "random":
-            first, last = 0, len(found.rows)
-        ranked = list(enumerate(zip(found.rows.tolist(), found.scores.tolist(), strict=True), 1))
-        window = ranked[first:last]
+            start, end = 0, len(found.rows)
+        rows, scores = found.rows[start:end], found.scores[start:end]
+        cosines = scores if source == "dense" else vectors[rows] @ asked.vector
+        cosines = cosines.astype(np.float64).round(DECIMALS)
+        (places,) = np.nonzero((cosines < bound) & (scores < found.below))
+        self.looked_at = len(rows)
+        self.refused: Counter[Refused] = Counter()
+        self.refused["too_near"] = len(rows) - len(places)
+        candidates = [
+            Pick(row, source, rank, score, cosine)
+            for row, rank, score, cosine in zip(
+                rows[places].tolist(),
+                (places + start + 1).tolist(),
+                scores[places].tolist(),
+                cosines[places].tolist(),
+                strict=True,
+            )
+        ]
         if rules.draw == "random" and source != "random":
-            random.Random(draw(f"mine.{source}", seed, asked.query.id)).shuffle(window)
-        self.looked_at = len(window)
-        self._window: Iterator[tuple[int, tuple[int, float]]] = iter(window)
+            random.Random(draw(f"mine.{source}", seed, asked.query.id)).shuffle(candidates)
+        self._candidates = iter(candidates)
 
     def take(self, picks: list[Pick], copies: Copies) -> Pick | None:
         """Return the next passage that may be taken beside `picks`; None where there is none."""
-        for rank, (row, score) in self._window:
-            cosine = self._cosine(row, score)
-            rows = [one.row for one in picks]
-            if cosine >= self._bound or score >= self._below:
-                self.refused["too_near"] += 1
-            elif row in rows:
+        rows = [one.row for one in picks]
+        for one in self._candidates:
+            if one.row in rows:
                 self.refused["taken"] += 1
-            elif copies.of_any(row, [*self._known, *rows]):
+            elif copies.of_any(one.row, [*self._known, *rows]):
                 self.refused["copy"] += 1
             else:
-                return Pick(row, self._source, rank, round(score, DECIMALS), cosine)
+                return one
         return None
-
-
-def _cosines(
-    source: MinedSource, asked: Asked, vectors: "NDArray[np.float32]"
-) -> Callable[[int, float], float]:
-    """Return what gives the cosine of a passage to the query from its row and its score."""
-    if source == "dense":  # the score is one
-        return lambda row, score: round(score, DECIMALS)
-    return lambda row, score: round(float(vectors[row] @ asked.vector), DECIMALS)
