@@ -11,8 +11,8 @@ from synthneg import __version__
 from synthneg.config import QueriesConfig, RunConfig
 from synthneg.corpus.check import check
 from synthneg.corpus.read import read
-from synthneg.errors import RunError, SettingsError
-from synthneg.files import files_under, fingerprint
+from synthneg.errors import RunError
+from synthneg.files import fingerprint, states
 from synthneg.generate.afford import ask_within_budget
 from synthneg.generate.asking import release
 from synthneg.generate.beside import needed
@@ -24,6 +24,7 @@ from synthneg.progress import say, track
 from synthneg.records import Reject
 from synthneg.run import Run
 from synthneg.scoring.choice import write_chosen
+from synthneg.scoring.lazy import LazyEncoder, LazyReranker, state_of
 
 if TYPE_CHECKING:
     from synthneg.mine.arms import Mixture
@@ -69,16 +70,35 @@ def _read_passages(run: Run) -> None:
 
 
 def open_encoder(run: Run) -> "Encoder":
-    """Return the run's encoder, with the cache of its vectors; what is open for asking is let go before.
+    """Return the run's encoder, with the cache of its vectors.
 
-    Raises:
-        ModelError: there is no such model, or it cannot be loaded.
+    It is loaded when it has something to encode, and what is open for asking is let go before.
     """
-    from synthneg.scoring.encoder import load_encoder  # noqa: PLC0415 - torch is heavy
-
-    release(run)
     config = run.config.verify
-    return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.vectors)
+
+    def load() -> "Encoder":
+        from synthneg.scoring.encoder import load_encoder  # noqa: PLC0415 - torch is heavy
+
+        release(run)
+        return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.vectors)
+
+    return LazyEncoder(config.encoder, load)
+
+
+def open_reranker(run: Run) -> "Reranker | None":
+    """Return the run's reranker, with the cache of its scores; likewise, and None where the settings name none."""
+    config = run.config.verify
+    name = config.reranker
+    if name is None:
+        return None
+
+    def load() -> "Reranker":
+        from synthneg.scoring.reranker import load_reranker  # noqa: PLC0415 - torch is heavy
+
+        release(run)
+        return load_reranker(name, batch_size=config.encode_batch, scores=run.vectors)
+
+    return LazyReranker(name, load)
 
 
 def choose_passages(run: Run) -> None:
@@ -97,7 +117,13 @@ def mine_passages(run: Run, encoder: "Callable[[], Encoder]") -> None:
 
 def mine_negatives(run: Run) -> None:
     """Write the mined negatives of verified queries."""
-    write_mined_negatives(run, lambda: open_encoder(run), lambda: open_reranker(run))
+    write_mined_negatives(run, open_encoder(run), open_reranker(run))
+
+
+def mine_where_missing(run: Run) -> None:
+    """Mine as above, unless that has been done; for whoever verifies stage by stage."""
+    if "mine" not in run.books():
+        mine_negatives(run)
 
 
 def write_arms(run: Run, arms: "Mapping[str, Mixture]", per_query: int, folder: Path) -> list[str]:
@@ -110,9 +136,7 @@ def write_arms(run: Run, arms: "Mapping[str, Mixture]", per_query: int, folder: 
     from synthneg.mine.arms import mine_arms  # noqa: PLC0415 - as above
 
     check_place(folder)
-    if any("reranked" in mixture for mixture in arms.values()):
-        check_reranker(run.config)
-    found = mine_arms(run, arms, lambda: open_encoder(run), lambda: open_reranker(run))
+    found = mine_arms(run, arms, open_encoder(run), open_reranker(run))
     counts = f"{found.queries} queries, {found.kept} with {per_query} negatives in every arm"
     short = ", ".join(f"{name} {n}" for name, n in found.left_out.items()) or "none"
     if not found.kept:
@@ -123,43 +147,8 @@ def write_arms(run: Run, arms: "Mapping[str, Mixture]", per_query: int, folder: 
     return [f"{counts}; too few, by arm: {short}", *(f"  {folder / name}" for name in arms)]
 
 
-def open_reranker(run: Run) -> "Reranker":
-    """Return the run's reranker, with the cache of its scores.
-
-    Raises:
-        SettingsError: the settings name none.
-        ModelError: there is no such model, or it cannot be loaded.
-    """
-    from synthneg.scoring.reranker import load_reranker  # noqa: PLC0415 - torch is heavy
-
-    name = check_reranker(run.config)
-    return load_reranker(name, batch_size=run.config.verify.encode_batch, scores=run.vectors)
-
-
-def check_reranker(config: RunConfig) -> str:
-    """Return the name of the reranker that mining needs, unless there is none.
-
-    Raises:
-        SettingsError: the settings name none.
-        ModelError: the path of a folder that does not exist, or of one that holds no model.
-    """
-    from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - torch is heavy
-
-    if config.verify.reranker is None:
-        raise SettingsError(
-            "negatives of the source reranked need a reranker, and verify.reranker names none; set it to a"
-            " cross-encoder's folder or Hub name"
-        )
-    check_model(config.verify.reranker)
-    return config.verify.reranker
-
-
 def _model(config: RunConfig) -> str:
-    """Return a fingerprint of the encoder's files, or of its name on the Hub."""
-    from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - torch is heavy
-
-    found = find_model(config.verify.encoder)
-    return fingerprint(__version__, found, states(found))
+    return fingerprint(*state_of(config.verify.encoder))
 
 
 def must_keep(run: Run, stage: str, what: str) -> None:
@@ -191,12 +180,3 @@ def _corpus_inputs(config: RunConfig) -> str | None:
         return None
     shaping = config.corpus.model_dump(mode="json", exclude={"limit", "sample", "clusters"})
     return fingerprint(__version__, shaping, config.seed, states(config.corpus.path))
-
-
-def states(*paths: str) -> list[tuple[str, int, int]]:
-    """Return (path, bytes, time of change) of every file that the paths stand for."""
-    return [
-        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
-        for path in paths
-        for file in files_under(Path(path))
-    ]

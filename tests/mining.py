@@ -32,7 +32,8 @@ def opened(
     **sections: object,
 ) -> Run:
     """Return a run whose queries have been verified; `dropped` are those that did not pass."""
-    run = Run(folder, settings(**sections))
+    verify = {"reranker": "overlap"} | dict(sections.pop("verify", {}))
+    run = Run(folder, settings(verify=verify, **sections))
     for name, file, records in (
         ("corpus", "passages.jsonl", passages),
         ("generate.queries", "queries.jsonl", [*dropped, *verified]),
@@ -47,7 +48,7 @@ def opened(
 
 def mine(run: Run, encoder: Encoder | None = None) -> dict[str, list[Document]]:
     """Run the stage; return what was mined, by query."""
-    write_mined_negatives(run, lambda: encoder or HashingEncoder(), OverlapReranker)
+    write_mined_negatives(run, encoder or HashingEncoder(), OverlapReranker())
     found: dict[str, list[Document]] = {}
     for document in run.read("documents.jsonl", Document):
         found.setdefault(document.query_id, []).append(document)

@@ -28,7 +28,6 @@ def _models(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the stages open models that need no weights."""
     monkeypatch.setattr(stages, "open_encoder", lambda _: HashingEncoder())
     monkeypatch.setattr(stages, "open_reranker", lambda _: OverlapReranker())
-    monkeypatch.setattr(stages, "check_reranker", lambda _: "overlap")
 
 
 def corpus() -> tuple[list[Passage], list[Query]]:

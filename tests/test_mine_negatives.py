@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 from mining import (
+    ORIGIN,
     books_of,
     faults,
     mine,
@@ -23,8 +25,9 @@ from mining import (
 
 from synthneg.errors import RunError, SettingsError
 from synthneg.mine.negatives import write_mined_negatives
-from synthneg.records import Passage, Query
+from synthneg.records import Made, Passage, Query
 from synthneg.scoring.base import Role
+from synthneg.scoring.lazy import LazyEncoder
 from synthneg.testing import HashingEncoder, OverlapReranker
 
 WORDS = "mill river stone bread roof wheel flour grain water tower keeper storm light".split()
@@ -256,22 +259,32 @@ def test_books_say_why_there_are_fewer(tmp_path: Path) -> None:
 
 def test_nothing_is_loaded_for_nothing(tmp_path: Path) -> None:
     """Without a negative wanted neither model is loaded; the books say that nothing came in."""
-
-    def never() -> HashingEncoder:
-        raise AssertionError("a model was loaded")
-
+    never = LazyEncoder("never", lambda: pytest.fail("a model was loaded"))
     with closing(opened(tmp_path, PASSAGES, QUERIES, mine={"bm25": 0, "dense": 0})) as run:
-        write_mined_negatives(run, never, never)  # type: ignore[arg-type]
+        write_mined_negatives(run, never, None)
         assert books_of(run)["in"] == 0
     with closing(opened(tmp_path / "b", PASSAGES, QUERIES, mine={"bm25": 1, "dense": 1})) as run:
-        write_mined_negatives(run, HashingEncoder, never)  # type: ignore[arg-type]
+        write_mined_negatives(run, HashingEncoder(), None)
+    with closing(opened(tmp_path / "c", PASSAGES, QUERIES, mine={"reranked": 1})) as run:
+        with pytest.raises(SettingsError, match=r"verify\.reranker names none"):
+            write_mined_negatives(run, HashingEncoder(), None)
+
+
+def test_a_written_passage_keeps_its_origin(tmp_path: Path) -> None:
+    """Where the model wrote the passages, a mined one says of which prompt and reply it is."""
+    made = [Made(asked, ORIGIN) for asked in QUERIES]
+    passages = [replace(PASSAGES[0], made=made[0]), replace(PASSAGES[2], made=made[1])]
+    found = mined(
+        tmp_path, passages, QUERIES, mine={"bm25": 0, "dense": 1, "positive_aware": False}
+    )
+    assert [d.origin for documents in found.values() for d in documents] == [ORIGIN] * 2
 
 
 def test_queries_of_another_corpus_are_refused(tmp_path: Path) -> None:
     """A query whose passage is gone from the corpus is a sentence, not a negative of something else."""
     with closing(opened(tmp_path, PASSAGES, [query("q", "mill", "gone")])) as run:
         with pytest.raises(RunError, match="gone, which the corpus does not hold any more"):
-            write_mined_negatives(run, HashingEncoder, OverlapReranker)
+            write_mined_negatives(run, HashingEncoder(), OverlapReranker())
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 `synthneg.settings` reads them from a file.
 """
 
+from typing import Self
+
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from synthneg.config.base import Name
 from synthneg.config.base import Section as Section
@@ -46,6 +48,16 @@ class RunConfig(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     publish: PublishConfig = PublishConfig()
+
+    @model_validator(mode="after")
+    def _reranked_by_one(self) -> Self:
+        """Refuse negatives of a reranker that nobody names."""
+        if self.mine.reranked and self.verify.reranker is None:
+            raise ValueError(
+                "mine.reranked needs a reranker, and verify.reranker names none; set it to a cross-encoder's folder or"
+                " Hub name"
+            )
+        return self
 
 
 def dump(config: RunConfig) -> str:

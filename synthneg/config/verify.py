@@ -1,6 +1,8 @@
 """The settings of verification."""
 
-from pydantic import Field
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from synthneg.config.base import Section, Share
 
@@ -48,6 +50,44 @@ class DocumentChecks(Section):
         description="share of word 5-grams in common from which two documents of a query are "
         "duplicates",
     )
+    doubt_below: float = Field(
+        default=0.1,
+        ge=0,
+        le=2,
+        description="a negative that the encoder passes by less than this is shown to a stronger witness, a "
+        "reranker or a judge, which decides",
+    )
+    doubt_above: float = Field(
+        default=2,
+        ge=0,
+        le=2,
+        description="likewise one that it would drop by less than this; 2: all of them",
+    )
+    min_rerank_margin: float = Field(
+        default=0,
+        description="a negative must score this far below the positive by the reranker, on the reranker's own scale",
+    )
+    on_answers: Literal["keep", "drop", "relabel"] = Field(
+        default="drop",
+        description="what becomes of a negative that answers: kept and flagged, dropped, or given the grade that it "
+        "deserves where a reranker or judge can tell it (RLHN, ARHN)",
+    )
+    max_answering: int | None = Field(
+        default=None,
+        ge=0,
+        description="a query with more negatives that answer is dropped with all its documents (RLHN: 8)",
+    )
+    easy_margin: float = Field(
+        default=0.5,
+        ge=0,
+        le=2,
+        description="a negative that lies this far below the positive is flagged too_easy, and kept",
+    )
+    on_inversion: Literal["keep", "regrade", "drop"] = Field(
+        default="keep",
+        description="what becomes of graded documents whose scores do not fall as their grades do: kept and flagged, "
+        "their grades dealt out anew by score, or as few as possible dropped",
+    )
 
 
 class VerifyConfig(Section):
@@ -63,5 +103,19 @@ class VerifyConfig(Section):
         description="cross-encoder that scores each query with its documents as a second witness; a folder or a Hub "
         "name",
     )
+    judge: str | None = Field(
+        default=None,
+        description="prompt by which the language model judges the negatives that the encoder finds doubtful, such as "
+        "judge/listwise",
+    )
     queries: QueryChecks = QueryChecks()
     documents: DocumentChecks = DocumentChecks()
+
+    @model_validator(mode="after")
+    def _two_witnesses(self) -> Self:
+        if self.documents.on_answers == "relabel" and self.reranker is None and self.judge is None:
+            raise ValueError(
+                "documents.on_answers: relabel needs a second witness, since the encoder alone cannot tell a negative"
+                " that answers from one that is near; name a reranker or a judge"
+            )
+        return self

@@ -58,8 +58,9 @@ def card(
 
 
 _GRADES = """\
-- The grade of a written document is what was asked for, that of a mined one what its source makes likely. A negative
-  may still answer its query, and a passage of the corpus that answers it may be unlabelled."""
+- The grade of a written document is what was asked for, that of a mined one what its source makes likely, unless its
+  verdict says that it was relabelled or regraded. A negative may still answer its query, and a passage of the corpus
+  that answers it may be unlabelled."""
 _MEASURED = """\
 - Whether training on this data helps is to be measured on a test collection. The run that made it keeps its measures
   in `evaluation/`; a number that is not there was not measured."""
@@ -128,9 +129,16 @@ def _yield_table(books: dict[str, Counts]) -> str:
         return ", ".join(f"{reason} {n}" for reason, n in counts.items()) or "0"
 
     return _table(
-        ("stage", "in", "kept", "rejected", "failed"),
+        ("stage", "in", "kept", "rejected", "failed", "kept, but"),
         [
-            (stage, b["in"], b["kept"], reasons(b["rejected"]), reasons(b["failed"]))
+            (
+                stage,
+                b["in"],
+                b["kept"],
+                reasons(b["rejected"]),
+                reasons(b["failed"]),
+                reasons(b.get("flagged", {})),
+            )
             for stage, b in books.items()
         ],
     )

@@ -80,8 +80,8 @@ def _mixture(name: str, per_query: int) -> Mixture:
 def mine_arms(
     run: Run,
     arms: Mapping[str, Mixture],
-    encoder: Callable[[], Encoder],
-    reranker: Callable[[], Reranker],
+    encoder: Encoder,
+    reranker: Reranker | None,
 ) -> Arms:
     """Return the arms, over the verified queries for which every arm has as many negatives as it wants.
 
@@ -91,17 +91,18 @@ def mine_arms(
     Args:
         run: its queries have been verified; its documents, where an arm has written ones.
         arms: as `arms_of` gives them.
-        encoder: loads it.
-        reranker: loads it; called only where an arm has negatives of it.
+        encoder: gives the vectors.
+        reranker: needed where an arm has negatives of it.
 
     Raises:
         RunError: a stage before this one has not run.
+        SettingsError: an arm has negatives of a reranker, and there is none.
     """
     run.need("verify.queries")
     mined = [_mined_part(mixture) for mixture in arms.values()]
     found = Arms({name: [] for name in arms})
     with (
-        opened(run, encoder(), reranker, {source for part in mined for source in part}) as miner,
+        opened(run, encoder, reranker, {source for part in mined for source in part}) as miner,
         _written(run, arms) as written,
     ):
         queries = run.read("verified_queries.jsonl", Query)
@@ -126,8 +127,9 @@ def _mined_part(mixture: Mixture) -> dict[MinedSource, int]:
 
 def _positive(miner: Miner, query: Query) -> Judged:
     passage = miner.positive(query)
+    origin = passage.made.origin if passage.made else None
     return Judged(
-        passage.id, passage.text, passage.title, _POSITIVE, passage.source, {}, origin=None
+        passage.id, passage.text, passage.title, _POSITIVE, passage.source, {}, origin=origin
     )
 
 
@@ -136,7 +138,7 @@ def _judged(miner: Miner, query: Query, picks: list[Pick]) -> Iterator[Judged]:
         d = document_of_pick(miner, query, one)
         scores = {score.scorer: score.value for score in scores_of(d, one)}
         yield Judged(
-            d.id, d.text, d.title, d.grade, d.source, {"cosine": one.cosine, **scores}, None
+            d.id, d.text, d.title, d.grade, d.source, {"cosine": one.cosine, **scores}, d.origin
         )
 
 

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from synthneg.config import RunConfig
+from synthneg.errors import SettingsError
 from synthneg.grouped import Grouped
 from synthneg.mine.copies import Copies
 from synthneg.mine.known import NEAR_COPY, Known, known_of
@@ -117,14 +118,20 @@ class Miner:
 def opened(
     run: Run,
     encoder: Encoder,
-    reranker: Callable[[], Reranker],
+    reranker: Reranker | None,
     sources: set[MinedSource],
 ) -> Iterator[Miner]:
     """Give the miner of a run for these sources; of what they do not need, nothing is loaded or indexed.
 
     Raises:
         RunError: the corpus has not been read.
+        SettingsError: negatives of a reranker, and no reranker.
     """
+    if "reranked" in sources and reranker is None:
+        raise SettingsError(
+            "negatives of the source reranked need a reranker, and verify.reranker names none; set it to a"
+            " cross-encoder's folder or Hub name"
+        )
     corpus = encode_corpus(run, encoder)
     ids = list(corpus.rows)
     searches: dict[MinedSource, Search] = {}
@@ -140,5 +147,5 @@ def opened(
             lambda row: passages[ids[row]][0],
             known_of(run, corpus),
             searches,
-            reranker() if "reranked" in sources else None,
+            reranker,
         )

@@ -1,6 +1,6 @@
 """The stage mine: passages of the corpus as hard or random negatives of verified queries."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from synthneg.mine.miner import Miner, Wanted, opened
 from synthneg.mine.pick import DECIMALS, Pick, Picks
@@ -13,9 +13,7 @@ NAME = "mine"
 _ON_TOPIC, _UNRELATED = 1, 0  # grades
 
 
-def write_mined_negatives(
-    run: Run, encoder: Callable[[], Encoder], reranker: Callable[[], Reranker]
-) -> None:
+def write_mined_negatives(run: Run, encoder: Encoder, reranker: Reranker | None) -> None:
     """Write to documents.jsonl the mined negatives of all verified queries, and to scores.jsonl where they stood.
 
     The books count the negatives that the settings want. Where there are not as many, the rest is rejected as
@@ -25,8 +23,8 @@ def write_mined_negatives(
 
     Args:
         run: its queries have been verified.
-        encoder: loads it; not called where no negative is wanted.
-        reranker: loads it; called only where negatives of it are wanted.
+        encoder: not asked where no negative is wanted.
+        reranker: needed where negatives of it are wanted.
 
     Raises:
         RunError: the queries have not been checked, or were written from another corpus.
@@ -34,12 +32,12 @@ def write_mined_negatives(
     run.need("verify.queries")
     wanted: Wanted = run.config.mine.counts
     with run.stage(NAME, "documents.jsonl") as stage:
-        scores = _mined(run, stage, encoder(), reranker, wanted) if wanted else iter(())
+        scores = _mined(run, stage, encoder, reranker, wanted) if wanted else iter(())
         run.write_part(NAME, "scores.jsonl", scores)
 
 
 def _mined(
-    run: Run, stage: Stage, encoder: Encoder, reranker: Callable[[], Reranker], wanted: Wanted
+    run: Run, stage: Stage, encoder: Encoder, reranker: Reranker | None, wanted: Wanted
 ) -> Iterator[Score]:
     """Keep the negatives, and yield their scores."""
     total = run.books()["verify.queries"]["kept"]
@@ -58,7 +56,8 @@ def document_of_pick(miner: Miner, query: Query, one: Pick) -> Document:
     """Return the picked passage as a document of the query."""
     passage = miner.passage(one.row)
     grade = _UNRELATED if one.source == "random" else _ON_TOPIC
-    return Document(passage.id, query.id, passage.text, passage.title, grade, one.source)
+    origin = passage.made.origin if passage.made else None
+    return Document(passage.id, query.id, passage.text, passage.title, grade, one.source, origin)
 
 
 def scores_of(document: Document, one: Pick) -> Iterator[Score]:
