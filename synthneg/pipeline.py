@@ -36,7 +36,9 @@ from synthneg.stages import (
     compare_queries,
     declared_sets,
     leak_inputs,
+    mine_negatives,
     mine_passages,
+    mine_where_missing,
     must_keep,
     open_encoder,
     open_reranker,
@@ -95,7 +97,7 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     if "verify.queries" in wanted:
         _check_sets(config)
     if "verify.queries" in wanted or _chooses_with_vectors(config):
-        _check_models(config, "train" in wanted)
+        _check_models(config, wanted)
     if "evaluate" in wanted:
         _check_evaluation(config)
 
@@ -117,13 +119,13 @@ def _chooses_with_vectors(config: RunConfig) -> bool:
     return config.corpus.sample == "cluster" or needed("related", all_prompts(config))
 
 
-def _check_models(config: RunConfig, trains: bool) -> None:
+def _check_models(config: RunConfig, wanted: tuple[str, ...]) -> None:
     from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - as above
 
     check_model(config.verify.encoder)
     if config.verify.reranker is not None:
         check_model(config.verify.reranker)
-    if trains:
+    if "train" in wanted:
         check_model(config.train.base_model)
 
 
@@ -156,7 +158,7 @@ def check_queries(run: Run) -> None:
 
     encoder = open_encoder(run)
     compare_queries(run, encoder)
-    verify_queries(run, encoder)
+    verify_queries(run, encoder, open_reranker(run))
     must_keep(run, "verify.queries", "queries")
     mine_passages(run, lambda: encoder)
 
@@ -181,16 +183,18 @@ def judge_negatives(run: Run) -> None:
         forget_judgements(run)
         return
     run.need("generate.negatives")
+    mine_where_missing(run)
     measure_documents(run, open_encoder(run), open_reranker(run))
     ask_within_budget(run, write_judgements)
 
 
 def check_documents(run: Run) -> None:
-    """Write examples.jsonl: verified queries with the documents that pass their checks."""
+    """Write examples.jsonl: verified queries with the documents that pass their checks; what is not mined yet is."""
     from synthneg.verify.documents import verify_documents  # noqa: PLC0415 - as above
     from synthneg.verify.gate import write_leaks  # noqa: PLC0415 - as above
 
     run.need("generate.negatives")
+    mine_where_missing(run)
     encoder = open_encoder(run)
     compare_documents(run, encoder)
     verify_documents(run, encoder, open_reranker(run))
@@ -228,9 +232,9 @@ def evaluate_model(run: Run) -> "list[Evaluation]":
             f"{run.folder}: there is no model trained on these examples; run `synthneg train`, or `synthneg run`"
         )
     collections = [read_collection(Path(c), config.split) for c in config.collections]
-    held_out = _held_out(run)
-    if held_out is not None:
-        collections.append(held_out)
+    synthetic = held_out(run)
+    if synthetic is not None:
+        collections.append(synthetic)
     run.unfinish()
     if not collections:
         shutil.rmtree(run.file("evaluation"), ignore_errors=True)
@@ -259,6 +263,7 @@ _STEPS: dict[str, Callable[[Run], object]] = {
     "verify.queries": check_queries,
     "generate.documents": generate_documents,
     "generate.negatives": generate_negatives,
+    "mine": mine_negatives,
     "verify.judge": judge_negatives,
     "verify.documents": check_documents,
     "export": export_dataset,
@@ -281,7 +286,7 @@ def plan(run: Run, count: int) -> "Projection":
     return project_run(run, count)
 
 
-def _held_out(run: Run) -> "Collection | None":
+def held_out(run: Run) -> "Collection | None":
     """Return the verified queries of held-out passages, to be found among all passages; None where there are none."""
     from synthneg.evaluate.collection import Collection  # noqa: PLC0415 - as above
 
