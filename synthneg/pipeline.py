@@ -32,7 +32,9 @@ from synthneg.records import Example, Passage
 from synthneg.run import STAGES, Run
 from synthneg.stages import (
     choose_passages,
+    mine_negatives,
     mine_passages,
+    mine_where_missing,
     must_keep,
     open_encoder,
     open_reranker,
@@ -89,7 +91,7 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
         check_budget(config.llm)
         check_backend(config.llm)
     if "verify.queries" in wanted or _chooses_with_vectors(config):
-        _check_models(config, "train" in wanted)
+        _check_models(config, wanted)
     if "evaluate" in wanted:
         _check_evaluation(config)
 
@@ -104,13 +106,13 @@ def _chooses_with_vectors(config: RunConfig) -> bool:
     return config.corpus.sample == "cluster" or needed("related", all_prompts(config))
 
 
-def _check_models(config: RunConfig, trains: bool) -> None:
+def _check_models(config: RunConfig, wanted: tuple[str, ...]) -> None:
     from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - as above
 
     check_model(config.verify.encoder)
     if config.verify.reranker is not None:
         check_model(config.verify.reranker)
-    if trains:
+    if "train" in wanted:
         check_model(config.train.base_model)
 
 
@@ -167,15 +169,17 @@ def judge_negatives(run: Run) -> None:
         forget_judgements(run)
         return
     run.need("generate.negatives")
+    mine_where_missing(run)
     measure_documents(run, open_encoder(run), open_reranker(run))
     ask_within_budget(run, write_judgements)
 
 
 def check_documents(run: Run) -> None:
-    """Write examples.jsonl: verified queries with the documents that pass their checks."""
+    """Write examples.jsonl: verified queries with the documents that pass their checks; what is not mined yet is."""
     from synthneg.verify.documents import verify_documents  # noqa: PLC0415 - as above
 
     run.need("generate.negatives")
+    mine_where_missing(run)
     verify_documents(run, open_encoder(run), open_reranker(run))
 
 
@@ -237,6 +241,7 @@ _STEPS: dict[str, Callable[[Run], object]] = {
     "verify.queries": check_queries,
     "generate.documents": generate_documents,
     "generate.negatives": generate_negatives,
+    "mine": mine_negatives,
     "verify.judge": judge_negatives,
     "verify.documents": check_documents,
     "export": export_dataset,

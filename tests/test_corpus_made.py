@@ -49,6 +49,7 @@ DROPPED = {
     "half": ("lone_surrogate", "half a pair \ud800 here"),
     "again": ("duplicate", "What is  machine0 good for"),
 }
+NOTHING = {"bm25": 0, "dense": 0}
 LENIENT = {
     "queries": {"max_copied_words": 400, "near_duplicate": 1.0},
     "documents": {
@@ -85,7 +86,14 @@ class Scene:
         corpus = {"path": path, "held_out": 0.2} | sections.pop("corpus", {})
         llm = {"backend": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m", "retries": 0}
         llm |= sections.pop("llm", {})
-        values = {"run": name, "corpus": corpus, "llm": llm, "verify": LENIENT} | sections
+        # What is mined from the passages of other queries is another test's matter.
+        values = {
+            "run": name,
+            "corpus": corpus,
+            "llm": llm,
+            "verify": LENIENT,
+            "mine": NOTHING,
+        } | sections
         return resolve(values, "test")
 
     def build(self, config: Any, until: str = "export") -> Path:

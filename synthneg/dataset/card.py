@@ -61,8 +61,9 @@ def card(
 
 
 _GRADES = """\
-- The grade of a written document is what was asked for, unless its verdict says that it was relabelled or regraded.
-  A negative may still answer its query, and a passage of the corpus that answers it may be unlabelled."""
+- The grade of a written document is what was asked for, that of a mined one what its source makes likely, unless its
+  verdict says that it was relabelled or regraded. A negative may still answer its query, and a passage of the corpus
+  that answers it may be unlabelled."""
 _MEASURED = """\
 - Whether training on this data helps is to be measured on a test collection. The run that made it keeps its measures
   in `evaluation/`; a number that is not there was not measured."""
@@ -150,6 +151,7 @@ def _thresholds(config: RunConfig, calibrated: Mapping[str, float]) -> str:
     sections: dict[str, BaseModel] = {
         "queries": config.verify.queries,
         "documents": config.verify.documents,
+        "mine": config.mine,
     }
     rows = [
         (

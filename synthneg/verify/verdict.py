@@ -41,6 +41,6 @@ def judge_query(
 
 
 def in_order(documents: Sequence[Document]) -> list[Document]:
-    """Return a query's documents as an example lists them: the positive, graded 3 to 0, then negatives."""
+    """Return a query's documents as an example lists them: the positive, graded 3 to 0, negatives, then mined ones."""
     place = {"corpus": 0, "written": 0, "graded": 1, "negative": 2}
-    return sorted(documents, key=lambda d: (place[d.source], -d.grade))
+    return sorted(documents, key=lambda d: (place.get(d.source, len(place)), -d.grade))
