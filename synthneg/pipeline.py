@@ -271,10 +271,10 @@ def held_out(run: Run) -> "Collection | None":
     examples = [e for e in run.read("examples.jsonl", Example) if e.split == "held_out"]
     if not examples:
         return None
-    # Of the corpus is also what was mined as a negative and then found to answer.
-    made = ("written", "graded", "negative")
+    # Of the passages is also what was mined as a negative and then found to answer.
+    beside = ("graded", "negative")
     qrels = {
-        e.query_id: {d.id: 1 for d in e.documents if d.grade == 3 and d.source not in made}
+        e.query_id: {d.id: 1 for d in e.documents if d.grade == 3 and d.source not in beside}
         for e in examples
     }
     return Collection.of_records(
