@@ -211,9 +211,9 @@ def evaluate_model(run: Run) -> "list[Evaluation]":
             f"{run.folder}: there is no model trained on these examples; run `synthneg train`, or `synthneg run`"
         )
     collections = [read_collection(Path(c), config.split) for c in config.collections]
-    held_out = _held_out(run)
-    if held_out is not None:
-        collections.append(held_out)
+    synthetic = held_out(run)
+    if synthetic is not None:
+        collections.append(synthetic)
     run.unfinish()
     if not collections:
         shutil.rmtree(run.file("evaluation"), ignore_errors=True)
@@ -265,17 +265,16 @@ def plan(run: Run, count: int) -> "Projection":
     return project_run(run, count)
 
 
-def _held_out(run: Run) -> "Collection | None":
+def held_out(run: Run) -> "Collection | None":
     """Return the verified queries of held-out passages, to be found among all passages; None where there are none."""
     from synthneg.evaluate.collection import Collection  # noqa: PLC0415 - as above
 
     examples = [e for e in run.read("examples.jsonl", Example) if e.split == "held_out"]
     if not examples:
         return None
-    # Of the corpus is also what was mined as a negative and then found to answer.
-    made = ("written", *WRITTEN)
+    # Of the passages is also what was mined as a negative and then found to answer.
     qrels = {
-        e.query_id: {d.id: 1 for d in e.documents if d.grade == 3 and d.source not in made}
+        e.query_id: {d.id: 1 for d in e.documents if d.grade == 3 and d.source not in WRITTEN}
         for e in examples
     }
     return Collection.of_records(

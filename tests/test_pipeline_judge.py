@@ -102,7 +102,7 @@ def test_a_mined_passage_that_answers_counts_as_an_answer(tmp_path: Path) -> Non
     mined = Judged("bread", TOPICS["bread"], "", 3, "bm25", {}, None, 1, ("relabelled",))
     kept = replace(kept, documents=(*kept.documents, mined))
     with closing(run_of([kept], tmp_path)) as run:
-        collection = pipeline._held_out(run)  # noqa: SLF001
+        collection = pipeline.held_out(run)
     assert collection is not None
     assert collection.qrels == {kept.query_id: {"tea": 1, "bread": 1}}
     [pair] = training_pairs([replace(kept, split="train")], 9)

@@ -8,7 +8,7 @@ but those that go into the output.
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Self
 
-from synthneg.records import Document
+from synthneg.records import POSITIVE_SOURCES, Document
 from synthneg.verify.copied import longest_shared_run
 from synthneg.verify.duplicate import Shingles, jaccard, shingles
 from synthneg.verify.speaks import phrase_about_passage
@@ -50,7 +50,7 @@ class DocumentFacts(NamedTuple):
     @property
     def is_passage(self) -> bool:
         """Whether this is a positive of the query."""
-        return self.source in ("corpus", "written")
+        return self.source in POSITIVE_SOURCES
 
 
 class Group(NamedTuple):
