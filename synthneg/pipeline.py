@@ -144,7 +144,7 @@ def check_queries(run: Run) -> None:
     from synthneg.verify.queries import verify_queries  # noqa: PLC0415 - as above
 
     encoder = open_encoder(run)
-    verify_queries(run, encoder)
+    verify_queries(run, encoder, open_reranker(run))
     must_keep(run, "verify.queries", "queries")
     mine_passages(run, lambda: encoder)
 
@@ -210,9 +210,9 @@ def evaluate_model(run: Run) -> "list[Evaluation]":
             f"{run.folder}: there is no model trained on these examples; run `synthneg train`, or `synthneg run`"
         )
     collections = [read_collection(Path(c), config.split) for c in config.collections]
-    held_out = _held_out(run)
-    if held_out is not None:
-        collections.append(held_out)
+    synthetic = held_out(run)
+    if synthetic is not None:
+        collections.append(synthetic)
     run.unfinish()
     if not collections:
         shutil.rmtree(run.file("evaluation"), ignore_errors=True)
@@ -264,7 +264,7 @@ def plan(run: Run, count: int) -> "Projection":
     return project_run(run, count)
 
 
-def _held_out(run: Run) -> "Collection | None":
+def held_out(run: Run) -> "Collection | None":
     """Return the verified queries of held-out passages, to be found among all passages; None where there are none."""
     from synthneg.evaluate.collection import Collection  # noqa: PLC0415 - as above
 

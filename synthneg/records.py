@@ -12,6 +12,7 @@ Row = dict[str, Any]
 Split = Literal["train", "held_out"]
 MinedSource = Literal["bm25", "dense", "reranked", "random"]
 Source = Literal["corpus", "written", "graded", "negative"] | MinedSource
+POSITIVE_SOURCES: tuple[Source, ...] = ("corpus", "written")  # of a query's own passages
 WRITTEN: tuple[Source, ...] = ("graded", "negative")  # beside a passage; all others are passages
 MINED: tuple[MinedSource, ...] = ("bm25", "dense", "reranked", "random")
 GIVEN = "given"  # stands as the prompt of a query that is the user's own

@@ -185,6 +185,18 @@ def test_a_file_of_queries_becomes_a_dataset(scene: Scene, tmp_path: Path) -> No
     assert not [r for r in scene.asked if "You write what people type" in str(r.messages)]
 
 
+def test_held_out_queries_are_to_find_their_written_passages(scene: Scene, tmp_path: Path) -> None:
+    """A whole run ends with measures on held-out queries: each of them judges the passage that was written for it."""
+    config = scene.settings(f"queries:{write(tmp_path / 'queries.jsonl', questions(12))}")
+    folder = scene.build(config)
+    with closing(Run(scene.folder, config)) as run:
+        collection = pipeline.held_out(run)
+    found = [e for e in records(folder, "examples.jsonl", Example) if e.split == "held_out"]
+    assert found
+    assert collection is not None
+    assert collection.qrels == {e.query_id: {e.positive.id: 1} for e in found}
+
+
 def test_the_dataset_of_given_queries_reads_as_it_is(scene: Scene, tmp_path: Path) -> None:
     """Triplets hold written positives; the BEIR corpus has each text once, with its source; the card says it all."""
     config = scene.settings(f"queries:{write(tmp_path / 'queries.jsonl', questions(12))}")

@@ -34,6 +34,9 @@ class Content:
 
     configs: Sequence[Row]
     shapes: Mapping[Shape, ShapeContent]
+    calibrated: Mapping[
+        str, float
+    ]  # thresholds that were found, by their names, in the place of those set
 
 
 def card(
@@ -50,7 +53,7 @@ def card(
         "What came into each stage and what became of it.",
         _yield_table(books),
         "## Thresholds",
-        _thresholds(config),
+        _thresholds(config, content.calibrated),
         "## Limits",
         "\n".join((way.synthetic, _GRADES, way.held_out, _MEASURED)),
     ]
@@ -144,14 +147,18 @@ def _yield_table(books: dict[str, Counts]) -> str:
     )
 
 
-def _thresholds(config: RunConfig) -> str:
+def _thresholds(config: RunConfig, calibrated: Mapping[str, float]) -> str:
     sections: dict[str, BaseModel] = {
         "queries": config.verify.queries,
         "documents": config.verify.documents,
         "mine": config.mine,
     }
     rows = [
-        (f"{name}.{key}", value, type(section).model_fields[key].description)
+        (
+            f"{name}.{key}",
+            calibrated.get(f"{name}.{key}", value),
+            type(section).model_fields[key].description,
+        )
         for name, section in sections.items()
         for key, value in section.model_dump(mode="json").items()
     ]

@@ -1,8 +1,8 @@
 """The verdict on a query, as a pure function of its facts and settings, and the order of an example's documents.
 
 A record gets the reason of the first check that it fails. For a query the order is too_short, too_long,
-speaks_of_passage, copied, duplicate, near_duplicate, round_trip. Duplicates are sought among the records that were
-kept, so what was dropped for another reason takes nobody with it.
+speaks_of_passage, copied, duplicate, near_duplicate, round_trip, not_first. Duplicates are sought among the records
+that were kept, so what was dropped for another reason takes nobody with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from synthneg.verify.duplicate import near_query
 from synthneg.verify.facts import QueryFacts
 from synthneg.verify.length import length
 from synthneg.verify.refusal import Refusal
-from synthneg.verify.round_trip import round_trip
+from synthneg.verify.round_trip import not_first, round_trip
 from synthneg.verify.speaks import speaks_of_passage
 
 
@@ -36,6 +36,7 @@ def judge_query(
         or (Refusal("duplicate", f"the same words as {same_as}") if same_as else None)
         or near_query(earlier, checks.near_duplicate)
         or round_trip(facts.ranks, checks.round_trip_k)
+        or not_first(facts.reranked, checks.rerank_depth)
     )
 
 
