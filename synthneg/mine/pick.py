@@ -140,28 +140,25 @@ class _Taker:
         self.looked_at = len(rows)
         self.refused: Counter[Refused] = Counter()
         self.refused["too_near"] = len(rows) - len(places)
-        candidates = [
-            Pick(row, source, rank, score, cosine)
-            for row, rank, score, cosine in zip(
-                rows[places].tolist(),
-                (places + start + 1).tolist(),
-                scores[places].tolist(),
-                cosines[places].tolist(),
-                strict=True,
-            )
-        ]
         if rules.draw == "random" and source != "random":
-            random.Random(draw(f"mine.{source}", seed, asked.query.id)).shuffle(candidates)
-        self._candidates = iter(candidates)
+            chance = random.Random(draw(f"mine.{source}", seed, asked.query.id))
+            places = np.array(chance.sample(places.tolist(), len(places)), np.int64)
+        self._candidates = zip(
+            rows[places].tolist(),
+            (places + start + 1).tolist(),
+            scores[places].tolist(),
+            cosines[places].tolist(),
+            strict=True,
+        )
 
     def take(self, picks: list[Pick], copies: Copies) -> Pick | None:
         """Return the next passage that may be taken beside `picks`; None where there is none."""
         rows = [one.row for one in picks]
-        for one in self._candidates:
-            if one.row in rows:
+        for row, rank, score, cosine in self._candidates:
+            if row in rows:
                 self.refused["taken"] += 1
-            elif copies.of_any(one.row, [*self._known, *rows]):
+            elif copies.of_any(row, [*self._known, *rows]):
                 self.refused["copy"] += 1
             else:
-                return one
+                return Pick(row, self._source, rank, score, cosine)
         return None
