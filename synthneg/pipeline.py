@@ -32,6 +32,10 @@ from synthneg.records import WRITTEN, Example, Passage
 from synthneg.run import STAGES, Run
 from synthneg.stages import (
     choose_passages,
+    compare_documents,
+    compare_queries,
+    declared_sets,
+    leak_inputs,
     mine_negatives,
     mine_passages,
     mine_where_missing,
@@ -91,10 +95,19 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     if "generate.queries" in wanted or config.corpus.is_written:
         check_budget(config.llm)
         check_backend(config.llm)
+    if "verify.queries" in wanted:
+        _check_sets(config)
     if "verify.queries" in wanted or _chooses_with_vectors(config):
         _check_models(config, wanted)
     if "evaluate" in wanted:
         _check_evaluation(config)
+
+
+def _check_sets(config: RunConfig) -> None:
+    from synthneg.evaluate.collection import check_collection  # noqa: PLC0415 - as above
+
+    for folder, split in declared_sets(config).values():
+        check_collection(folder, split)
 
 
 def _check_judge(config: RunConfig) -> None:
@@ -145,6 +158,7 @@ def check_queries(run: Run) -> None:
     from synthneg.verify.queries import verify_queries  # noqa: PLC0415 - as above
 
     encoder = open_encoder(run)
+    compare_queries(run, encoder)
     verify_queries(run, encoder, open_reranker(run))
     must_keep(run, "verify.queries", "queries")
     mine_passages(run, lambda: encoder)
@@ -178,25 +192,33 @@ def judge_negatives(run: Run) -> None:
 def check_documents(run: Run) -> None:
     """Write examples.jsonl: verified queries with the documents that pass their checks; what is not mined yet is."""
     from synthneg.verify.documents import verify_documents  # noqa: PLC0415 - as above
+    from synthneg.verify.gate import write_leaks  # noqa: PLC0415 - as above
 
     run.need("generate.negatives")
     mine_where_missing(run)
-    verify_documents(run, open_encoder(run), open_reranker(run))
+    encoder = open_encoder(run)
+    compare_documents(run, encoder)
+    verify_documents(run, encoder, open_reranker(run))
+    write_leaks(run, list(declared_sets(run.config)), leak_inputs(run.config))
 
 
 def export_dataset(run: Run) -> None:
     """Write dataset/: the examples as a dataset, with its card."""
     from synthneg.dataset.export import export  # noqa: PLC0415 - as above
+    from synthneg.verify.probed import write_probes  # noqa: PLC0415 - as above
 
     run.need("verify.documents")
+    write_probes(run)
     export(run)
 
 
 def train_model(run: Run) -> None:
     """Train the retriever on the examples and write it to model/."""
     from synthneg.train.fit import train  # noqa: PLC0415 - as above
+    from synthneg.verify.gate import refuse_leaks  # noqa: PLC0415 - as above
 
     run.need("verify.documents")
+    refuse_leaks(run, list(declared_sets(run.config)), leak_inputs(run.config))
     train(run)
 
 
@@ -293,6 +315,7 @@ def _inputs(config: RunConfig) -> str:
     models = [find_model(name) for name in names if name is not None]
     path = config.corpus.queries or config.corpus.path
     named = (path, config.llm.model, *models, *config.evaluate.collections)
+    named += tuple(str(folder) for folder, _ in declared_sets(config).values())
     found = states(*(path for path in dict.fromkeys(named) if path is not None))
     tags = [prompt.tag for prompt in all_prompts(config)]
     return fingerprint(__version__, config.model_dump(mode="json"), tags, found)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from synthneg.cli.checks import checks_lines
 from synthneg.cli.common import DEFAULT_OUTPUTS, Outputs, RunName, books_lines, run_folder
 from synthneg.cli.order import order_lines
 from synthneg.cli.usage import usage_lines
@@ -42,6 +43,7 @@ def status(run: RunName, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
                 f"{folder}: {state}",
                 *books_lines(books),
                 *order_lines(folder, books),
+                *checks_lines(folder, books),
                 *usage_lines(folder, books),
             ]
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from synthneg.cli.checks import checks_lines
 from synthneg.cli.common import (
     DEFAULT_FILE,
     DEFAULT_OUTPUTS,
@@ -158,7 +159,14 @@ def summary(folder: Path) -> None:
     books = read_books(folder)
     typer.echo(
         "\n".join(
-            ["", *books_lines(books), *order_lines(folder, books), *usage_lines(folder, books), ""]
+            [
+                "",
+                *books_lines(books),
+                *order_lines(folder, books),
+                *checks_lines(folder, books),
+                *usage_lines(folder, books),
+                "",
+            ]
         )
     )
     for lines in saved_tables(folder / "evaluation"):

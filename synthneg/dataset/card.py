@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from synthneg.config import RunConfig, Shape
+from synthneg.dataset.checked import Checked, overlap_rows, probe_rows
 from synthneg.dataset.shapes import model_name
 from synthneg.dataset.ways import way_of
 from synthneg.records import GIVEN, Example, Origin, Row
@@ -40,7 +41,11 @@ class Content:
 
 
 def card(
-    config: RunConfig, books: dict[str, Counts], examples: Sequence[Example], content: Content
+    config: RunConfig,
+    books: dict[str, Counts],
+    examples: Sequence[Example],
+    content: Content,
+    checked: Checked,
 ) -> str:
     """Return the README.md of the dataset: its metadata block and what a reader needs to judge it."""
     way = way_of(examples)
@@ -54,6 +59,8 @@ def card(
         _yield_table(books),
         "## Thresholds",
         _thresholds(config, content.calibrated),
+        *_overlaps(checked),
+        *_shortcuts(checked),
         "## Limits",
         "\n".join((way.synthetic, _GRADES, way.held_out, _MEASURED)),
     ]
@@ -67,6 +74,32 @@ _GRADES = """\
 _MEASURED = """\
 - Whether training on this data helps is to be measured on a test collection. The run that made it keeps its measures
   in `evaluation/`; a number that is not there was not measured."""
+
+
+def _overlaps(checked: Checked) -> Iterable[str]:
+    yield "## Overlap with evaluation sets"
+    if not (rows := list(overlap_rows(checked.leaks))):
+        yield "No evaluation set was declared, so nothing was compared."
+        return
+    yield (
+        "Compared by their words (exact: equal but for case and punctuation; jaccard: character 3-grams of queries,"
+        " word 5-grams of documents) and by the encoder's cosine, with the bounds above; each is counted once, by the"
+        " strictest. `left` counts training queries and documents of this dataset."
+    )
+    yield _table(("evaluation set", "what", "found", "by", "left"), rows)
+
+
+def _shortcuts(checked: Checked) -> Iterable[str]:
+    if not checked.probes:
+        return
+    yield "## Shortcuts"
+    yield (
+        "What a logistic regression that never sees the query can tell of a document, cross-validated over passages:"
+        " AUC with its 95 % interval. .5 is chance; what is far above it can be learnt instead of relevance."
+    )
+    yield _table(
+        ("question", "features", "AUC", "documents", "passages"), probe_rows(checked.probes)
+    )
 
 
 def _metadata(config: RunConfig, examples: Sequence[Example], content: Content) -> str:
@@ -152,6 +185,8 @@ def _thresholds(config: RunConfig, calibrated: Mapping[str, float]) -> str:
         "queries": config.verify.queries,
         "documents": config.verify.documents,
         "mine": config.mine,
+        "leaks": config.verify.leaks,
+        "duplicates": config.verify.duplicates,
     }
     rows = [
         (

@@ -10,6 +10,7 @@ import orjson
 
 from synthneg.config import Shape
 from synthneg.dataset.card import Content, ShapeContent, card
+from synthneg.dataset.checked import read_checked
 from synthneg.dataset.shapes import (
     columns,
     labeled_lists,
@@ -78,7 +79,9 @@ def _write(run: Run, stage: Stage, examples: Sequence[Example], part: Path) -> N
     configs[0]["default"] = True
     counts = {shape: _count(shape, kept, n) for shape in shapes}
     content = Content(configs, counts, _calibrated(run))
-    (part / "README.md").write_text(card(run.config, books, exported, content), encoding="utf-8")
+    (part / "README.md").write_text(
+        card(run.config, books, exported, content, read_checked(run)), encoding="utf-8"
+    )
 
 
 def _calibrated(run: Run) -> Row:

@@ -18,6 +18,7 @@ from synthneg.verify.measure import NAME, groups, mapped, measure_documents
 from synthneg.verify.order import Tally
 from synthneg.verify.ruling import Ruling, judge_documents, orders
 from synthneg.verify.thresholds import document_checks
+from synthneg.verify.whole import DocumentsInSet
 
 ORDERS = "graded_order.json"
 
@@ -43,7 +44,7 @@ def verify_documents(run: Run, encoder: Encoder, reranker: Reranker | None = Non
         run.file("verified_queries.jsonl").open("rb") as queries,
         run.stage(NAME, "examples.jsonl") as stage,
     ):
-        said, checks = _Said(run), document_checks(run)
+        said, checks, in_set = _Said(run), document_checks(run), DocumentsInSet(run)
         count = run.books()["verify.queries"]["kept"]
         for group in track(groups(run), NAME, "queries judged", count):
             query = orjson.loads(next(queries)) if group.state != "query_rejected" else {}
@@ -52,7 +53,7 @@ def verify_documents(run: Run, encoder: Encoder, reranker: Reranker | None = Non
                 said.add_to(group)
                 for prompt, order in orders(group.documents).items():
                     tallies[prompt].add(order)
-                _keep(stage, query, group, texts, checks)
+                _keep(stage, query, group, texts, checks, in_set)
             else:
                 for document in group.documents:
                     detail = _REFUSED[group.state].format(group.query_id)
@@ -62,10 +63,16 @@ def verify_documents(run: Run, encoder: Encoder, reranker: Reranker | None = Non
 
 
 def _keep(
-    stage: Stage, query: Row, group: Group, texts: bytes | mmap, checks: DocumentChecks
+    stage: Stage,
+    query: Row,
+    group: Group,
+    texts: bytes | mmap,
+    checks: DocumentChecks,
+    in_set: DocumentsInSet,
 ) -> None:
     judged = []
-    rulings = judge_documents(group.documents, checks)
+    elsewhere = in_set.refusals(document.id for document in group.documents)
+    rulings = judge_documents(group.documents, checks, elsewhere)
     for facts, ruling in zip(group.documents, rulings, strict=True):
         if ruling.refusal is not None:
             stage.reject(facts.id, *ruling.refusal)
@@ -73,6 +80,7 @@ def _keep(
             judged.append(_judged(facts, ruling, texts))
             for flag in ruling.flags:
                 stage.flag(flag)
+    in_set.keep(group.query_id, (row["id"] for row in judged))
     if judged:
         stage.keep(_example(query, judged), count=len(judged))
 

@@ -20,6 +20,7 @@ from synthneg.verify.rerank import RERANK_RANK, rerank_queries
 from synthneg.verify.scores import keep_facts, score_queries
 from synthneg.verify.thresholds import DISTRIBUTION, query_checks, write_calibration
 from synthneg.verify.verdict import judge_query
+from synthneg.verify.whole import QueriesInSet
 from synthneg.words import normalized
 
 NAME = "verify.queries"
@@ -99,14 +100,18 @@ def _judge(run: Run) -> None:
         run.file(FACTS).open("rb") as measured,
         run.stage(NAME, "verified_queries.jsonl") as stage,
     ):
+        in_set = QueriesInSet(run)
         for line, row in track(zip(lines, measured, strict=True), NAME, "queries judged"):
             facts = QueryFacts(*orjson.loads(row))
             stage.take()
             siblings = kept_of_passage[facts.passage_id]
             earlier = {id: facts.earlier[id] for id in siblings}
-            if refusal := judge_query(facts, kept_twin.get(facts.twin), earlier, checks):
+            elsewhere = in_set.refusal(facts.id, facts.ranks)
+            refusal = judge_query(facts, kept_twin.get(facts.twin), earlier, checks, elsewhere)
+            if refusal := refusal or in_set.twin(facts.id):
                 stage.reject(facts.id, *refusal)
             else:
                 stage.keep(orjson.Fragment(line[:-1]))
                 kept_twin[facts.twin] = facts.id
                 siblings.append(facts.id)
+                in_set.keep(facts.id)

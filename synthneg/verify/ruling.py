@@ -1,12 +1,14 @@
 """What becomes of the documents of one query, as a pure function of their facts and settings.
 
-A document gets the reason of the first check that it fails, in the order too_short, too_long, duplicate,
-near_duplicate, inverted, near_positive, answers; all documents of a query with too many negatives that answer get
-query_dropped. Duplicates are sought among the documents that are kept, so what was dropped for another reason takes
-nobody with it. What is kept may be flagged: inverted, regraded, too_easy, answers, relabelled.
+A document gets the reason of the first check that it fails, in the order too_short, too_long, what `verify.whole` says
+of it (refusal, meta, private_…, leak, repeated), duplicate, near_duplicate, inverted, near_positive, answers; all
+documents of a query with too many negatives that answer get query_dropped. Duplicates are sought among the documents
+that are kept, so what was dropped for another reason takes nobody with it. What is kept may be flagged: inverted,
+regraded, too_easy, answers, relabelled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from synthneg.config import DocumentChecks
@@ -18,6 +20,8 @@ from synthneg.verify.nearness import near_positive
 from synthneg.verify.order import Order, inversions, order_of, out_of_order, regraded
 from synthneg.verify.refusal import Refusal
 from synthneg.verify.witnesses import RERANK, Finding, Scores, bound_of, finding
+
+NOTHING: Mapping[str, Refusal] = MappingProxyType({})
 
 _POSITIVE_GRADE = 3
 _BEST_NEGATIVE_GRADE = 1
@@ -31,12 +35,17 @@ class Ruling(NamedTuple):
     flags: tuple[str, ...] = ()  # what is to be known of it; none of a document that is dropped
 
 
-def judge_documents(facts: Sequence[DocumentFacts], checks: DocumentChecks) -> list[Ruling]:
+def judge_documents(
+    facts: Sequence[DocumentFacts],
+    checks: DocumentChecks,
+    elsewhere: Mapping[str, Refusal] = NOTHING,
+) -> list[Ruling]:
     """Return what becomes of each document of one query.
 
     Args:
         facts: in the order of an example, the positive passage first; that passes unless the query is dropped.
         checks: bounds and actions.
+        elsewhere: by id, why documents are dropped for what they say, for the whole set or for an evaluation set.
     """
     positive = facts[0].scores
     bound = bound_of(positive, checks)
@@ -48,7 +57,7 @@ def judge_documents(facts: Sequence[DocumentFacts], checks: DocumentChecks) -> l
     for place, document in enumerate(facts):
         ruling = graded.get(place) or Ruling(None, document.grade)
         if not document.is_passage:
-            refusal = _text(document, twins, kept, checks)
+            refusal = _text(document, twins, kept, checks, elsewhere.get(document.id))
             if refusal is not None:
                 ruling = Ruling(refusal, ruling.grade)
             elif ruling.refusal is None and ruling.grade < _POSITIVE_GRADE:
@@ -71,11 +80,16 @@ def orders(facts: Sequence[DocumentFacts]) -> dict[str, Order]:
 
 
 def _text(
-    document: DocumentFacts, twins: dict[int, str], kept: dict[int, str], checks: DocumentChecks
+    document: DocumentFacts,
+    twins: dict[int, str],
+    kept: dict[int, str],
+    checks: DocumentChecks,
+    elsewhere: Refusal | None,
 ) -> Refusal | None:
     refusal = None
     if document.source in WRITTEN:  # how long a passage of the corpus is says nothing against it
         refusal = length(document.words, checks.min_words, checks.max_words)
+    refusal = refusal or elsewhere
     if refusal is None and document.twin in twins:
         refusal = Refusal("duplicate", f"the same words as {twins[document.twin]}")
     return refusal or near_document(document.shared, kept, checks.near_duplicate_jaccard)

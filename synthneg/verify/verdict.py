@@ -1,8 +1,9 @@
 """The verdict on a query, as a pure function of its facts and settings, and the order of an example's documents.
 
-A record gets the reason of the first check that it fails. For a query the order is too_short, too_long,
-speaks_of_passage, copied, duplicate, near_duplicate, round_trip, not_first. Duplicates are sought among the records
-that were kept, so what was dropped for another reason takes nobody with it.
+A record gets the reason of the first check that it fails. For a query the order is too_short, too_long, what
+`verify.whole` says of it (refusal, meta, private_…, leak), speaks_of_passage, copied, duplicate, near_duplicate,
+round_trip, not_first, and near_duplicate of a query of another passage. Duplicates are sought among the records that
+were kept, so what was dropped for another reason takes nobody with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,11 @@ from synthneg.verify.speaks import speaks_of_passage
 
 
 def judge_query(
-    facts: QueryFacts, same_as: str | None, earlier: Mapping[str, float], checks: QueryChecks
+    facts: QueryFacts,
+    same_as: str | None,
+    earlier: Mapping[str, float],
+    checks: QueryChecks,
+    elsewhere: Refusal | None = None,
 ) -> Refusal | None:
     """Return why the query is dropped, or None if it passes.
 
@@ -28,9 +33,11 @@ def judge_query(
         same_as: id of a kept query with the same words, if there is one.
         earlier: cosine to each kept query of the same passage, by its id.
         checks: bounds.
+        elsewhere: why it is dropped for what it says or for an evaluation set, if it is.
     """
     return (
         length(facts.words, checks.min_words, checks.max_words)
+        or elsewhere
         or speaks_of_passage(facts.speaks)
         or copied(facts.copied, facts.copied_words, checks.max_copied_words)
         or (Refusal("duplicate", f"the same words as {same_as}") if same_as else None)
