@@ -28,7 +28,7 @@ from synthneg.llm.budget import check_budget, cost_usd
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import check_backend
 from synthneg.progress import say
-from synthneg.records import Example, Passage
+from synthneg.records import WRITTEN, Example, Passage
 from synthneg.run import STAGES, Run
 from synthneg.stages import (
     choose_passages,
@@ -85,7 +85,8 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     wanted = _up_to(until)
     check_written(config)
     all_prompts(config)
-    _check_judge(config)
+    if config.verify.judge is not None:
+        _check_judge(config)
     check_corpus(config.corpus)
     if "generate.queries" in wanted or config.corpus.is_written:
         check_budget(config.llm)
@@ -271,10 +272,9 @@ def held_out(run: Run) -> "Collection | None":
     examples = [e for e in run.read("examples.jsonl", Example) if e.split == "held_out"]
     if not examples:
         return None
-    # Of the corpus is also what was mined as a negative and then found to answer.
-    made = ("written", "graded", "negative")
+    # Of the passages is also what was mined as a negative and then found to answer.
     qrels = {
-        e.query_id: {d.id: 1 for d in e.documents if d.grade == 3 and d.source not in made}
+        e.query_id: {d.id: 1 for d in e.documents if d.grade == 3 and d.source not in WRITTEN}
         for e in examples
     }
     return Collection.of_records(

@@ -2,18 +2,21 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
-from examples import settings
+from examples import TOPICS, example, run_of, settings
 from test_pipeline_near import topic_passages
 
 from synthneg import pipeline, stages
 from synthneg.generate.asking import release
 from synthneg.llm.base import Request
+from synthneg.records import Judged
 from synthneg.run import Run
 from synthneg.testing import HashingEncoder, OverlapReranker, ScriptedBackend, invented
+from synthneg.train.data import training_pairs
 
 CHECKS = {
     "queries": {"round_trip_k": 40, "near_duplicate": 1.0, "max_copied_words": 40},
@@ -91,3 +94,17 @@ def test_a_run_whose_judge_is_taken_away_forgets_it(walk: Walk) -> None:
     folder, _ = walk(documents={"min_words": 15})
     assert books_of(folder)["verify.judge"]["in"] == 0
     assert b"judge_yes" not in (folder / "examples.jsonl").read_bytes()
+
+
+def test_a_mined_passage_that_answers_counts_as_an_answer(tmp_path: Path) -> None:
+    """Relabelled, it is no negative in training, and one to be found where held-out queries are measured."""
+    kept = example("tea", negatives=1, split="held_out")
+    mined = Judged("bread", TOPICS["bread"], "", 3, "bm25", {}, None, 1, ("relabelled",))
+    kept = replace(kept, documents=(*kept.documents, mined))
+    with closing(run_of([kept], tmp_path)) as run:
+        collection = pipeline.held_out(run)
+    assert collection is not None
+    assert collection.qrels == {kept.query_id: {"tea": 1, "bread": 1}}
+    [pair] = training_pairs([replace(kept, split="train")], 9)
+    assert TOPICS["bread"] in pair.also
+    assert TOPICS["bread"] not in pair.negatives

@@ -12,7 +12,7 @@ from synthneg.records import Score
 from synthneg.run import Run
 from synthneg.settings import resolve
 from synthneg.testing import HashingEncoder
-from synthneg.verify.calibrate import calibrated_documents, calibrated_queries, near_refused
+from synthneg.verify.calibrate import calibrated_documents, calibrated_queries, refused
 from synthneg.verify.distribution import STEPS, Spread
 from synthneg.verify.documents import verify_documents
 from synthneg.verify.queries import verify_queries
@@ -55,11 +55,20 @@ def test_too_easy_is_as_far_as_random_passages_are():
     assert found.easy_margin == pytest.approx(0.7 - 0.19)
 
 
+def test_where_own_passages_are_no_nearer_nothing_is_too_easy():
+    """Of an encoder that puts random passages above own ones no margin is taken: that of the settings stays."""
+    found = calibrated_documents(DocumentChecks(), 0.6, spreads(random=(0.7, 0.9)))
+    assert found.easy_margin == 0.5
+
+
 def test_what_a_margin_costs_is_told():
     """Near passages that all lie below every own cosine are refused by no margin of 0, and all by one of 1."""
-    found = spreads(near=(0.1, 0.3))
-    assert near_refused(0.0, found) == 0
-    assert near_refused(1.0, found) == 1
+    own, near = even("own", 0.5, 0.9), even("near", 0.1, 0.3)
+    assert refused(0.0, own, near) == 0
+    assert refused(1.0, own, near) == 1
+    assert refused(0.4, own, near) == pytest.approx(
+        0.25, abs=0.02
+    )  # half of the own ones, half of the pairs
 
 
 @given(cosines, cosines, st.floats(0, 1))

@@ -22,7 +22,8 @@ from synthneg.evaluate.collection import read_collection
 from synthneg.scoring.bound import negative_bound
 from synthneg.scoring.encoder import load_encoder
 from synthneg.scoring.search import top_k
-from synthneg.verify.calibrate import calibrated_documents, near_refused
+from synthneg.verify.calibrate import calibrated_documents
+from synthneg.verify.calibrate import refused as refused_of
 from synthneg.verify.distribution import STEPS, Spread
 
 CATCHES = (0.5, 0.6, 0.75, 0.9)
@@ -126,10 +127,8 @@ def main() -> None:
             "easy_margin": checks.easy_margin,
             **refused(rows, checks, options.seed),
         }
-        if name != "set":
-            row["near_refused_as_told"] = round(
-                near_refused(checks.min_negative_margin, spreads), 3
-            )
+        told = refused_of(checks.min_negative_margin, spreads["own"], spreads["random"])
+        row["random_as_told"] = round(told, 3)
         table.append(row)
         print(json.dumps(row))
     result = {
