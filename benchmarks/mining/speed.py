@@ -4,8 +4,8 @@
                                       [--json FILE]
 
 Passages are three sentences of the collections' documents, drawn by seed 7, and their queries words of the second.
-MODEL, a sentence-transformers model, makes the vectors, which both are given: the library
-by a model whose `encode` returns what is stored. Both look among the 100 nearest for four negatives per query, at most
+MODEL, a sentence-transformers model, makes the vectors, which both are given: the library by a model whose `encode`
+returns what is stored. Both look among the 100 nearest for four negatives per query, at most
 .95 of the positive's cosine and .05 below it, and return their texts. Ours also refuses near copies of the positive
 and of what it has picked, by cosine and by words, which the library does not know.
 
@@ -43,10 +43,14 @@ def pairs(folders: list[str], count: int) -> Iterator[tuple[str, str]]:
         for sentence in SENTENCE.split(json.loads(line)["text"])
         if len(sentence.split()) > 8
     ]
+    sentences = list(dict.fromkeys(sentences))
     chance = np.random.default_rng(7)
-    for _ in range(count):
-        drawn = [sentences[i] for i in chance.integers(len(sentences), size=3)]
-        yield " ".join(drawn[1].split()[1:13]), " ".join(drawn)
+    order = chance.permutation(len(sentences))
+    for number in range(count):
+        around, place = divmod(number, len(order))  # so that no query comes twice
+        asked = sentences[order[place]]
+        first, last = (sentences[i] for i in chance.integers(len(sentences), size=2))
+        yield " ".join(asked.split()[1 + around : 13]), f"{first} {asked} {last}"
 
 
 def prepare(folders: list[str], model: str, count: int, place: Path) -> None:
