@@ -75,7 +75,12 @@ def open_encoder(run: Run) -> "Encoder":
 
     release(run)
     config = run.config.verify
-    return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.vectors)
+    return load_encoder(
+        config.encoder,
+        batch_size=config.encode_batch,
+        vectors=run.vectors,
+        encoding=config.encoding,
+    )
 
 
 def choose_passages(run: Run) -> None:
@@ -93,11 +98,12 @@ def mine_passages(run: Run, encoder: "Callable[[], Encoder]") -> None:
 
 
 def _model(config: RunConfig) -> str:
-    """Return a fingerprint of the encoder's files, or of its name on the Hub."""
+    """Return a fingerprint of the encoder's files, or of its name on the Hub, and of how it reads."""
     from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - torch is heavy
 
     found = find_model(config.verify.encoder)
-    return fingerprint(__version__, found, states(found))
+    encoding = config.verify.encoding.model_dump(mode="json")
+    return fingerprint(__version__, found, states(found), encoding)
 
 
 def must_keep(run: Run, stage: str, what: str) -> None:

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from synthneg.config.base import Section, Share
+from synthneg.config.encoding import EncodingConfig
 
 
 class QueryChecks(Section):
@@ -58,5 +59,6 @@ class VerifyConfig(Section):
         description="model that scores; a folder or a Hub name",
     )
     encode_batch: int = Field(default=64, ge=1, description="texts per encoder call")
+    encoding: EncodingConfig = EncodingConfig()
     queries: QueryChecks = QueryChecks()
     documents: DocumentChecks = DocumentChecks()
