@@ -4,8 +4,9 @@
 
 Each round takes the product alone, in blocks of 1,024 x 2,048, and then each way in turn, all in this process, so that
 what else runs on the machine meets all of them. On a machine that is shared, OMP_NUM_THREADS=1 tells the most: the
-threads of a product that wait for each other take CPU time too. torch and faiss are measured where they are installed. Random unit
-rows: in no special order, as passages come. Ends with status 1 where a k of ours is below the share that is wanted.
+threads of a product that wait for each other take CPU time too. torch and faiss are measured where they are
+installed. Random unit rows: in no special order, as passages come. Ends with status 1 where a k of ours is below the
+share that is wanted.
 """
 
 import argparse

@@ -10,16 +10,16 @@ Whatever a round brings nothing for stays as it was. Rounds cost requests, and a
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain, groupby
-from types import TracebackType
 from typing import Self
 
 from synthneg.generate.beside import Beside
 from synthneg.generate.hints import Hint, Hints, worn_hint
-from synthneg.generate.jobs import Asks, answers, blocks_of_chosen
+from synthneg.generate.jobs import blocks_of_chosen
 from synthneg.generate.query_jobs import AboutQuery, jobs_again, queries_of
 from synthneg.generate.watch import Watch, faulty, job_id_of, worn_of
 from synthneg.generate.worn import Phrase
 from synthneg.llm.ask import Answer, Failure, Job
+from synthneg.llm.jobs import Asks, answers
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import Query
@@ -52,12 +52,7 @@ class Rounds:
         self._open.enter_context(self._watch)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._open.close()
 
     def keep_first(self, about: AboutQuery, job: Job, queries: Sequence[Query]) -> None:
