@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from synthneg.config.base import Name
 from synthneg.config.base import Section as Section
 from synthneg.config.corpus import CorpusConfig as CorpusConfig
+from synthneg.config.encoding import EncodingConfig as EncodingConfig
 from synthneg.config.generate import DocumentsConfig as DocumentsConfig
 from synthneg.config.generate import GenerateConfig as GenerateConfig
 from synthneg.config.generate import NegativesConfig as NegativesConfig
