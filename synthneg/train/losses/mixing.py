@@ -30,7 +30,7 @@ class Mixing:
             cosine: whether vectors have unit length.
         """
         hard, found = self._hardest(queries.detach(), documents.detach(), masked)
-        mixtures = torch.einsum("bsk,bkd->bsd", self._weights(found), hard)
+        mixtures = torch.einsum("bsk,bkd->bsd", self._weights(found).to(hard.dtype), hard)
         share = torch.rand(len(queries), self.count, 1, dtype=hard.dtype, device=hard.device) / 2
         share = share * (torch.arange(self.count, device=hard.device) % 3 == 2)[:, None]
         mixtures = share * queries.detach()[:, None] + (1 - share) * mixtures
