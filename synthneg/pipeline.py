@@ -101,8 +101,8 @@ def _check_models(config: RunConfig, trains: bool) -> None:
     from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - as above
 
     check_model(config.verify.encoder)
-    if trains:
-        check_model(config.train.base_model)
+    for name in config.train.models if trains else ():
+        check_model(name)
 
 
 def _check_evaluation(config: RunConfig) -> None:
@@ -256,7 +256,7 @@ def _inputs(config: RunConfig) -> str:
     """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version."""
     from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - as above
 
-    models = (find_model(config.verify.encoder), find_model(config.train.base_model))
+    models = map(find_model, (config.verify.encoder, *config.train.models))
     path = config.corpus.queries or config.corpus.path
     named = (path, config.llm.model, *models, *config.evaluate.collections)
     found = states(*(path for path in dict.fromkeys(named) if path is not None))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from examples import TOPICS, example, run_of, written
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthneg.config import ListsConfig
+from synthneg.config import ListsConfig, TrainConfig
+from synthneg.config.losses import Loss
 from synthneg.errors import SettingsError
 from synthneg.records import Example, Passage
 from synthneg.scoring.corpus import CorpusVectors
@@ -24,6 +26,7 @@ from synthneg.train.lists import (
     in_turn,
     stored_lists,
 )
+from synthneg.train.losses import LOSSES
 from synthneg.train.rows import training_examples, training_rows
 from synthneg.train.teacher import rescaled, scored_lists
 
@@ -165,3 +168,26 @@ def test_a_document_s_copy_in_the_corpus_is_listed_once():
     ranked = [Ranked(tea, (tea.positive, copy), (3.0, 1.0), (2, 3), (0.0, 0.0))]
     (pair,) = as_pairs(ranked, 3, PASSAGES)
     assert pair.negatives == (moon.full_text, PASSAGES[3].full_text)
+
+
+@pytest.mark.parametrize(
+    ("settings", "models"),
+    [
+        ({"loss": "kl", "lists": {"teacher": "a"}, "guide": {"model": "b"}}, ("base", "a")),
+        ({"loss": "kl", "lists": {"teacher": "score:cosine"}}, ("base",)),
+        ({"loss": "gist", "lists": {"teacher": "a"}, "guide": {"model": "b"}}, ("base", "b")),
+        ({"loss": "infonce", "guide": {"model": "b"}}, ("base",)),
+    ],
+)
+def test_models_are_those_that_the_loss_takes(settings: dict[str, object], models: tuple[str, ...]):
+    """A teacher counts for losses over scored lists alone, and where it is a model; a guide for gist alone."""
+    assert TrainConfig(base_model="base", **settings).models == models
+
+
+def test_every_loss_has_its_row_in_the_reference():
+    """The table of docs/reference/losses.md has one row for each loss of the settings, and no other."""
+    page = Path(__file__).parent.parent / "docs/reference/losses.md"
+    table = page.read_text(encoding="utf-8").partition("\n## ")[0]
+    rows = [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert rows[0] == "train.loss"
+    assert tuple(rows[1:]) == tuple(LOSSES) == get_args(Loss)

@@ -9,6 +9,7 @@ from synthneg.config.base import Section, Share
 Loss = Literal[
     "infonce", "source-share", "gist", "margin-mse", "kl", "listnet", "ws2", "rank-pairs"
 ]
+_STORED = "score:"
 Dimension = Annotated[int, Field(ge=1)]
 
 
@@ -77,6 +78,13 @@ class ListsConfig(Section):
     label_scale: float = Field(
         default=1.0, gt=0, description="listnet, ws2: what grades are multiplied by in the softmax"
     )
+
+    @property
+    def scorer(self) -> str | None:
+        """Name of the stored scores that are the teacher's; None where a model is the teacher."""
+        if self.teacher is None or not self.teacher.startswith(_STORED):
+            return None
+        return self.teacher.removeprefix(_STORED)
 
     @model_validator(mode="after")
     def _lists_hold_what_is_wanted(self) -> Self:

@@ -64,6 +64,14 @@ class TrainConfig(Section):
     temperature: float = Field(default=0.05, gt=0, description="softmax temperature of the loss")
     max_length: int = Field(default=256, ge=8, description="tokens per text")
 
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that training takes beside verify.encoder: the base, and who teaches or guides it."""
+        teaches = self.loss in ("kl", "margin-mse") and self.lists.scorer is None
+        others = (self.lists.teacher if teaches else None, self.guide.model)
+        guided = others if self.loss == "gist" else others[:1]
+        return (self.base_model, *(name for name in guided if name is not None))
+
 
 class EvaluateConfig(Section):
     """How models are measured."""

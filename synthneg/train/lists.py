@@ -98,8 +98,8 @@ def as_pairs(ranked: Sequence[Ranked], length: int, passages: Iterable[Passage])
 
 
 def _as_pair(one: Ranked, length: int, passages: dict[int, Passage]) -> Pair:
-    texts = [text_of(document) for document in one.documents]
-    labels = list(one.labels)
+    texts = [text_of(document) for document in one.documents[:length]]
+    labels = list(one.labels[:length])
     own = {document.id for document in one.example.documents}
     for text, label in _further(one, passages, own):
         if len(texts) < length and text not in texts:

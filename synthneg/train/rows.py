@@ -16,8 +16,6 @@ from synthneg.train.lists import Ranked, as_pairs, graded_lists, stored_lists
 from synthneg.train.losses import LOSSES
 from synthneg.train.teacher import rescaled, scored_lists
 
-_STORED = "score:"
-
 
 def training_examples(run: Run) -> list[Example]:
     """Return the examples of the training split.
@@ -80,8 +78,9 @@ def _teacher(run: Run) -> str:
     settings = run.config.train
     if LOSSES[settings.loss] != "scores":
         return ""
-    named = settings.lists.teacher or run.config.verify.encoder
-    return "" if named.startswith(_STORED) else named
+    if settings.lists.scorer is not None:
+        return ""
+    return settings.lists.teacher or run.config.verify.encoder
 
 
 def _pairs(run: Run, examples: list[Example]) -> list[Pair]:
@@ -125,7 +124,7 @@ def _scored(run: Run, examples: list[Example]) -> list[Pair]:
             settings.length,
         )
     else:
-        scorer = (settings.teacher or "").removeprefix(_STORED)
+        scorer = settings.scorer or ""
         ranked, length = stored_lists(examples, scorer, settings.length)
         _check_scores(run, ranked, length, scorer, len(examples))
     if settings.rescale:
@@ -136,7 +135,7 @@ def _scored(run: Run, examples: list[Example]) -> list[Pair]:
 def _check_scores(run: Run, ranked: list[Ranked], length: int, scorer: str, queries: int) -> None:
     if length < 2 or len({one.documents[0].full_text for one in ranked}) < 2:
         raise RunError(
-            f"{run.folder}: train.lists.teacher is {_STORED}{scorer}, which {len(ranked)} of {queries} queries have for"
+            f"{run.folder}: train.lists.teacher is score:{scorer}, which {len(ranked)} of {queries} queries have for"
             f" their passage, with at most {length} documents each; expected 2 documents of 2 passages or more, verify"
             " with this scorer, or name a model as the teacher"
         )
