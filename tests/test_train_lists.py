@@ -1,6 +1,7 @@
 """What stands in a training list, and with which label."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -159,6 +160,16 @@ def test_lists_that_cannot_hold_what_is_wanted_are_refused():
         values = {"run": "a", "corpus": {"path": "b"}, "train": {"lists": lists}}
         with pytest.raises(SettingsError, match=said):
             resolve(values, "test")
+
+
+def test_a_further_answer_never_fills_a_list():
+    """A passage that the query has no whole answer without is passed over, though it is not in the list itself."""
+    tea = example("tea")
+    bread = replace(tea.positive, id="bread", text=PASSAGES[1].text, title="Bread")
+    both = replace(tea, documents=(tea.positive, bread))
+    (pair,) = as_pairs([Ranked(both, (tea.positive,), (3.0,), (1, 2), (0.0, 0.0))], 2, PASSAGES)
+    assert pair.negatives == (PASSAGES[2].full_text,)
+    assert pair.also == (PASSAGES[1].full_text,)
 
 
 def test_a_document_s_copy_in_the_corpus_is_listed_once():

@@ -84,7 +84,8 @@ def test_a_transformer_learns_from_every_loss(
     learn = LEARN | {"base_model": tiny, "loss": loss, "learning_rate": 1e-2, "mini_batch_size": 3}
     learn |= {"matryoshka": {"dimensions": [32, 16]}, "guide": {"model": MINILM}, "epochs": 4}
     learn["lists"] = LISTS | {"label_scale": 3.0, "teacher": "score:cosine", "length": 4 + 9}
-    run = run_of(EXAMPLES, tmp_path, train=learn)
+    # One query has its passage alone: its list is filled, or it borrows negatives.
+    run = run_of([*EXAMPLES, example("tea", 9, negatives=0)], tmp_path, train=learn)
     opened.append(run)
     folder = train(run)
     curve = [json.loads(line) for line in run.file("train_log.jsonl").read_text().splitlines()]
@@ -141,6 +142,18 @@ def test_ws2_alone_is_warned_of(tiny: str, capfd: pytest.CaptureFixture[str]):
     for weight, lines in ((0.0, 1), (0.1, 0)):
         build_loss(model, TrainConfig(loss="ws2", infonce={"weight": weight}), MINILM)
         assert capfd.readouterr().err.count("does not tie a query") == lines
+
+
+def test_a_rate_too_small_for_a_static_table_is_warned_of(
+    table: str, tmp_path: Path, opened: list[Run], capfd: pytest.CaptureFixture[str]
+):
+    """At the default rate, which suits transformers, one line says that it hardly moves a table; at .2 none does."""
+    for rate, lines in ((2e-5, 1), (0.2, 0)):
+        learn = {"base_model": table, "learning_rate": rate}
+        run = run_of(EXAMPLES, tmp_path / str(rate), train=learn)
+        opened.append(run)
+        train(run)
+        assert capfd.readouterr().err.count("hardly moves") == lines
 
 
 def test_scores_that_are_not_there_are_an_error(tiny: str, tmp_path: Path, opened: list[Run]):

@@ -66,6 +66,13 @@ def test_what_a_list_says_is_an_answer_is_one_wherever_it_stands():
     assert found.tolist() == [[False, False, True, True], [False, False, False, True]]
 
 
+def test_filling_is_no_candidate():
+    """A document marked as filling is masked for every query, though nothing is known of texts."""
+    labels = torch.tensor([[3.0, PADDED], [3.0, 0.0]])
+    found = masked_candidates(own_answers(labels, 0.6, (2, 2)), labels, None)
+    assert found.tolist() == [[False, False, True, False]] * 2
+
+
 def test_labels_below_nought_have_a_bound_below_the_best():
     """With a best of -1 and a share of .6 the bound is -1.4, not -.6."""
     labels = torch.tensor([[-1.0, -1.3, -1.5]])

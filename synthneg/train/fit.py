@@ -11,12 +11,12 @@ import orjson
 from synthneg.config import RunConfig
 from synthneg.errors import ModelError
 from synthneg.files import fingerprint, recover_folder, replace_folder, write_whole
-from synthneg.progress import Progress
+from synthneg.progress import Progress, say
 from synthneg.run import Run
 from synthneg.scoring.encoder import find_model, load_model
 from synthneg.train.data import Pair
 from synthneg.train.losses import LOSSES
-from synthneg.train.losses.build import build_loss
+from synthneg.train.losses.build import build_loss, is_static
 from synthneg.train.rows import guide_of, rows_inputs, training_examples, training_rows, unlisted
 from synthneg.train.sampler import DistinctBatches
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from transformers import TrainerCallback
 
 _LOSSES_KEPT = 50  # points of the loss curve
+_LEAST_FOR_TABLES = 0.01  # learning rate; the vectors are far longer than the steps of smaller ones
 
 
 def train(run: Run) -> Path:
@@ -73,6 +74,11 @@ def _fit(
     steps = math.ceil(settings.epochs * len(batches))
     model = load_model(settings.base_model, settings.max_length)
     _describe(model, config, pairs)
+    if is_static(model) and settings.learning_rate < _LEAST_FOR_TABLES:
+        say(
+            f"train: {settings.base_model} is a static table of word vectors, which a learning rate of"
+            f" {settings.learning_rate} hardly moves; about 0.2 does"
+        )
     trainer = SentenceTransformerTrainer(
         model=model,
         args=_arguments(config, model, batches, steps, part, len(pairs[0].negatives)),

@@ -82,7 +82,7 @@ def _rows(
     settings: ListsConfig,
     seed: int,
 ) -> Iterator[int]:
-    """Yield the rows that may follow: those drawn from the windows, then random ones; none twice."""
+    """Yield the rows that may follow: those drawn from the windows, then random ones, which may be the same."""
     own = {corpus.rows[d.id] for d in example.documents if d.id in corpus.rows}
     others = [row for row in nearest.tolist() if row not in own]
     drawn = random.Random(f"{seed}/{example.query_id}/near")
@@ -93,7 +93,7 @@ def _rows(
     yield from taken
     count = settings.length + len(taken) + len(own) + _SPARE
     for row in drawn_rows(count, len(corpus.rows), seed, example.query_id):
-        if row not in own and row not in taken:
+        if row not in own:
             yield row
 
 

@@ -31,7 +31,7 @@ def _column(model: Any, settings: TrainConfig) -> Any:
     from synthneg.train.losses.source_share import SourceShare  # noqa: PLC0415 - as above
 
     common: dict[str, Any] = {
-        "mini_batch_size": None if _is_static(model) else settings.mini_batch_size,
+        "mini_batch_size": None if is_static(model) else settings.mini_batch_size,
         "cosine": model.similarity_fn_name != "dot",
     }
     if settings.loss == "infonce":
@@ -92,7 +92,7 @@ def _gist(model: Any, settings: TrainConfig, guide: str) -> Any:
     """Return sentence-transformers' own GISTEmbed, its candidates those of infonce."""
     from sentence_transformers.sentence_transformer import losses  # noqa: PLC0415 - heavy
 
-    if _is_static(model):
+    if is_static(model):
         raise ModelError(
             f"{settings.base_model}: expected a transformer as the student of train.loss gist, whose guide reads the"
             " student's tokens back, but this is a static table of word vectors; use kl, with the guide as"
@@ -125,7 +125,8 @@ def _matryoshka(model: Any, loss: Any, settings: TrainConfig) -> Any:
     return losses.MatryoshkaLoss(model, loss, list(lengths), list(weights) or None)
 
 
-def _is_static(model: Any) -> bool:
+def is_static(model: Any) -> bool:
+    """Whether the model is a static table of word vectors."""
     from sentence_transformers.sentence_transformer.modules import (  # noqa: PLC0415 - heavy
         StaticEmbedding,
     )
