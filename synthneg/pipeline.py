@@ -16,7 +16,7 @@ from synthneg import __version__
 from synthneg.config import RunConfig
 from synthneg.corpus.read import check_corpus
 from synthneg.errors import RunError, SettingsError
-from synthneg.files import fingerprint, write_whole
+from synthneg.files import fingerprint, states, write_whole
 from synthneg.generate.afford import ask_within_budget, project_run, recall
 from synthneg.generate.beside import needed
 from synthneg.generate.documents import write_documents
@@ -28,15 +28,17 @@ from synthneg.llm.budget import check_budget, cost_usd
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import check_backend
 from synthneg.progress import say
-from synthneg.records import Example, Passage
+from synthneg.records import WRITTEN, Example, Passage
 from synthneg.run import STAGES, Run
 from synthneg.stages import (
     choose_passages,
+    mine_negatives,
     mine_passages,
+    mine_where_missing,
     must_keep,
     open_encoder,
+    open_reranker,
     read_corpus,
-    states,
 )
 
 if TYPE_CHECKING:
@@ -83,25 +85,35 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     wanted = _up_to(until)
     check_written(config)
     all_prompts(config)
+    if config.verify.judge is not None:
+        _check_judge(config)
     check_corpus(config.corpus)
     if "generate.queries" in wanted or config.corpus.is_written:
         check_budget(config.llm)
         check_backend(config.llm)
     if "verify.queries" in wanted or _chooses_with_vectors(config):
-        _check_models(config, "train" in wanted)
+        _check_models(config, wanted)
     if "evaluate" in wanted:
         _check_evaluation(config)
+
+
+def _check_judge(config: RunConfig) -> None:
+    from synthneg.verify.asked import judge_prompt  # noqa: PLC0415 - as above
+
+    judge_prompt(config)
 
 
 def _chooses_with_vectors(config: RunConfig) -> bool:
     return config.corpus.sample == "cluster" or needed("related", all_prompts(config))
 
 
-def _check_models(config: RunConfig, trains: bool) -> None:
+def _check_models(config: RunConfig, wanted: tuple[str, ...]) -> None:
     from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - as above
 
     check_model(config.verify.encoder)
-    for name in config.train.models if trains else ():
+    if config.verify.reranker is not None:
+        check_model(config.verify.reranker)
+    for name in config.train.models if "train" in wanted else ():
         check_model(name)
 
 
@@ -133,7 +145,7 @@ def check_queries(run: Run) -> None:
     from synthneg.verify.queries import verify_queries  # noqa: PLC0415 - as above
 
     encoder = open_encoder(run)
-    verify_queries(run, encoder)
+    verify_queries(run, encoder, open_reranker(run))
     must_keep(run, "verify.queries", "queries")
     mine_passages(run, lambda: encoder)
 
@@ -149,12 +161,27 @@ def generate_negatives(run: Run) -> None:
     ask_within_budget(run, write_negatives)
 
 
+def judge_negatives(run: Run) -> None:
+    """Let the language model judge the negatives of which the encoder is in doubt, where the settings name a judge."""
+    from synthneg.verify.asked import forget_judgements, write_judgements  # noqa: PLC0415 - as above
+    from synthneg.verify.measure import measure_documents  # noqa: PLC0415 - as above
+
+    if run.config.verify.judge is None:
+        forget_judgements(run)
+        return
+    run.need("generate.negatives")
+    mine_where_missing(run)
+    measure_documents(run, open_encoder(run), open_reranker(run))
+    ask_within_budget(run, write_judgements)
+
+
 def check_documents(run: Run) -> None:
-    """Write examples.jsonl: verified queries with the documents that pass their checks."""
+    """Write examples.jsonl: verified queries with the documents that pass their checks; what is not mined yet is."""
     from synthneg.verify.documents import verify_documents  # noqa: PLC0415 - as above
 
     run.need("generate.negatives")
-    verify_documents(run, open_encoder(run))
+    mine_where_missing(run)
+    verify_documents(run, open_encoder(run), open_reranker(run))
 
 
 def export_dataset(run: Run) -> None:
@@ -184,9 +211,9 @@ def evaluate_model(run: Run) -> "list[Evaluation]":
             f"{run.folder}: there is no model trained on these examples; run `synthneg train`, or `synthneg run`"
         )
     collections = [read_collection(Path(c), config.split) for c in config.collections]
-    held_out = _held_out(run)
-    if held_out is not None:
-        collections.append(held_out)
+    synthetic = held_out(run)
+    if synthetic is not None:
+        collections.append(synthetic)
     run.unfinish()
     if not collections:
         shutil.rmtree(run.file("evaluation"), ignore_errors=True)
@@ -215,6 +242,8 @@ _STEPS: dict[str, Callable[[Run], object]] = {
     "verify.queries": check_queries,
     "generate.documents": generate_documents,
     "generate.negatives": generate_negatives,
+    "mine": mine_negatives,
+    "verify.judge": judge_negatives,
     "verify.documents": check_documents,
     "export": export_dataset,
     "train": train_model,
@@ -236,14 +265,18 @@ def plan(run: Run, count: int) -> "Projection":
     return project_run(run, count)
 
 
-def _held_out(run: Run) -> "Collection | None":
+def held_out(run: Run) -> "Collection | None":
     """Return the verified queries of held-out passages, to be found among all passages; None where there are none."""
     from synthneg.evaluate.collection import Collection  # noqa: PLC0415 - as above
 
     examples = [e for e in run.read("examples.jsonl", Example) if e.split == "held_out"]
     if not examples:
         return None
-    qrels = {e.query_id: {d.id: 1 for d in e.documents if d.source == "corpus"} for e in examples}
+    # Of the passages is also what was mined as a negative and then found to answer.
+    qrels = {
+        e.query_id: {d.id: 1 for d in e.documents if d.grade == 3 and d.source not in WRITTEN}
+        for e in examples
+    }
     return Collection.of_records(
         HELD_OUT,
         run.read("passages.jsonl", Passage),
@@ -256,7 +289,8 @@ def _inputs(config: RunConfig) -> str:
     """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version."""
     from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - as above
 
-    models = map(find_model, (config.verify.encoder, *config.train.models))
+    names = (config.verify.encoder, config.verify.reranker, *config.train.models)
+    models = [find_model(name) for name in names if name is not None]
     path = config.corpus.queries or config.corpus.path
     named = (path, config.llm.model, *models, *config.evaluate.collections)
     found = states(*(path for path in dict.fromkeys(named) if path is not None))

@@ -10,7 +10,11 @@ import orjson
 
 Row = dict[str, Any]
 Split = Literal["train", "held_out"]
-Source = Literal["corpus", "written", "graded", "negative"]
+MinedSource = Literal["bm25", "dense", "reranked", "random"]
+Source = Literal["corpus", "written", "graded", "negative"] | MinedSource
+POSITIVE_SOURCES: tuple[Source, ...] = ("corpus", "written")  # of a query's own passages
+WRITTEN: tuple[Source, ...] = ("graded", "negative")  # beside a passage; all others are passages
+MINED: tuple[MinedSource, ...] = ("bm25", "dense", "reranked", "random")
 GIVEN = "given"  # stands as the prompt of a query that is the user's own
 R = TypeVar("R")
 
@@ -102,7 +106,8 @@ class Document:
     `grade` is what was wanted: 3 answers fully, 2 partly or buried, 1 on topic but no answer, 0 unrelated.
     A passage of the corpus keeps its own id, a written document gets one that starts with its query's.
     Of source "corpus" is the passage that the query was written from, of source "written" the one that the model wrote
-    for it where there is no corpus; "graded" and "negative" are what was written beside it.
+    for it where there is no corpus; "graded" and "negative" are what was written beside it. The sources of `MINED` say
+    who found a passage of the corpus as a negative: BM25, the encoder, the reranker, or chance.
     """
 
     id: str
@@ -122,6 +127,11 @@ class Document:
     def is_passage(self) -> bool:
         """Whether this is the query's own passage, its positive."""
         return self.source in ("corpus", "written")
+
+    @property
+    def is_mined(self) -> bool:
+        """Whether this is a passage that was mined as a negative."""
+        return self.source in MINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +155,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A document of an example, with its grade and all its scores."""
+    """A document of an example, with the grade that it was given and all its scores."""
 
     id: str
     text: str
@@ -154,6 +164,8 @@ class Judged:
     source: Source
     scores: dict[str, float]
     origin: Origin | None
+    wanted_grade: int | None = None  # where another one was asked for than was given
+    verdicts: tuple[str, ...] = ()  # what checks have found and kept, such as "too_easy"
 
     @property
     def full_text(self) -> str:
@@ -218,6 +230,8 @@ def from_row(kind: type[R], row: Row) -> R:
         values["made"] = Made(from_row(Query, made["query"]), Origin(**made["origin"]), negative)
     if kind is Query:
         values["also"] = tuple(values.get("also", ()))
+    if kind is Judged:
+        values["verdicts"] = tuple(values.get("verdicts", ()))
     if kind is Example:
         values["documents"] = tuple(from_row(Judged, d) for d in values["documents"])
     return kind(**values)

@@ -3,7 +3,7 @@
 They stand above the stages that they join, and below whoever walks through them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,19 +12,23 @@ from synthneg.config import QueriesConfig, RunConfig
 from synthneg.corpus.check import check
 from synthneg.corpus.read import read
 from synthneg.errors import RunError
-from synthneg.files import files_under, fingerprint
+from synthneg.files import fingerprint, states
 from synthneg.generate.afford import ask_within_budget
 from synthneg.generate.asking import release
 from synthneg.generate.beside import needed
 from synthneg.generate.jobs import all_prompts
 from synthneg.generate.passages import write_passages
 from synthneg.mine.near import write_mined, write_related
+from synthneg.mine.negatives import write_mined_negatives
 from synthneg.progress import say, track
 from synthneg.records import Reject
 from synthneg.run import Run
 from synthneg.scoring.choice import write_chosen
+from synthneg.scoring.lazy import LazyEncoder, LazyReranker, state_of
 
 if TYPE_CHECKING:
+    from synthneg.mine.arms import Mixture
+    from synthneg.scoring.base import Reranker
     from synthneg.scoring.encoder import Encoder
 
 
@@ -66,16 +70,35 @@ def _read_passages(run: Run) -> None:
 
 
 def open_encoder(run: Run) -> "Encoder":
-    """Return the run's encoder, with the cache of its vectors; what is open for asking is let go before.
+    """Return the run's encoder, with the cache of its vectors.
 
-    Raises:
-        ModelError: there is no such model, or it cannot be loaded.
+    It is loaded when it has something to encode, and what is open for asking is let go before.
     """
-    from synthneg.scoring.encoder import load_encoder  # noqa: PLC0415 - torch is heavy
-
-    release(run)
     config = run.config.verify
-    return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.vectors)
+
+    def load() -> "Encoder":
+        from synthneg.scoring.encoder import load_encoder  # noqa: PLC0415 - torch is heavy
+
+        release(run)
+        return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.vectors)
+
+    return LazyEncoder(config.encoder, load)
+
+
+def open_reranker(run: Run) -> "Reranker | None":
+    """Return the run's reranker, with the cache of its scores; likewise, and None where the settings name none."""
+    config = run.config.verify
+    name = config.reranker
+    if name is None:
+        return None
+
+    def load() -> "Reranker":
+        from synthneg.scoring.reranker import load_reranker  # noqa: PLC0415 - torch is heavy
+
+        release(run)
+        return load_reranker(name, batch_size=config.encode_batch, scores=run.vectors)
+
+    return LazyReranker(name, load)
 
 
 def choose_passages(run: Run) -> None:
@@ -92,12 +115,40 @@ def mine_passages(run: Run, encoder: "Callable[[], Encoder]") -> None:
         write_mined(run, encoder, _model(run.config))
 
 
-def _model(config: RunConfig) -> str:
-    """Return a fingerprint of the encoder's files, or of its name on the Hub."""
-    from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - torch is heavy
+def mine_negatives(run: Run) -> None:
+    """Write the mined negatives of verified queries."""
+    write_mined_negatives(run, open_encoder(run), open_reranker(run))
 
-    found = find_model(config.verify.encoder)
-    return fingerprint(__version__, found, states(found))
+
+def mine_where_missing(run: Run) -> None:
+    """Mine as above, unless that has been done; for whoever verifies stage by stage."""
+    if "mine" not in run.books():
+        mine_negatives(run)
+
+
+def write_arms(run: Run, arms: "Mapping[str, Mixture]", per_query: int, folder: Path) -> list[str]:
+    """Write a dataset for each arm into `folder`, whole or not at all, and return what is in it as lines of text.
+
+    Raises:
+        SynthnegError: `folder` holds something else, a stage has not run, or no query has enough negatives.
+    """
+    from synthneg.dataset.arms import check_place, write  # noqa: PLC0415 - needed by arms alone
+    from synthneg.mine.arms import mine_arms  # noqa: PLC0415 - as above
+
+    check_place(folder)
+    found = mine_arms(run, arms, open_encoder(run), open_reranker(run))
+    counts = f"{found.queries} queries, {found.kept} with {per_query} negatives in every arm"
+    short = ", ".join(f"{name} {n}" for name, n in found.left_out.items()) or "none"
+    if not found.kept:
+        raise RunError(f"{run.folder}: {counts} (too few, by arm: {short}); lower --per-query")
+    about = {"run": run.config.run, "seed": run.config.seed, "per_query": per_query}
+    books = {"in": found.queries, "kept": found.kept, "too_few": dict(found.left_out)}
+    write(folder, found.examples, per_query, about | {"queries": books})
+    return [f"{counts}; too few, by arm: {short}", *(f"  {folder / name}" for name in arms)]
+
+
+def _model(config: RunConfig) -> str:
+    return fingerprint(*state_of(config.verify.encoder))
 
 
 def must_keep(run: Run, stage: str, what: str) -> None:
@@ -129,12 +180,3 @@ def _corpus_inputs(config: RunConfig) -> str | None:
         return None
     shaping = config.corpus.model_dump(mode="json", exclude={"limit", "sample", "clusters"})
     return fingerprint(__version__, shaping, config.seed, states(config.corpus.path))
-
-
-def states(*paths: str) -> list[tuple[str, int, int]]:
-    """Return (path, bytes, time of change) of every file that the paths stand for."""
-    return [
-        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
-        for path in paths
-        for file in files_under(Path(path))
-    ]

@@ -162,14 +162,20 @@ def test_lists_that_cannot_hold_what_is_wanted_are_refused():
             resolve(values, "test")
 
 
-def test_a_further_answer_never_fills_a_list():
-    """A passage that the query has no whole answer without is passed over, though it is not in the list itself."""
-    tea = example("tea")
-    bread = replace(tea.positive, id="bread", text=PASSAGES[1].text, title="Bread")
-    both = replace(tea, documents=(tea.positive, bread))
-    (pair,) = as_pairs([Ranked(both, (tea.positive,), (3.0,), (1, 2), (0.0, 0.0))], 2, PASSAGES)
-    assert pair.negatives == (PASSAGES[2].full_text,)
-    assert pair.also == (PASSAGES[1].full_text,)
+def test_mined_passages_may_be_drawn_and_further_answers_not():
+    """Near the query stand passages that were mined for it as well, but no passage that it was written from."""
+    encoder = HashingEncoder()
+    vectors = encoder.encode([p.full_text for p in PASSAGES], "document")
+    corpus = CorpusVectors({p.id: i for i, p in enumerate(PASSAGES)}, vectors)
+    tea = example("tea", negatives=0)
+    bread, moon = (
+        replace(tea.positive, id=p.id, text=p.text, title=p.title) for p in PASSAGES[1:3]
+    )
+    several = replace(tea, documents=(tea.positive, bread, replace(moon, source="dense", grade=1)))
+    settings = ListsConfig(length=8, near=6, near_depth=6, further=0)
+    (pair,) = as_pairs(scored_lists([several], encoder, corpus, settings, 7), 8, PASSAGES)
+    assert [pair.positive, pair.negatives[0]] == [PASSAGES[0].full_text, PASSAGES[1].full_text]
+    assert set(pair.negatives[1:]) == {p.full_text for p in PASSAGES[2:]}
 
 
 def test_a_document_s_copy_in_the_corpus_is_listed_once():

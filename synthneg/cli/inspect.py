@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from synthneg.cli.common import DEFAULT_OUTPUTS, Outputs, RunName, books_lines, run_folder
+from synthneg.cli.order import order_lines
 from synthneg.cli.usage import usage_lines
 from synthneg.errors import PromptError, RunError
 
@@ -20,6 +21,7 @@ _RECORD_FILES = (
     "scores.jsonl",
     "rejects.jsonl",
 )
+_IDS = ("id", "query_id", "document_id")
 
 
 def status(run: RunName, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
@@ -34,7 +36,16 @@ def status(run: RunName, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
         "finished" if (folder / "run.json").exists() else "not finished; `synthneg run` takes it up"
     )
     books = read_books(folder)
-    typer.echo("\n".join([f"{folder}: {state}", *books_lines(books), *usage_lines(folder, books)]))
+    typer.echo(
+        "\n".join(
+            [
+                f"{folder}: {state}",
+                *books_lines(books),
+                *order_lines(folder, books),
+                *usage_lines(folder, books),
+            ]
+        )
+    )
 
 
 def show(
@@ -75,7 +86,7 @@ def _rows_of(folder: "Path", id: str) -> "list[tuple[str, dict[str, Any]]]":
         if (folder / name).exists():
             with (folder / name).open("rb") as stream:
                 rows = (orjson.loads(line) for line in stream)
-                found += [(name, row) for row in rows if id in (row.get("id"), row.get("query_id"))]
+                found += [(name, row) for row in rows if id in map(row.get, _IDS)]
     return found
 
 

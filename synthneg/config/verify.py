@@ -1,6 +1,8 @@
 """The settings of verification."""
 
-from pydantic import Field
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from synthneg.config.base import Section, Share
 
@@ -17,6 +19,12 @@ class QueryChecks(Section):
         default=20,
         ge=1,
         description="the passage must be among the query's k nearest of the corpus",
+    )
+    rerank_depth: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="with verify.reranker: it must put the passage first of the query's so many nearest; 0: not asked",
     )
     near_duplicate: Share = Field(
         default=0.95, description="cosine from which two queries of one passage are duplicates"
@@ -48,6 +56,44 @@ class DocumentChecks(Section):
         description="share of word 5-grams in common from which two documents of a query are "
         "duplicates",
     )
+    doubt_below: float = Field(
+        default=0.1,
+        ge=0,
+        le=2,
+        description="a negative that the encoder passes by less than this is shown to a stronger witness, a "
+        "reranker or a judge, which decides",
+    )
+    doubt_above: float = Field(
+        default=2,
+        ge=0,
+        le=2,
+        description="likewise one that it would drop by less than this; 2: all of them",
+    )
+    min_rerank_margin: float = Field(
+        default=0,
+        description="a negative must score this far below the positive by the reranker, on the reranker's own scale",
+    )
+    on_answers: Literal["keep", "drop", "relabel"] = Field(
+        default="drop",
+        description="what becomes of a negative that answers: kept and flagged, dropped, or given the grade that it "
+        "deserves where a reranker or judge can tell it (RLHN, ARHN)",
+    )
+    max_answering: int | None = Field(
+        default=None,
+        ge=0,
+        description="a query with more negatives that answer is dropped with all its documents (RLHN: 8)",
+    )
+    easy_margin: float = Field(
+        default=0.5,
+        ge=0,
+        le=2,
+        description="a negative that lies this far below the positive is flagged too_easy, and kept",
+    )
+    on_inversion: Literal["keep", "regrade", "drop"] = Field(
+        default="keep",
+        description="what becomes of graded documents whose scores do not fall as their grades do: kept and flagged, "
+        "their grades dealt out anew by score, or as few as possible dropped",
+    )
 
 
 class VerifyConfig(Section):
@@ -58,5 +104,34 @@ class VerifyConfig(Section):
         description="model that scores; a folder or a Hub name",
     )
     encode_batch: int = Field(default=64, ge=1, description="texts per encoder call")
+    reranker: str | None = Field(
+        default=None,
+        description="cross-encoder that scores each query with its documents as a second witness; a folder or a Hub "
+        "name",
+    )
+    judge: str | None = Field(
+        default=None,
+        description="prompt by which the language model judges the negatives that the encoder finds doubtful, such as "
+        "judge/listwise; within llm.budget, but plan does not count it",
+    )
+    calibrate: bool = Field(
+        default=False,
+        description="take max_negative_share, min_negative_margin, max_similarity_to_positive, near_duplicate and "
+        "easy_margin from the cosines of this corpus with this encoder; calibration.json says what was found",
+    )
+    catch: Share = Field(
+        default=0.6,
+        description="with calibrate: share of negatives that answer which the margin is to catch, if they are as near "
+        "their queries as passages are to their own",
+    )
     queries: QueryChecks = QueryChecks()
     documents: DocumentChecks = DocumentChecks()
+
+    @model_validator(mode="after")
+    def _two_witnesses(self) -> Self:
+        if self.documents.on_answers == "relabel" and self.reranker is None and self.judge is None:
+            raise ValueError(
+                "documents.on_answers: relabel needs a second witness, since the encoder alone cannot tell a negative"
+                " that answers from one that is near; name a reranker or a judge"
+            )
+        return self

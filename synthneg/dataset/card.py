@@ -34,6 +34,9 @@ class Content:
 
     configs: Sequence[Row]
     shapes: Mapping[Shape, ShapeContent]
+    calibrated: Mapping[
+        str, float
+    ]  # thresholds that were found, by their names, in the place of those set
 
 
 def card(
@@ -50,7 +53,7 @@ def card(
         "What came into each stage and what became of it.",
         _yield_table(books),
         "## Thresholds",
-        _thresholds(config),
+        _thresholds(config, content.calibrated),
         "## Limits",
         "\n".join((way.synthetic, _GRADES, way.held_out, _MEASURED)),
     ]
@@ -58,8 +61,9 @@ def card(
 
 
 _GRADES = """\
-- The grade of a written document is what was asked for. A negative may still answer its query, and a passage of the
-  corpus that answers it may be unlabelled."""
+- The grade of a written document is what was asked for, that of a mined one what its source makes likely, unless its
+  verdict says that it was relabelled or regraded. A negative may still answer its query, and a passage of the corpus
+  that answers it may be unlabelled."""
 _MEASURED = """\
 - Whether training on this data helps is to be measured on a test collection. The run that made it keeps its measures
   in `evaluation/`; a number that is not there was not measured."""
@@ -128,21 +132,33 @@ def _yield_table(books: dict[str, Counts]) -> str:
         return ", ".join(f"{reason} {n}" for reason, n in counts.items()) or "0"
 
     return _table(
-        ("stage", "in", "kept", "rejected", "failed"),
+        ("stage", "in", "kept", "rejected", "failed", "kept, but"),
         [
-            (stage, b["in"], b["kept"], reasons(b["rejected"]), reasons(b["failed"]))
+            (
+                stage,
+                b["in"],
+                b["kept"],
+                reasons(b["rejected"]),
+                reasons(b["failed"]),
+                reasons(b.get("flagged", {})),
+            )
             for stage, b in books.items()
         ],
     )
 
 
-def _thresholds(config: RunConfig) -> str:
+def _thresholds(config: RunConfig, calibrated: Mapping[str, float]) -> str:
     sections: dict[str, BaseModel] = {
         "queries": config.verify.queries,
         "documents": config.verify.documents,
+        "mine": config.mine,
     }
     rows = [
-        (f"{name}.{key}", value, type(section).model_fields[key].description)
+        (
+            f"{name}.{key}",
+            calibrated.get(f"{name}.{key}", value),
+            type(section).model_fields[key].description,
+        )
         for name, section in sections.items()
         for key, value in section.model_dump(mode="json").items()
     ]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 
-from synthneg.records import Example, Judged
+from synthneg.records import WRITTEN, Example, Judged
 from synthneg.scoring.encoder import readable
 
 
@@ -19,7 +19,7 @@ class Pair:
     query: str
     positive: str
     negatives: tuple[str, ...] = ()
-    also: tuple[str, ...] = ()  # further passages that it is answered by: no negatives to it
+    also: tuple[str, ...] = ()  # further documents that answer it: no negatives to it
     labels: tuple[float, ...] = ()  # of positive and negatives, for a loss that takes any
 
 
@@ -42,13 +42,13 @@ def _pair(example: Example, negatives: Sequence[Judged]) -> Pair:
         text_of(example.positive),
         tuple(map(text_of, negatives)),
         also_answers(example),
-        (0.0, *(float(d.source in ("graded", "negative")) for d in negatives)),
+        (0.0, *(float(d.source in WRITTEN) for d in negatives)),
     )
 
 
 def also_answers(example: Example) -> tuple[str, ...]:
-    """Return the texts of the further passages without which the query has no whole answer."""
-    return tuple(text_of(d) for d in example.documents[1:] if d.source == "corpus")
+    """Return the texts of the documents that answer the query beside its positive."""
+    return tuple(text_of(d) for d in example.documents[1:] if d.grade == 3)
 
 
 def text_of(document: Judged) -> str:

@@ -6,7 +6,7 @@ which every loss leaves out.
 """
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
@@ -100,8 +100,8 @@ def as_pairs(ranked: Sequence[Ranked], length: int, passages: Iterable[Passage])
 def _as_pair(one: Ranked, length: int, passages: dict[int, Passage]) -> Pair:
     texts = [text_of(document) for document in one.documents[:length]]
     labels = list(one.labels[:length])
-    own = {document.id for document in one.example.documents}
-    for text, label in _further(one, passages, own):
+    for row, label in zip(one.rows, one.row_labels, strict=True):
+        text = readable(passages[row].full_text)
         if len(texts) < length and text not in texts:
             texts.append(text)
             labels.append(label)
@@ -114,11 +114,3 @@ def _as_pair(one: Ranked, length: int, passages: dict[int, Passage]) -> Pair:
         also_answers(one.example),
         (*labels, *[FILLING] * missing),
     )
-
-
-def _further(
-    one: Ranked, passages: dict[int, Passage], own: set[str]
-) -> Iterator[tuple[str, float]]:
-    for row, label in zip(one.rows, one.row_labels, strict=True):
-        if passages[row].id not in own:
-            yield readable(passages[row].full_text), label

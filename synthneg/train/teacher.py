@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from synthneg.config import ListsConfig
 from synthneg.progress import Progress
-from synthneg.records import Example, Judged
+from synthneg.records import POSITIVE_SOURCES, Example, Judged
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.corpus import CorpusVectors
 from synthneg.scoring.search import top_k
@@ -69,8 +69,8 @@ def _scored_block(
 
 def _own(example: Example, count: int) -> tuple[Judged, ...]:
     """Return the query's passages, then up to `count` other documents of its example, hard negatives first."""
-    passages = [d for d in example.documents if d.source in ("corpus", "written")]
-    others = [d for d in example.documents if d.source not in ("corpus", "written")]
+    passages = [d for d in example.documents if d.source in POSITIVE_SOURCES]
+    others = [d for d in example.documents if d.source not in POSITIVE_SOURCES]
     others.sort(key=lambda document: document.source == "graded")
     return (*passages, *others[:count])
 
@@ -83,7 +83,8 @@ def _rows(
     seed: int,
 ) -> Iterator[int]:
     """Yield the rows that may follow: those drawn from the windows, then random ones, which may be the same."""
-    own = {corpus.rows[d.id] for d in example.documents if d.id in corpus.rows}
+    passages = [d.id for d in example.documents if d.source in POSITIVE_SOURCES]
+    own = {corpus.rows[id] for id in passages if id in corpus.rows}
     others = [row for row in nearest.tolist() if row not in own]
     drawn = random.Random(f"{seed}/{example.query_id}/near")
     near = others[: settings.near_depth]

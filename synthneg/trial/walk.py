@@ -1,7 +1,8 @@
 """Asking and checking the arms of a trial, with the stages that a run has.
 
 Prompts that make queries are asked and checked by themselves. For prompts that make documents or negatives, queries are
-written and checked first, in a run of their own, and every arm takes over the queries that passed, byte for byte.
+written and checked first, in a run of their own, and every arm takes over the queries that passed, byte for byte. So it
+is with prompts that judge, which are shown passages of the corpus beside them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from synthneg.config import RunConfig
 from synthneg.corpus.read import check_corpus
 from synthneg.errors import RunError
-from synthneg.files import disk_errors
+from synthneg.files import disk_errors, write_whole
 from synthneg.generate.asking import LEDGER, Writer, release, with_asker
 from synthneg.generate.documents import write_documents
 from synthneg.generate.negatives import write_negatives
@@ -21,17 +22,26 @@ from synthneg.llm.ask import Asker, Job
 from synthneg.llm.budget import check_budget
 from synthneg.llm.open import check_backend
 from synthneg.progress import say
+from synthneg.prompts.shelf import load
 from synthneg.records import Passage, Query, Score
 from synthneg.run import Run
+from synthneg.scoring.base import Encoder
 from synthneg.scoring.encoder import check_model
-from synthneg.stages import choose_passages, mine_passages, must_keep, open_encoder, read_corpus
-from synthneg.trial.arm import Arm, makes_of, open_run, query_arm, written_arm
+from synthneg.stages import (
+    choose_passages,
+    mine_passages,
+    must_keep,
+    open_encoder,
+    open_reranker,
+    read_corpus,
+)
+from synthneg.trial.arm import Arm, judge_arm, makes_of, open_run, query_arm, written_arm
+from synthneg.trial.cases import cases
+from synthneg.trial.judged import Judged, Said, judged, write_said
+from synthneg.trial.replies import Keys
 from synthneg.verify.documents import verify_documents
 from synthneg.verify.queries import verify_queries
-
-Keys = dict[
-    str, list[str]
-]  # id of a job -> ledger keys of the replies that it took, in their order
+from synthneg.verify.thresholds import DISTRIBUTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,7 @@ class Walked:
     arm: Arm
     run: Run
     keys: Keys
+    judged: tuple[Judged, ...] = ()  # by an arm that judges
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,8 @@ def plan_trial(config: RunConfig, names: Sequence[str], count: int, queries_by: 
 def _arm(config: RunConfig, name: str, base: Arm | None, count: int, draw: int) -> Arm:
     if base is None:
         return query_arm(config, name, count, draw)
+    if load(name).head.makes == "judgement":
+        return judge_arm(config, name, base, draw)
     return written_arm(config, name, base, draw)
 
 
@@ -108,6 +121,8 @@ def walked(plan: Plan, outputs: Path) -> Iterator[list[Walked]]:
         with disk_errors(runs[0].folder.parent):
             if base is None:
                 yield _walk_queries(plan.arms, runs)
+            elif plan.arms[0].makes == "judgement":
+                yield _walk_judges(plan.arms, runs, base)
             else:
                 yield _walk_written(plan.arms, runs, base)
 
@@ -122,18 +137,33 @@ def _walk_queries(arms: Sequence[Arm], runs: Sequence[Run]) -> list[Walked]:
         release(run)
     encoder = open_encoder(runs[0])
     for run in runs:
-        verify_queries(run, encoder)
+        verify_queries(run, encoder, open_reranker(run))
     return [Walked(*found) for found in zip(arms, runs, keys, strict=True)]
 
 
+def _walk_judges(arms: Sequence[Arm], runs: Sequence[Run], base: Run) -> list[Walked]:
+    encoder = _write_base(base)
+    shown = list(cases(base, encoder))
+    del encoder  # the language model needs the memory
+    walks = []
+    for arm, run in zip(arms, runs, strict=True):
+        take_over_queries(run, base)
+        say(f"{arm.prompt.tag}: asking, in {run.folder}")
+        said: dict[str, Said] = {}
+
+        async def judge(
+            run: Run, asker: Asker, arm: Arm = arm, said: dict[str, Said] = said
+        ) -> None:
+            said |= await write_said(arm, run, shown, asker)
+
+        keys = _ask(run, [judge])
+        release(run)
+        walks.append(Walked(arm, run, keys, tuple(judged(arm, run, shown, said, keys))))
+    return walks
+
+
 def _walk_written(arms: Sequence[Arm], runs: Sequence[Run], base: Run) -> list[Walked]:
-    say(f"{', '.join(base.config.generate.queries.prompts)}: writing the queries, in {base.folder}")
-    read_corpus(base)
-    choose_passages(base)
-    _ask(base, [write_queries])
-    encoder = open_encoder(base)
-    verify_queries(base, encoder)
-    must_keep(base, "verify.queries", "queries")
+    encoder = _write_base(base)
     for run in runs:
         take_over_queries(run, base)
         choose_passages(run)
@@ -146,8 +176,20 @@ def _walk_written(arms: Sequence[Arm], runs: Sequence[Run], base: Run) -> list[W
         release(run)
     encoder = open_encoder(runs[0])
     for run in runs:
-        verify_documents(run, encoder)
+        verify_documents(run, encoder, open_reranker(run))
     return [Walked(*found) for found in zip(arms, runs, keys, strict=True)]
+
+
+def _write_base(base: Run) -> Encoder:
+    """Write and check the queries that all arms are asked about; return the encoder."""
+    say(f"{', '.join(base.config.generate.queries.prompts)}: writing the queries, in {base.folder}")
+    read_corpus(base)
+    choose_passages(base)
+    _ask(base, [write_queries])
+    encoder = open_encoder(base)
+    verify_queries(base, encoder, open_reranker(base))
+    must_keep(base, "verify.queries", "queries")
+    return encoder
 
 
 def take_over_queries(run: Run, base: Run) -> None:
@@ -157,6 +199,8 @@ def take_over_queries(run: Run, base: Run) -> None:
             stage.take()
             stage.keep(passage)
     run.write_part("verify.queries", "scores.jsonl", base.read("scores.jsonl", Score))
+    if base.has(DISTRIBUTION):
+        write_whole(run.file(DISTRIBUTION), base.file(DISTRIBUTION).read_bytes())
     with run.stage("verify.queries", "verified_queries.jsonl") as stage:
         for query in base.read("verified_queries.jsonl", Query):
             stage.take()

@@ -1,23 +1,22 @@
 """The scores that verdicts are made of: cosines, and the rank of a query's own passage in the whole corpus."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TYPE_CHECKING, SupportsFloat, TypeVar
+from typing import SupportsFloat, TypeVar
 
 from synthneg.grouped import Grouped
 from synthneg.progress import Progress
 from synthneg.records import Document, Query, Score
+from synthneg.run import Run
+from synthneg.scoring.base import Reranker
 from synthneg.scoring.corpus import BLOCK_TEXTS, CorpusVectors, row_of
 from synthneg.scoring.encoder import Encoder
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from synthneg.scoring.search import count_above
+from synthneg.verify.witnesses import RERANK
 
 G = TypeVar("G")
 
-_BLOCK_VALUES = 2**24  # similarities held at a time: 64 MB
 # Two products of the same vectors may differ by rounding; a passage is nearer only by more than that.
 _TIE = 1e-6
 _DECIMALS = 6  # of a stored score: float32 holds no more
@@ -29,6 +28,34 @@ class Candidates:
 
     query: Query
     documents: list[Document]
+
+
+def keep_facts(
+    run: Run,
+    stage: str,
+    file: str,
+    inputs: str,
+    scores: Callable[[], Iterator[Score]],
+    facts: Callable[[], Iterator[object]],
+) -> None:
+    """Write what `stage` adds to scores.jsonl and, after it, the `file` of facts, unless both stand.
+
+    Args:
+        run: the run.
+        stage: whose scores they are.
+        file: name of the facts.
+        inputs: fingerprint of all that scores and facts are made of.
+        scores: gives the scores.
+        facts: gives the facts, when the scores are written.
+    """
+    if not run.part("scores.jsonl", stage).exists():
+        run.file(file).unlink(missing_ok=True)
+
+    def measured() -> Iterator[object]:
+        run.write_part(stage, "scores.jsonl", scores())
+        return facts()
+
+    run.view(file, inputs, measured)
 
 
 def score_queries(
@@ -56,7 +83,7 @@ def score_queries(
             asked = vectors[[i for i, _ in pairs]]
             own = corpus.vectors[[row_of(corpus, flat[i], id) for i, id in pairs]]
             cosines = (asked * own).sum(axis=1)
-            ranks = 1 + _nearer(asked, corpus.vectors, cosines)
+            ranks = 1 + count_above(asked, corpus.vectors, cosines + _TIE)
             found = zip(pairs, cosines, ranks, strict=True)
             start = 0
             for group in block:
@@ -74,14 +101,16 @@ def score_queries(
 
 
 def score_documents(
-    encoder: Encoder, candidates: Iterable[Candidates], count: int
+    encoder: Encoder, reranker: Reranker | None, candidates: Iterable[Candidates], count: int
 ) -> Iterator[Score]:
-    """Yield, for each written document, `cosine` (to its query) and `cosine_to_positive`: to the nearest positive.
+    """Yield, for each document but the positives, `cosine` (to its query) and `cosine_to_positive`: to the nearest one.
 
-    A further positive has its cosine from the verification of its query, and here that to the first.
+    A further positive has its cosine from the verification of its query, and here that to the first. With a reranker,
+    every document has `rerank`, positives included.
 
     Args:
         encoder: gives the vectors.
+        reranker: reads each document with its query; None: there is none.
         candidates: the documents of `count` queries.
         count: for the display of progress.
     """
@@ -103,27 +132,20 @@ def score_documents(
                     else:
                         yield _score(*ids, "cosine", cosines[i])
                         yield _score(*ids, "cosine_to_positive", to_positives[i].max())
+            if reranker is not None:
+                yield from _rerank(reranker, block)
             progress.advance(len(block))
+
+
+def _rerank(reranker: Reranker, block: Sequence[Candidates]) -> Iterator[Score]:
+    pairs = [(one.query, document) for one in block for document in one.documents]
+    said = reranker.score([(query.text, document.full_text) for query, document in pairs])
+    for (query, document), score in zip(pairs, said, strict=True):
+        yield _score(query.id, document.id, RERANK, score)
 
 
 def _score(query_id: str, document_id: str, scorer: str, value: SupportsFloat) -> Score:
     return Score(query_id, document_id, scorer, round(float(value), _DECIMALS))
-
-
-def _nearer(
-    queries: "NDArray[np.float32]",
-    passages: "NDArray[np.float32]",
-    own: "NDArray[np.float32]",
-) -> "NDArray[np.int64]":
-    """Return how many passages are nearer to each query than its own, whose cosine is in `own`."""
-    import numpy as np  # noqa: PLC0415 - heavy: only when scoring
-
-    nearer = np.zeros(len(queries), np.int64)
-    bounds = own[:, None] + _TIE
-    step = max(1, _BLOCK_VALUES // len(queries))
-    for start in range(0, len(passages), step):
-        nearer += (queries @ passages[start : start + step].T > bounds).sum(axis=1)
-    return nearer
 
 
 def _blocks(groups: Iterable[G], texts: Callable[[G], int]) -> Iterator[list[G]]:
