@@ -136,6 +136,15 @@ def test_a_length_that_vectors_do_not_have_is_an_error(tiny: str):
         build_loss(model, settings, MINILM)
 
 
+def test_lists_as_long_as_vectors_cannot_be_cut(tiny: str):
+    """The library would take their labels for vectors: an error with a loss over lists, none with pairs."""
+    model = SentenceTransformer(tiny)
+    cut = {"matryoshka": {"dimensions": (32, 8)}, "lists": {"length": 32}}
+    build_loss(model, TrainConfig(loss="infonce", **cut), MINILM)
+    with pytest.raises(ModelError, match=r"change train.lists.length"):
+        build_loss(model, TrainConfig(loss="kl", **cut), MINILM)
+
+
 def test_ws2_alone_is_warned_of(tiny: str, capfd: pytest.CaptureFixture[str]):
     """Without InfoNCE beside it one line says that WS2 ties no query to its documents; with it, none does."""
     model = SentenceTransformer(tiny)

@@ -7,6 +7,7 @@ from synthneg.config import TrainConfig
 from synthneg.errors import ModelError
 from synthneg.progress import say
 from synthneg.scoring.encoder import load_model
+from synthneg.train.losses import LOSSES
 
 
 def build_loss(model: Any, settings: TrainConfig, guide: str) -> Any:
@@ -121,6 +122,12 @@ def _matryoshka(model: Any, loss: Any, settings: TrainConfig) -> Any:
         raise ModelError(
             f"{settings.base_model}: expected its own {whole} as the largest of train.matryoshka.dimensions, got"
             f" {max(lengths)}"
+        )
+    if whole == settings.lists.length and LOSSES[settings.loss] in ("grades", "scores"):
+        # MatryoshkaLoss takes labels of that shape for vectors, and cuts them as well.
+        raise ModelError(
+            f"{settings.base_model}: expected lists of another length than its vectors with train.matryoshka, got"
+            f" {whole}; change train.lists.length"
         )
     return losses.MatryoshkaLoss(model, loss, list(lengths), list(weights) or None)
 
