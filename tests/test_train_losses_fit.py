@@ -14,6 +14,7 @@ from tiny_model import save_static_model, save_tiny_model
 
 from synthneg.config import TrainConfig
 from synthneg.errors import ModelError, RunError
+from synthneg.files import fingerprint
 from synthneg.run import Run
 from synthneg.scoring.encoder import load_encoder
 from synthneg.train.fit import train
@@ -93,6 +94,17 @@ def test_a_transformer_learns_from_every_loss(
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "MatryoshkaLoss" in card
     assert str(tmp_path.parent) not in card
+
+
+def test_one_seed_gives_one_model(tiny: str, tmp_path: Path, opened: list[Run]):
+    """Lists, mixtures and batches are drawn by the seed alone: two trainings are equal, another seed is not."""
+    learn = LEARN | {"base_model": tiny, "loss": "kl", "infonce": {"mixed": 5}, "epochs": 1}
+    weights = []
+    for folder, seed in (("a", 7), ("b", 7), ("c", 8)):
+        run = run_of(EXAMPLES, tmp_path / folder, seed=seed, train=learn, verify={"encoder": tiny})
+        opened.append(run)
+        weights.append(fingerprint(train(run) / "model.safetensors"))
+    assert weights[0] == weights[1] != weights[2]
 
 
 @pytest.mark.parametrize(
