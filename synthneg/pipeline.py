@@ -31,6 +31,10 @@ from synthneg.records import Example, Passage
 from synthneg.run import STAGES, Run
 from synthneg.stages import (
     choose_passages,
+    compare_documents,
+    compare_queries,
+    declared_sets,
+    leak_inputs,
     mine_passages,
     must_keep,
     open_encoder,
@@ -84,10 +88,19 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     if "generate.queries" in wanted or config.corpus.is_written:
         check_budget(config.llm)
         check_backend(config.llm)
+    if "verify.queries" in wanted:
+        _check_sets(config)
     if "verify.queries" in wanted or _chooses_with_vectors(config):
         _check_models(config, "train" in wanted)
     if "evaluate" in wanted:
         _check_evaluation(config)
+
+
+def _check_sets(config: RunConfig) -> None:
+    from synthneg.evaluate.collection import check_collection  # noqa: PLC0415 - as above
+
+    for folder, split in declared_sets(config).values():
+        check_collection(folder, split)
 
 
 def _chooses_with_vectors(config: RunConfig) -> bool:
@@ -130,6 +143,7 @@ def check_queries(run: Run) -> None:
     from synthneg.verify.queries import verify_queries  # noqa: PLC0415 - as above
 
     encoder = open_encoder(run)
+    compare_queries(run, encoder)
     verify_queries(run, encoder)
     must_keep(run, "verify.queries", "queries")
     mine_passages(run, lambda: encoder)
@@ -149,9 +163,13 @@ def generate_negatives(run: Run) -> None:
 def check_documents(run: Run) -> None:
     """Write examples.jsonl: verified queries with the documents that pass their checks."""
     from synthneg.verify.documents import verify_documents  # noqa: PLC0415 - as above
+    from synthneg.verify.gate import write_leaks  # noqa: PLC0415 - as above
 
     run.need("generate.negatives")
-    verify_documents(run, open_encoder(run))
+    encoder = open_encoder(run)
+    compare_documents(run, encoder)
+    verify_documents(run, encoder)
+    write_leaks(run, list(declared_sets(run.config)), leak_inputs(run.config))
 
 
 def export_dataset(run: Run) -> None:
@@ -165,8 +183,10 @@ def export_dataset(run: Run) -> None:
 def train_model(run: Run) -> None:
     """Train the retriever on the examples and write it to model/."""
     from synthneg.train.fit import train  # noqa: PLC0415 - as above
+    from synthneg.verify.gate import refuse_leaks  # noqa: PLC0415 - as above
 
     run.need("verify.documents")
+    refuse_leaks(run, list(declared_sets(run.config)), leak_inputs(run.config))
     train(run)
 
 
@@ -256,6 +276,7 @@ def _inputs(config: RunConfig) -> str:
     models = (find_model(config.verify.encoder), find_model(config.train.base_model))
     path = config.corpus.queries or config.corpus.path
     named = (path, config.llm.model, *models, *config.evaluate.collections)
+    named += tuple(str(folder) for folder, _ in declared_sets(config).values())
     found = states(*(path for path in dict.fromkeys(named) if path is not None))
     tags = [prompt.tag for prompt in all_prompts(config)]
     return fingerprint(__version__, config.model_dump(mode="json"), tags, found)

@@ -11,7 +11,7 @@ from synthneg import __version__
 from synthneg.config import QueriesConfig, RunConfig
 from synthneg.corpus.check import check
 from synthneg.corpus.read import read
-from synthneg.errors import RunError
+from synthneg.errors import RunError, SettingsError
 from synthneg.files import files_under, fingerprint
 from synthneg.generate.afford import ask_within_budget
 from synthneg.generate.asking import release
@@ -26,6 +26,7 @@ from synthneg.scoring.choice import write_chosen
 
 if TYPE_CHECKING:
     from synthneg.scoring.encoder import Encoder
+    from synthneg.verify.alike import EvaluationSet
 
 
 def read_corpus(run: Run) -> None:
@@ -84,6 +85,66 @@ def choose_passages(run: Run) -> None:
         write_chosen(run, lambda: open_encoder(run), _model(run.config))
     if needed("related", all_prompts(run.config)):
         write_related(run, lambda: open_encoder(run), _model(run.config))
+
+
+def declared_sets(config: RunConfig) -> dict[str, tuple[Path, str]]:
+    """Return folder and split of each evaluation set that nothing may leak from, by the name that it is told under.
+
+    Raises:
+        SettingsError: two sets have one name, so that nobody could tell which is meant.
+    """
+    split = config.evaluate.split
+    places = [(Path(folder), split) for folder in config.evaluate.collections]
+    for text in config.verify.leaks.collections:
+        folder, colon, other = text.rpartition(":")
+        named = bool(colon) and not Path(text).exists()
+        places.append((Path(folder), other) if named else (Path(text), split))
+    sets: dict[str, tuple[Path, str]] = {}
+    for place in dict.fromkeys(places):
+        name = f"{place[0].resolve().name}/{place[1]}"
+        if name in sets:
+            raise SettingsError(
+                f"verify.leaks.collections: expected evaluation sets that differ in name, but {sets[name][0]} and"
+                f" {place[0]} are both {name}; rename a folder"
+            )
+        sets[name] = place
+    return sets
+
+
+def leak_inputs(config: RunConfig) -> str:
+    """Return a fingerprint of the evaluation sets and of what the settings call a leak."""
+    return fingerprint(_sets(config), config.verify.leaks.model_dump(mode="json"))
+
+
+def compare_queries(run: Run, encoder: "Encoder") -> None:
+    """Write what queries are like: other ones of the set, and what the evaluation sets hold."""
+    from synthneg.verify import alike  # noqa: PLC0415 - numpy is heavy
+
+    alike.compare_queries(run, encoder, lambda: _read_sets(run.config), _compared(run.config))
+
+
+def compare_documents(run: Run, encoder: "Encoder") -> None:
+    """Write what written documents are like: those of other queries, and what the evaluation sets hold."""
+    from synthneg.verify import alike  # noqa: PLC0415 - numpy is heavy
+
+    alike.compare_documents(run, encoder, lambda: _read_sets(run.config), _compared(run.config))
+
+
+def _compared(config: RunConfig) -> str:
+    return fingerprint(_sets(config), _model(config))
+
+
+def _sets(config: RunConfig) -> list[tuple[str, object]]:
+    sets = declared_sets(config)
+    return [(name, states(str(folder))) for name, (folder, _) in sets.items()]
+
+
+def _read_sets(config: RunConfig) -> "list[EvaluationSet]":
+    from synthneg.evaluate.collection import read_judged  # noqa: PLC0415 - not needed for asking
+    from synthneg.verify.alike import EvaluationSet  # noqa: PLC0415 - as above
+
+    sets = declared_sets(config)
+    return [EvaluationSet(name, *read_judged(*place)) for name, place in sets.items()]
 
 
 def mine_passages(run: Run, encoder: "Callable[[], Encoder]") -> None:

@@ -25,6 +25,9 @@ from synthneg.config.use import PublishConfig as PublishConfig
 from synthneg.config.use import Shape as Shape
 from synthneg.config.use import TrainConfig as TrainConfig
 from synthneg.config.verify import DocumentChecks as DocumentChecks
+from synthneg.config.verify import DuplicateChecks as DuplicateChecks
+from synthneg.config.verify import LeakChecks as LeakChecks
+from synthneg.config.verify import ProbeChecks as ProbeChecks
 from synthneg.config.verify import QueryChecks as QueryChecks
 from synthneg.config.verify import VerifyConfig as VerifyConfig
 

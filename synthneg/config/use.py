@@ -46,6 +46,10 @@ class TrainConfig(Section):
     warmup: Share = Field(default=0.1, description="share of steps with a rising learning rate")
     temperature: float = Field(default=0.05, gt=0, description="softmax temperature of the loss")
     max_length: int = Field(default=256, ge=8, description="tokens per text")
+    allow_leaks: bool = Field(
+        default=False,
+        description="train though texts of an evaluation set are among the examples",
+    )
 
 
 class EvaluateConfig(Section):

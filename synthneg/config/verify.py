@@ -1,5 +1,7 @@
 """The settings of verification."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from synthneg.config.base import Section, Share
@@ -50,6 +52,80 @@ class DocumentChecks(Section):
     )
 
 
+class LeakChecks(Section):
+    """What counts as a leak: a text of the run that an evaluation set holds too.
+
+    The evaluation sets are those of `evaluate.collections` with `evaluate.split`, and the ones named here.
+    """
+
+    collections: tuple[str, ...] = Field(
+        default=(),
+        description="further evaluation sets: a BEIR folder, or FOLDER:SPLIT where the split is another one",
+    )
+    action: Literal["drop", "report"] = Field(
+        default="drop",
+        description="drop: leaks are rejected; report: they are counted, and training refuses them",
+    )
+    passages: Literal["drop", "report"] = Field(
+        default="report",
+        description="what becomes of a query that was written from a passage which an evaluation set judges relevant",
+    )
+    query_jaccard: float = Field(
+        default=0.7,
+        ge=0.5,
+        le=1,
+        description="share of character 3-grams in common from which a query is one of an evaluation set",
+    )
+    query_cosine: float | None = Field(
+        default=0.9, ge=0.7, le=1, description="cosine from which it is one; null: whatever it is"
+    )
+    document_jaccard: float = Field(
+        default=0.7,
+        ge=0.5,
+        le=1,
+        description="share of word 5-grams in common from which a document is one that an evaluation set judges"
+        " relevant",
+    )
+    document_cosine: float | None = Field(
+        default=0.95, ge=0.7, le=1, description="cosine from which it is one; null: whatever it is"
+    )
+
+
+class DuplicateChecks(Section):
+    """What counts as the same text across the whole set; what repeats within one query or passage has its own bound."""
+
+    query_jaccard: float = Field(
+        default=0.9,
+        ge=0.5,
+        le=1,
+        description="share of character 3-grams in common from which two queries are duplicates",
+    )
+    query_cosine: float | None = Field(
+        default=0.98,
+        ge=0.8,
+        le=1,
+        description="cosine from which they are; null: whatever it is",
+    )
+    document_jaccard: float = Field(
+        default=0.8,
+        ge=0.5,
+        le=1,
+        description="share of word 5-grams in common from which written documents of different queries are one",
+    )
+    document_queries: int = Field(
+        default=3, ge=1, description="queries that may have the same written document"
+    )
+
+
+class ProbeChecks(Section):
+    """The shortcut probe: what a classifier that sees no query can tell of a document."""
+
+    examples: int = Field(
+        default=2000, ge=0, description="examples that are looked at, drawn by the seed; 0: none"
+    )
+    warn_above: Share = Field(default=0.8, description="AUC from which a shortcut is a warning")
+
+
 class VerifyConfig(Section):
     """What verification measures and demands."""
 
@@ -60,3 +136,6 @@ class VerifyConfig(Section):
     encode_batch: int = Field(default=64, ge=1, description="texts per encoder call")
     queries: QueryChecks = QueryChecks()
     documents: DocumentChecks = DocumentChecks()
+    leaks: LeakChecks = LeakChecks()
+    duplicates: DuplicateChecks = DuplicateChecks()
+    probe: ProbeChecks = ProbeChecks()

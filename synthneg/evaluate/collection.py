@@ -83,6 +83,19 @@ def read_collection(folder: Path, split: str) -> Collection:
     )
 
 
+def read_judged(folder: Path, split: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the judged queries of the split, and the documents that it judges relevant, each text by its id.
+
+    Raises:
+        CollectionError: as `read_collection` does.
+    """
+    qrels = _read_qrels(_files_of(folder, split))
+    relevant = {id for judged in qrels.values() for id, grade in judged.items() if grade > 0}
+    queries = {id: text for id, text in _texts(folder / "queries.jsonl") if id in qrels}
+    documents = {id: text for id, text in _texts(folder / "corpus.jsonl") if id in relevant}
+    return queries, documents
+
+
 def check_collection(folder: Path, split: str) -> None:
     """Read the judgements and the beginnings of the other files, so that a wrong folder is refused in little time.
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 
+from synthneg.config import DocumentChecks
 from synthneg.grouped import Grouped
 from synthneg.progress import track
 from synthneg.records import Document, Example, Judged, Query, Score
 from synthneg.run import Run, Stage
 from synthneg.scoring.encoder import Encoder
+from synthneg.verify.alike import DOCUMENTS
 from synthneg.verify.scores import Candidates, score_documents
 from synthneg.verify.verdict import DocumentScores, in_order, judge_documents
+from synthneg.verify.whole import DocumentsInSet, opened
 
 NAME = "verify.documents"
 
@@ -41,15 +44,18 @@ def _has_positive(candidates: Candidates) -> bool:
 
 def _judge(run: Run, documents: Grouped[Document], queries: int) -> None:
     unverified = dict.fromkeys(documents.keys())
+    config = run.config.verify
     with (
         Grouped(run.file("scores.jsonl"), Score, "query_id") as scores,
+        opened(run, DOCUMENTS) as alike,
         run.stage(NAME, "examples.jsonl") as stage,
     ):
+        in_set = DocumentsInSet(alike, config.leaks, config.duplicates)
         for candidates in track(_candidates(run, documents), NAME, "queries judged", queries):
             unverified.pop(candidates.query.id, None)
             stage.take(len(candidates.documents))
             if _has_positive(candidates):
-                _keep(stage, candidates, scores[candidates.query.id], run)
+                _keep(stage, candidates, scores[candidates.query.id], config.documents, in_set)
             else:
                 _drop(
                     stage,
@@ -64,9 +70,16 @@ def _judge(run: Run, documents: Grouped[Document], queries: int) -> None:
             )
 
 
-def _keep(stage: Stage, candidates: Candidates, rows: list[Score], run: Run) -> None:
+def _keep(
+    stage: Stage,
+    candidates: Candidates,
+    rows: list[Score],
+    checks: DocumentChecks,
+    in_set: DocumentsInSet,
+) -> None:
     scores = _by_document(candidates, rows)
-    verdicts = judge_documents(candidates.documents, scores, run.config.verify.documents)
+    elsewhere = in_set.refusals(candidates.documents)
+    verdicts = judge_documents(candidates.documents, scores, checks, elsewhere)
     judged = []
     for document, refusal in zip(candidates.documents, verdicts, strict=True):
         if refusal:
@@ -78,6 +91,7 @@ def _keep(stage: Stage, candidates: Candidates, rows: list[Score], run: Run) -> 
         query.id, query.text, query.passage_id, query.split, query.origin, tuple(judged)
     )
     stage.keep(example, count=len(judged))
+    in_set.keep(query.id, (d.id for d in judged[1:]))
 
 
 def _drop(stage: Stage, documents: list[Document], reason: str, detail: str) -> None:

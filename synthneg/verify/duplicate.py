@@ -1,6 +1,6 @@
 """Texts that say again what an earlier one said. The first is kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from synthneg.verify.refusal import Refusal
 
@@ -31,7 +31,7 @@ def shingles(text_words: Sequence[str]) -> Shingles:
     return frozenset(tuple(text_words[i : i + _SHINGLE_WORDS]) for i in range(last + 1))
 
 
-def jaccard(a: Shingles, b: Shingles) -> float:
+def jaccard(a: Set[object], b: Set[object]) -> float:
     """Return the share of shingles that both hold, in [0, 1]; 0 when neither holds any.
 
     >>> jaccard(shingles("a b c d e f".split()), shingles("a b c d e g".split())) == 1 / 3

@@ -8,8 +8,10 @@ from synthneg.records import Passage, Query, Score
 from synthneg.run import Run
 from synthneg.scoring.corpus import encode_corpus
 from synthneg.scoring.encoder import Encoder
+from synthneg.verify.alike import QUERIES
 from synthneg.verify.scores import score_queries
 from synthneg.verify.verdict import QueryFacts, judge_query
+from synthneg.verify.whole import leak_of_query, opened, twin
 from synthneg.words import normalized
 
 NAME = "verify.queries"
@@ -33,12 +35,14 @@ def _score(run: Run, encoder: Encoder) -> None:
 
 
 def _judge(run: Run) -> None:
-    checks = run.config.verify.queries
+    checks, config = run.config.verify.queries, run.config.verify
     kept_by_text: dict[str, str] = {}
     kept_of_passage: defaultdict[str, list[str]] = defaultdict(list)
+    kept: set[str] = set()
     with (
         Grouped(run.file("passages.jsonl"), Passage, "id") as passages,
         Grouped(run.file("scores.jsonl"), Score, "query_id") as scores,
+        opened(run, QUERIES) as alike,
         run.stage(NAME, "verified_queries.jsonl") as stage,
     ):
         for query in track(run.read("queries.jsonl", Query), NAME, "queries judged"):
@@ -53,10 +57,13 @@ def _judge(run: Run) -> None:
                 ranks={id: int(values[id, "rank"]) for id in written_from},
                 same_as=kept_by_text.get(text),
                 earlier={id: values[id, "cosine_to_query"] for id in siblings},
+                leak=leak_of_query(query, alike, config.leaks),
+                twin=twin(alike[query.id], kept, config.duplicates),
             )
             if refusal := judge_query(facts, checks):
                 stage.reject(query.id, *refusal)
             else:
                 stage.keep(query)
+                kept.add(query.id)
                 kept_by_text[text] = query.id
                 siblings.append(query.id)

@@ -1,16 +1,18 @@
 """Verdicts: the checks in their order, as pure functions of texts, stored scores and settings.
 
-A record gets the reason of the first check that it fails. For a query the order is too_short, too_long,
-speaks_of_passage, copied, duplicate, near_duplicate, round_trip; for a written document too_short, too_long,
-duplicate, near_duplicate, near_positive, answers. Duplicates are sought among the records that were kept, so what
-was dropped for another reason takes nobody with it.
+A record gets the reason of the first check that it fails. For a query the order is too_short, too_long, refusal, meta,
+speaks_of_passage, copied, leak, duplicate, near_duplicate, round_trip; for a written document too_short, too_long,
+refusal, meta, leak, repeated, duplicate, near_duplicate, near_positive, answers. Duplicates are sought among the
+records that were kept, so what was dropped for another reason takes nobody with it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from synthneg.config import DocumentChecks, QueryChecks
 from synthneg.records import Document
+from synthneg.verify.content import talks
 from synthneg.verify.copied import copied
 from synthneg.verify.duplicate import Shingles, near_document, near_query, shingles
 from synthneg.verify.length import length
@@ -24,6 +26,9 @@ _POSITIVE_GRADE = 3
 _BEST_NEGATIVE_GRADE = 1
 
 
+NOTHING: Mapping[str, Refusal] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class QueryFacts:
     """All that the verdict on a query depends on."""
@@ -33,6 +38,8 @@ class QueryFacts:
     ranks: Mapping[str, int]  # of each passage it was written from, among all; 1 is the nearest
     same_as: str | None  # id of a kept query with the same words, if there is one
     earlier: Mapping[str, float]  # cosine to each kept query of the same passage, by its id
+    leak: Refusal | None = None  # what the evaluation sets say
+    twin: Refusal | None = None  # what the kept queries of the whole set say
 
 
 def judge_query(facts: QueryFacts, checks: QueryChecks) -> Refusal | None:
@@ -40,10 +47,13 @@ def judge_query(facts: QueryFacts, checks: QueryChecks) -> Refusal | None:
     query = words(facts.text)
     return (
         length(query, checks.min_words, checks.max_words)
+        or talks(facts.text)
         or speaks_of_passage(facts.text)
         or copied(query, words(facts.passage), checks.max_copied_words)
+        or facts.leak
         or (Refusal("duplicate", f"the same words as {facts.same_as}") if facts.same_as else None)
         or near_query(facts.earlier, checks.near_duplicate)
+        or facts.twin
         or round_trip(facts.ranks, checks.round_trip_k)
     )
 
@@ -63,7 +73,10 @@ def in_order(documents: Sequence[Document]) -> list[Document]:
 
 
 def judge_documents(
-    documents: Sequence[Document], scores: Mapping[str, DocumentScores], checks: DocumentChecks
+    documents: Sequence[Document],
+    scores: Mapping[str, DocumentScores],
+    checks: DocumentChecks,
+    in_set: Mapping[str, Refusal] = NOTHING,
 ) -> list[Refusal | None]:
     """Return for each document of one query why it is dropped, or None if it passes.
 
@@ -71,6 +84,7 @@ def judge_documents(
         documents: as `in_order` gives them, the positive passage first; that always passes.
         scores: by document id, the positive passage's included.
         checks: bounds.
+        in_set: by document id, why what stands elsewhere in the set or in an evaluation set drops it.
     """
     positive = scores[documents[0].id].cosine
     kept: dict[str, Shingles] = {}
@@ -83,6 +97,8 @@ def judge_documents(
         if not document.is_passage:
             verdict = (
                 length(text_words, checks.min_words, checks.max_words)
+                or talks(document.text)
+                or in_set.get(document.id)
                 or (
                     Refusal("duplicate", f"the same words as {texts[text]}")
                     if text in texts

@@ -1,0 +1,177 @@
+"""What is like what across the whole set: measured once, judged as often as thresholds change.
+
+Views beside the records, `alike_queries.jsonl` and `alike_documents.jsonl`: queries with queries and written documents
+with those of other queries; and queries, their passages and written documents with the evaluation sets. Only what
+a setting can call alike is told: a Jaccard index of .5, a cosine of .7 (to an evaluation set) or .8 (within the run).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from synthneg.files import fingerprint
+from synthneg.progress import Progress
+from synthneg.records import Document, Passage, Query
+from synthneg.run import Run
+from synthneg.scoring.base import Encoder, Role
+from synthneg.scoring.corpus import BLOCK_TEXTS
+from synthneg.scoring.search import top_k
+from synthneg.verify.near import LEAST, Shingled, letters, near_matches, near_pairs, phrases
+from synthneg.words import normalized
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Kind = Literal["query", "document", "passage"]
+Measure = Literal["exact", "jaccard", "cosine"]
+
+QUERIES = "alike_queries.jsonl"
+DOCUMENTS = "alike_documents.jsonl"
+
+_LEAST_LEAK_COSINE = 0.7
+_LEAST_TWIN_COSINE = 0.8
+_NEAREST = 16  # queries that a query's cosine is told to
+_DECIMALS = 6  # float32 holds no more
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSet:
+    """What an evaluation set must keep for itself: its queries, and the documents that it judges relevant."""
+
+    name: str  # folder/split
+    queries: Mapping[str, str]  # id -> text
+    documents: Mapping[str, str]  # id -> title and text
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """A text of the run, and another one that it is like."""
+
+    id: str  # of a query, a written document, or a passage that queries were written from
+    kind: Kind
+    place: str  # name of the evaluation set that holds the other; "" for the run itself
+    other: str  # id
+    measure: Measure  # exact: equal but for case, punctuation and blanks
+    value: float
+
+
+def compare_queries(
+    run: Run, encoder: Encoder, sets: Callable[[], Sequence[EvaluationSet]], inputs: str
+) -> None:
+    """Write alike_queries.jsonl, unless it stands: of all queries, and of the passages they were written from.
+
+    Args:
+        run: its queries have been generated.
+        encoder: gives the cosines.
+        sets: reads the evaluation sets.
+        inputs: a fingerprint of encoder and evaluation sets.
+    """
+    run.need("generate.queries")
+
+    def found() -> Iterator[Alike]:
+        queries = list(run.read("queries.jsonl", Query))
+        texts = {query.id: query.text for query in queries}
+        vectors = encoder.encode(list(texts.values()), "query")
+        yield from _twins(texts, vectors)
+        if held := sets():
+            used = {id for query in queries for id in (query.passage_id, *query.also)}
+            read = run.read("passages.jsonl", Passage)
+            passages = {p.id: p.full_text for p in read if p.id in used}
+            for one in held:
+                yield from _leaks(texts, "query", one, encoder)
+                yield from _leaks(passages, "passage", one, encoder)
+
+    made_of = fingerprint(inputs, run.file("queries.jsonl"), run.file("passages.jsonl"))
+    run.view(QUERIES, made_of, found)
+
+
+def compare_documents(
+    run: Run, encoder: Encoder, sets: Callable[[], Sequence[EvaluationSet]], inputs: str
+) -> None:
+    """Write alike_documents.jsonl, unless it stands: of all written documents; arguments as `compare_queries`."""
+    run.need("generate.documents")
+
+    def found() -> Iterator[Alike]:
+        read = run.read("documents.jsonl", Document)
+        written = [document for document in read if document.origin and not document.is_passage]
+        texts = {document.id: document.full_text for document in written}
+        query_of = {document.id: document.query_id for document in written}
+        for one in _alike_within(texts, "document", phrases):
+            if query_of[one.id] != query_of[one.other]:
+                yield one
+        for held in sets():
+            yield from _leaks(texts, "document", held, encoder)
+
+    run.view(DOCUMENTS, fingerprint(inputs, run.file("documents.jsonl")), found)
+
+
+def _twins(texts: Mapping[str, str], vectors: "NDArray[np.float32]") -> Iterator[Alike]:
+    """Yield the queries that are like an earlier one: by letters, and each of the 16 nearest by cosine."""
+    yield from _alike_within(texts, "query", letters)
+    ids = list(texts)
+    told: set[tuple[int, int]] = set()
+    with Progress("verify.queries", len(ids), "queries compared") as progress:
+        for start in range(0, len(ids), BLOCK_TEXTS):
+            block = vectors[start : start + BLOCK_TEXTS]
+            for row, (near, cosines) in enumerate(
+                zip(*top_k(block, vectors, _NEAREST + 1), strict=True)
+            ):
+                place = start + row
+                for other, cosine in zip(near.tolist(), cosines.tolist(), strict=True):
+                    pair = (max(place, other), min(place, other))
+                    if place != other and cosine >= _LEAST_TWIN_COSINE and pair not in told:
+                        told.add(pair)
+                        later, earlier = pair
+                        yield _alike(ids[later], "query", "", ids[earlier], "cosine", cosine)
+            progress.advance(len(block))
+
+
+def _alike_within(texts: Mapping[str, str], kind: Kind, shingled: Shingled) -> Iterator[Alike]:
+    ids = list(texts)
+    for later, earlier, share in near_pairs(list(texts.values()), shingled, LEAST):
+        yield _alike(ids[later], kind, "", ids[earlier], "jaccard", share)
+
+
+def _leaks(
+    texts: Mapping[str, str], kind: Kind, held: EvaluationSet, encoder: Encoder
+) -> Iterator[Alike]:
+    """Yield what each text is most like in an evaluation set: one row by its words, one by its cosine."""
+    others = held.queries if kind == "query" else held.documents
+    if not (texts and others):
+        return
+    ids, other_ids = list(texts), list(others)
+    places: dict[str, str] = {}
+    for id, text in others.items():
+        places.setdefault(normalized(text), id)
+    equal = {id: places.get(normalized(text), "") for id, text in texts.items()}
+    for id, other in equal.items():
+        if other and normalized(texts[id]):
+            yield _alike(id, kind, held.name, other, "exact", 1.0)
+    shingled = letters if kind == "query" else phrases
+    for match in near_matches(list(texts.values()), list(others.values()), shingled, LEAST):
+        if not equal[ids[match.text]]:
+            other = other_ids[match.other]
+            yield _alike(ids[match.text], kind, held.name, other, "jaccard", match.jaccard)
+    for place, nearest, cosine in _nearest(
+        list(texts.values()), list(others.values()), kind, encoder
+    ):
+        if cosine >= _LEAST_LEAK_COSINE:
+            yield _alike(ids[place], kind, held.name, other_ids[nearest], "cosine", cosine)
+
+
+def _nearest(
+    texts: Sequence[str], others: Sequence[str], kind: Kind, encoder: Encoder
+) -> Iterator[tuple[int, int, float]]:
+    """Yield the place of each text, of its nearest among the others, and their cosine."""
+    role: Role = "query" if kind == "query" else "document"
+    found = encoder.encode(others, role)
+    for start in range(0, len(texts), BLOCK_TEXTS):
+        block = encoder.encode(texts[start : start + BLOCK_TEXTS], role)
+        near, cosines = top_k(block, found, 1)
+        for row in range(len(block)):
+            yield start + row, int(near[row, 0]), float(cosines[row, 0])
+
+
+def _alike(id: str, kind: Kind, place: str, other: str, measure: Measure, value: float) -> Alike:
+    return Alike(id, kind, place, other, measure, round(value, _DECIMALS))
