@@ -6,6 +6,7 @@ from dataclasses import replace
 import document_faults
 import pytest
 import query_faults
+import text_faults
 from material import Material, Pair
 
 from synthneg.corpus.docstrings import read_docstrings
@@ -78,6 +79,28 @@ def test_documents_said_again_are_duplicates(material):
     assert found["document again: case and marks"] == (1, 0)
     assert found["document again: one word replaced"][0] >= 0.95
     assert all(alarms == 0 for _, alarms in found.values())
+
+
+def test_refusals_are_found_wherever_they_stand(material):
+    """Of refusals in all wordings and places many are found, most alone; no docstring or trap is taken for one."""
+    rows = text_faults.refusals(material)
+    assert {row.fault.removeprefix("refusal ") for row in rows} == text_faults.REFUSING.keys()
+    assert all(row.found.share >= 0.4 for row in rows)
+    assert rows[0].found.share >= 0.65
+    assert all(row.alarms.share == 0 for row in rows)
+
+
+def test_leaks_of_an_evaluation_set_are_found(material):
+    """Its queries and documents are found in other case, with a word changed, reordered; one other query in 20 at most.
+
+    The encoder knows words alone, so a query in another order is found as well.
+    """
+    rows = text_faults.leaks(material, HashingEncoder(2048), SEED, 10)
+    assert len(rows) == 7
+    assert all(
+        row.found.share == 1 for row in rows if row.fault != "leaked query: one word replaced"
+    )
+    assert all(row.alarms.share <= 0.05 for row in rows)
 
 
 def test_queries_in_other_languages_are_found(material):

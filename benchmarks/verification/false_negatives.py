@@ -39,14 +39,13 @@ def testimonies(witnesses: Mapping[str, Witness], pairs: Sequence[Pair]) -> list
     return found
 
 
-def together(alone: Sequence[Testimony], names: Sequence[str]) -> list[Testimony]:
-    """Return what two of the named say together: either of them, both, and the mean.
+def together(alone: Sequence[Testimony]) -> list[Testimony]:
+    """Return what the scores of each two witnesses say together: either of them, both, and the mean.
 
     Scores are put on one scale by their place among the deep negatives. Pairs of which only one speaks are left out.
     """
-    by_name = {one.name: one for one in alone if one.name in names}
     found = []
-    for a, b in combinations((by_name[name] for name in names if name in by_name), 2):
+    for a, b in combinations((one for one in alone if one.name.endswith(": score")), 2):
         in_b = {pair: place for place, pair in enumerate(b.pairs)}
         places = [place for place, pair in enumerate(a.pairs) if pair in in_b]
         pairs = [a.pairs[place] for place in places]

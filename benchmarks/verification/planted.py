@@ -2,7 +2,7 @@
 
     nice -n 10 python benchmarks/verification/planted.py COLLECTIONS ENCODER VECTORS
         [--only scifact] [--reranker scifact=FOLDER ...] [--judge scifact=FILE ...] [--stronger FOLDER]
-        [--seed 7] [--out benchmarks/results/verification]
+        [--sentences] [--seed 7] [--out benchmarks/results/verification]
     python benchmarks/verification/planted.py COLLECTIONS ENCODER VECTORS --sample 150 --only scifact > pairs.jsonl
 
 The second form writes pairs for a judge: JSON lines with query_id, document_id and both texts, the query's own passages
@@ -23,6 +23,7 @@ import document_faults
 import false_negatives
 import grades
 import query_faults
+import text_faults
 from curves import recall_at
 from material import NEGATIVES, OTHER, Material, Pair, read_material
 from plot import draw
@@ -44,7 +45,8 @@ from synthneg.scoring.reranker import load_reranker
 # Queries drawn and documents of the corpus; NFCorpus in part, for encoding it takes long.
 SIZES = {"scifact": (809, None), "nfcorpus": (250, 1500)}
 GRADED = (100, 1000)  # of NFCorpus, dev: its train split has one grade
-COPIES, PARAPHRASED, SETS = 400, 60, 60
+COPIES, PARAPHRASED, SETS, LEAKED = 400, 60, 60, 40
+ASKED = 100  # queries whose pairs all witnesses are asked about
 RESAMPLES = 1000
 BEST_JOINED = 6  # of witnesses together, in table and picture
 
@@ -55,12 +57,13 @@ def witnesses_of(
     """Return the witnesses that are at hand, by name."""
     found = {
         "encoder": encoder_witness(material, encoder),
-        "best sentence": sentence_witness(material, encoder),
         "to positive": to_positive_witness(material, encoder),
         "bm25": bm25_witness(material),
     }
+    if given.sentences:
+        found["best sentence"] = sentence_witness(material, encoder)
     if given.stronger:
-        other = load_encoder(given.stronger, batch_size=16, vectors=given.vectors)
+        other = load_encoder(given.stronger, batch_size=16, max_length=128, vectors=given.vectors)
         found["stronger encoder"] = encoder_witness(material, other)
     for name, folder in given.reranker:
         if name == material.name:
@@ -103,12 +106,12 @@ def negatives_part(
 ) -> tuple[list[Row], dict]:
     """Return what is found of other positives, by the check at its default and by every witness on its curve."""
     several = {pair.query for pair in material.pairs if pair.kind == OTHER}
+    several = set(sorted(several)[:ASKED])
     pairs = [pair for pair in material.pairs if pair.query in several]
     witnesses = witnesses_of(material, encoder, given)
     rows = false_negatives.at_default(material, witnesses["encoder"])
     alone = false_negatives.testimonies(witnesses, pairs)
-    names = [one.name for one in alone if one.name.endswith("score")]
-    both = false_negatives.together(alone, names)
+    both = false_negatives.together(alone)
     facts = {
         "all queries": _measured([*alone, *both], given.seed),
         "verified queries": _measured(
@@ -169,6 +172,8 @@ def measure(name: str, encoder: Encoder, given: argparse.Namespace) -> dict:
     if (folder / "qrels" / "dev.tsv").exists():
         dev = read_material(folder, "dev", encoder, *GRADED, given.seed)
     rows, swapped, verified = queries_part(material, encoder, given.seed)
+    rows += text_faults.refusals(material)
+    rows += text_faults.leaks(material, encoder, given.seed, LEAKED)
     more, again = document_faults.copies(material, given.seed)
     rows += more
     rows += document_faults.stage_rows(material, encoder, given.seed, PARAPHRASED)
@@ -224,7 +229,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--judge", type=_named, action="append", default=[], metavar="COLLECTION=FILE"
     )
-    parser.add_argument("--stronger", help="folder of another encoder, a further witness")
+    parser.add_argument(
+        "--stronger", help="folder of another encoder, a further witness (128 tokens)"
+    )
+    parser.add_argument("--sentences", action="store_true", help="let each sentence be a witness")
     parser.add_argument(
         "--sample", type=int, default=0, help="write so many pairs for a judge, and stop"
     )

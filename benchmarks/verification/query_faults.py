@@ -75,7 +75,8 @@ def swapped_pairs(
     return [row], scored, frozenset(id for id in ids if not refused_clean[id])
 
 
-def _said_again(text: str, kind: str, chance: random.Random, stock: Sequence[str]) -> str:
+def said_again(text: str, kind: str, chance: random.Random, stock: Sequence[str]) -> str:
+    """Return the query again, as a kind of DUPLICATES has it; `stock` are words to put in."""
     if kind == "case and marks":
         return same_words(text, chance)
     if kind == "filler added":
@@ -107,7 +108,7 @@ def duplicates(
         chance = random.Random(f"{seed} {kind}")
         ids = usable(material)
         long = [id for id in ids if len(words(material.queries[id])) >= _LEAST_WORDS][:most]
-        copies = {id: _said_again(material.queries[id], kind, chance, stock) for id in long}
+        copies = {id: said_again(material.queries[id], kind, chance, stock) for id in long}
         originals = [query(id, material.queries[id], material.own[id]) for id in ids]
         planted = [query(f"{id}:copy", copies[id], material.own[id]) for id in long]
         with planted_run(material.texts) as run:

@@ -9,18 +9,26 @@ from synthneg.records import Document, Origin, Passage, Query, Reject, Score
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder
 from synthneg.settings import resolve
+from synthneg.stages import compare_documents, compare_queries
 from synthneg.verify.documents import verify_documents
 from synthneg.verify.queries import verify_queries
 
 ORIGIN = Origin("query/question@00000000", "planted", {}, 1, "key")
 # Abstracts are longer than what is written for a query; their length is not the fault that is sought.
-VERIFY = {"documents": {"min_words": 1, "max_words": 5000}}
+_DOCUMENTS = {"min_words": 1, "max_words": 5000}
 
 
 @contextmanager
-def planted_run(texts: Mapping[str, str]) -> Iterator[Run]:
-    """Give a run whose corpus is `texts`, in a folder that goes at the end."""
-    settings = {"run": "planted", "corpus": {"path": "planted"}, "verify": VERIFY}
+def planted_run(texts: Mapping[str, str], held: Path | None = None) -> Iterator[Run]:
+    """Give a run whose corpus is `texts`, in a folder that goes at the end.
+
+    Args:
+        texts: by id.
+        held: folder of an evaluation set, of whose train split nothing may be in the run.
+    """
+    leaks = {"collections": [f"{held}:train"]} if held else {}
+    verify = {"documents": _DOCUMENTS, "leaks": leaks}
+    settings = {"run": "planted", "corpus": {"path": "planted"}, "verify": verify}
     with TemporaryDirectory() as folder:
         run = Run(Path(folder), resolve(settings, "planted"))
         try:
@@ -46,6 +54,7 @@ def query(id: str, text: str, passage_id: str) -> Query:
 def check_queries(run: Run, queries: Iterable[Query], encoder: Encoder) -> dict[str, str]:
     """Return why each query is refused by the stage verify.queries, by id; those that are kept are not in it."""
     plant(run, "generate.queries", "queries.jsonl", queries)
+    compare_queries(run, encoder)
     verify_queries(run, encoder)
     return _refused(run, "verify.queries")
 
@@ -65,6 +74,7 @@ def check_documents(
         encoder: as before.
     """
     plant(run, "generate.documents", "documents.jsonl", _documents(run, negatives, texts))
+    compare_documents(run, encoder)
     verify_documents(run, encoder)
     return _refused(run, "verify.documents")
 
