@@ -14,6 +14,7 @@ import orjson
 
 from synthneg import __version__
 from synthneg.config import RunConfig
+from synthneg.corpus.read import check_corpus
 from synthneg.errors import RunError, SettingsError
 from synthneg.files import fingerprint, write_whole
 from synthneg.generate.afford import ask_within_budget, project_run, recall
@@ -73,6 +74,7 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     """Refuse what the stages up to `until` would stumble over, before a language model is asked for hours.
 
     Raises:
+        CorpusError: the corpus is not there, or in no form that is known.
         SettingsError: there is no such stage or measure, two collections have one name, or settings of the corpus
             do not go with passages that are written.
         PromptError: a prompt is missing, broken, or makes something else.
@@ -85,6 +87,7 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     wanted = _up_to(until)
     check_written(config)
     all_prompts(config)
+    check_corpus(config.corpus)
     if "generate.queries" in wanted or config.corpus.is_written:
         check_budget(config.llm)
         check_backend(config.llm)

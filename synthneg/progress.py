@@ -7,7 +7,6 @@ pipe never sees progress.
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 from typing import Self, TypeVar
 
 T = TypeVar("T")
@@ -45,12 +44,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._shown is not None:
             if self._shown != (self.done, self.note):
                 self._show(time.monotonic())

@@ -1,7 +1,6 @@
 """What was seen before, exactly and on disk: whatever goes by, it takes the same memory."""
 
 import sqlite3
-from types import TracebackType
 from typing import Self
 
 from synthneg.errors import RunError
@@ -27,12 +26,7 @@ class Seen:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._base.close()
 
     def __len__(self) -> int:

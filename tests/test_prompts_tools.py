@@ -320,7 +320,7 @@ def test_a_planted_fault_is_found(
 
     assert status == 2
     assert re.fullmatch(rf"own\.j2:{line}: .*{said}.*\n", out), out
-    assert err == "1 findings in 1 prompts\n"
+    assert err == "1 finding in 1 prompt\n"
 
 
 def test_independent_faults_are_all_told_at_once(

@@ -20,7 +20,7 @@ from sentence_transformers.cross_encoder import (
 )
 from sentence_transformers.cross_encoder.losses import LambdaLoss
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-from tiny_model import save_tiny_model
+from tiny_model import save_static_model, save_tiny_model
 
 from synthneg.dataset.export import export
 from synthneg.errors import ModelError, RunError
@@ -92,6 +92,16 @@ def test_the_same_run_gives_the_same_bytes(tiny: str, tmp_path: Path, opened: li
     assert "model.safetensors" in first
     assert first == second
     assert first["model.safetensors"] != other["model.safetensors"]
+
+
+def test_a_static_table_of_word_vectors_can_be_trained(tmp_path: Path, opened: list[Run]):
+    """A model that reads texts of any length, and whose length cannot be set, is trained as others are."""
+    words = [word for title, text in TOPICS.items() for word in f"{title} {text}".split()]
+    base = save_static_model(tmp_path / "table", words)
+    learn = {"base_model": str(base), "epochs": 10, "batch_size": 8, "learning_rate": 1e-1}
+    run = run_of(EXAMPLES, tmp_path, train=learn | {"max_length": 32})
+    opened.append(run)
+    assert mean_rank(str(train(run))) < mean_rank(str(base))
 
 
 def test_nothing_is_left_beside_the_model(

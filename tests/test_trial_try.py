@@ -165,6 +165,16 @@ def test_a_page_runs_nothing_that_a_passage_says(desk: Desk) -> None:
     assert not re.search(r"(src|href)=", re.sub(r"&lt;.*?&gt;", "", page))
 
 
+HERE = (
+    "--set",
+    "llm.backend=openai",
+    "--set",
+    "llm.base_url=http://127.0.0.1:9/v1",
+    "--set",
+    "llm.model=m",
+)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -172,6 +182,8 @@ def test_a_page_runs_nothing_that_a_passage_says(desk: Desk) -> None:
         (["query/question", "--corpus", "c.jsonl", "--html", "no/t.html"], "no folder no; make it"),
         (["query/none", "--corpus", "c.jsonl"], "no shipped prompt is called 'query/none'"),
         (["query/claim", "--corpus", "c.jsonl", "--set", "llm.modell=x"], "did you mean model?"),
+        (["query/claim", "--corpus", "c.jsonl", *HERE], "found nothing there; correct corpus.path"),
+        (["query/claim", "--corpus", "queries:c.txt", *HERE], "c.txt"),
     ],
 )
 def test_a_mistake_is_one_line_before_anything_is_asked(
@@ -181,7 +193,7 @@ def test_a_mistake_is_one_line_before_anything_is_asked(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """No documents, a place that is not there, a prompt or a setting that is none: exit status 2, nothing written."""
+    """No documents, a place, a prompt or a setting that is none: exit status 2, nothing written."""
     monkeypatch.chdir(desk.folder)
     monkeypatch.setattr(sys, "argv", ["synthneg", "prompts", "try", *words])
     with pytest.raises(SystemExit) as ended:

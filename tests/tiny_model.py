@@ -1,11 +1,11 @@
-"""Models of some 20,000 random weights that read the 26 letters, one a token, and nothing else."""
+"""Models of some 20,000 random weights that read the 26 letters, one a token; and a static table of word vectors."""
 
 from pathlib import Path
 
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
 from sentence_transformers.base.modules import Transformer
-from sentence_transformers.sentence_transformer.modules import Pooling
+from sentence_transformers.sentence_transformer.modules import Pooling, StaticEmbedding
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     BertConfig,
@@ -31,6 +31,17 @@ def save_tiny_model(folder: Path, prompts: dict[str, str] | None = None) -> Path
     SentenceTransformer(modules=[transformer, Pooling(32)], prompts=prompts).save_pretrained(
         str(folder)
     )
+    return folder
+
+
+def save_static_model(folder: Path, words: list[str]) -> Path:
+    """Write a static table of word vectors to `folder`, as model2vec makes them; it knows these words."""
+    vocabulary = {word: i for i, word in enumerate(["[UNK]", *sorted(set(words))])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    torch.manual_seed(0)
+    table = StaticEmbedding(tokenizer, embedding_dim=32)
+    SentenceTransformer(modules=[table]).save_pretrained(str(folder))
     return folder
 
 

@@ -42,9 +42,13 @@ def lint(
             typer.echo(f"{_place(one.path)}:{line}: {fault}")
             found += 1
     if found:
-        typer.echo(f"{found} findings in {count} prompts", err=True)
+        typer.echo(f"{_counted(found, 'finding')} in {_counted(count, 'prompt')}", err=True)
         raise typer.Exit(2)
-    typer.echo(f"{count} prompts, no finding")
+    typer.echo(f"{_counted(count, 'prompt')}, no finding")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("" if count == 1 else "s")
 
 
 def _named(names: list[str]) -> Iterator[str]:

@@ -42,7 +42,11 @@ class TrainConfig(Section):
         ge=1,
         description="queries per forward pass; memory only, the result is the same",
     )
-    learning_rate: float = Field(default=2e-5, gt=0, description="peak of the schedule")
+    learning_rate: float = Field(
+        default=2e-5,
+        gt=0,
+        description="peak of the schedule; a static table of word vectors takes about 0.01",
+    )
     warmup: Share = Field(default=0.1, description="share of steps with a rising learning rate")
     temperature: float = Field(default=0.05, gt=0, description="softmax temperature of the loss")
     max_length: int = Field(default=256, ge=8, description="tokens per text")

@@ -7,6 +7,7 @@ from synthneg.config import CorpusConfig
 from synthneg.corpus.docstrings import read_docstrings
 from synthneg.corpus.folder import CONVERTED, PLAIN, read_documents
 from synthneg.corpus.hub import is_hub_name, is_saved, read_hub, read_saved
+from synthneg.corpus.queries import read_queries
 from synthneg.corpus.raw import Raw, bad
 from synthneg.corpus.tables import read_csv, read_jsonl, read_parquet
 from synthneg.seen import Seen
@@ -39,6 +40,18 @@ def read(config: CorpusConfig) -> Iterator[Raw]:
             yield raw
         if raw is None:
             raise bad(config.path, "expected passages, found none")
+
+
+def check_corpus(config: CorpusConfig) -> None:
+    """Refuse a corpus that is not there, or in no form that is known; nothing of it is read but a query file's first.
+
+    Raises:
+        CorpusError: as `read` and `read_queries` say.
+    """
+    if config.queries is not None:
+        next(read_queries(Path(config.queries), config))
+    elif not config.is_written:
+        _open(config)
 
 
 def _open(config: CorpusConfig) -> Iterator[Raw]:

@@ -10,7 +10,6 @@ Whatever a round brings nothing for stays as it was. Rounds cost requests, and a
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain, groupby
-from types import TracebackType
 from typing import Self
 
 from synthneg.generate.beside import Beside
@@ -52,12 +51,7 @@ class Rounds:
         self._open.enter_context(self._watch)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._open.close()
 
     def keep_first(self, about: AboutQuery, job: Job, queries: Sequence[Query]) -> None:

@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from synthneg.generate.worn import LEAST_TEXTS, Frequent, Phrase, phrases_of, surplus
@@ -40,13 +39,8 @@ class Watch:
         self._seen.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._seen.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self._seen.__exit__(*error)
 
     def note(self, query: Query) -> None:
         """Look at a query that goes by."""

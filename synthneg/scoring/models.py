@@ -1,6 +1,7 @@
 """Models of sentence-transformers by their names: found, checked, loaded; what goes wrong there is one line."""
 
 import hashlib
+import math
 import urllib.error
 import urllib.request
 from importlib.util import find_spec
@@ -85,7 +86,9 @@ def load(kind: Literal["SentenceTransformer", "CrossEncoder"], name: str) -> Any
 
 
 def cut_at(model: Any, tokens: int) -> None:
-    """Let the model read that many tokens of a text, or as many as it can."""
+    """Let the model read that many tokens of a text, or as many as it can; a static table of word vectors reads all."""
+    if model.max_seq_length == math.inf:
+        return  # nor can it be set
     tokenizer = getattr(model, "tokenizer", None)
     limits = (model.max_seq_length, getattr(tokenizer, "model_max_length", None))
     most = max((int(limit) for limit in limits if limit is not None), default=tokens)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from synthneg.config import RunConfig
+from synthneg.config import RunConfig, TrainConfig
 from synthneg.errors import ModelError, RunError
 from synthneg.files import fingerprint, recover_folder, replace_folder, write_whole
 from synthneg.progress import Progress, say
@@ -83,9 +83,6 @@ def _fit(config: RunConfig, pairs: Sequence[Pair], part: Path) -> list[dict[str,
     import torch  # noqa: PLC0415 - heavy: only when training
     from datasets import Dataset  # noqa: PLC0415 - heavy: only when training
     from sentence_transformers import SentenceTransformerTrainer  # noqa: PLC0415 - heavy
-    from sentence_transformers.sentence_transformer.losses import (  # noqa: PLC0415 - heavy
-        CachedMultipleNegativesRankingLoss,
-    )
     from transformers import PrinterCallback  # noqa: PLC0415 - heavy: only when training
 
     settings = config.train
@@ -97,9 +94,7 @@ def _fit(config: RunConfig, pairs: Sequence[Pair], part: Path) -> list[dict[str,
         model=model,
         args=_arguments(config, model, batches, steps, part),
         train_dataset=Dataset.from_list([_row(pair) for pair in pairs]),
-        loss=CachedMultipleNegativesRankingLoss(
-            model, scale=1 / settings.temperature, mini_batch_size=settings.mini_batch_size
-        ),
+        loss=_infonce(model, settings),
     )
     trainer.remove_callback(PrinterCallback)  # prints to standard output
     losses: list[dict[str, float]] = []
@@ -115,6 +110,22 @@ def _fit(config: RunConfig, pairs: Sequence[Pair], part: Path) -> list[dict[str,
     model.model_card_data._training_start_time = None
     model.save_pretrained(str(part))
     return losses
+
+
+def _infonce(model: Any, settings: TrainConfig) -> Any:
+    """Return InfoNCE with its gradients cached (GradCache, arXiv:2101.06983); the result is that of a whole batch.
+
+    A static table of word vectors takes a batch whole: it has next to no activations to save.
+    """
+    from sentence_transformers.sentence_transformer import losses  # noqa: PLC0415 - heavy
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding  # noqa: PLC0415
+
+    scale = 1 / settings.temperature
+    if isinstance(model[0], StaticEmbedding):
+        return losses.MultipleNegativesRankingLoss(model, scale=scale)
+    return losses.CachedMultipleNegativesRankingLoss(
+        model, scale=scale, mini_batch_size=settings.mini_batch_size
+    )
 
 
 def _row(pair: Pair) -> dict[str, str]:

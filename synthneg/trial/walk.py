@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthneg.config import RunConfig
+from synthneg.corpus.read import check_corpus
 from synthneg.errors import RunError
 from synthneg.files import disk_errors
 from synthneg.generate.asking import LEDGER, Writer, release, with_asker
@@ -63,10 +64,12 @@ def plan_trial(config: RunConfig, names: Sequence[str], count: int, queries_by: 
 
     Raises:
         PromptError: the prompts are missing, broken, or do not make the same.
+        CorpusError: the corpus is not there, or in no form that is known.
         SynthnegError: the settings have no backend or encoder that could be opened.
     """
     check_budget(config.llm)
     makes = makes_of(names)
+    check_corpus(config.corpus)
     check_backend(config.llm)
     check_model(config.verify.encoder)
     base = None if makes == "query" else query_arm(config, queries_by, count)
