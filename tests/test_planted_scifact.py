@@ -22,9 +22,9 @@ from synthneg.scoring.encoder import load_encoder
 BESIDE = Path(__file__).parents[1] / ".." / "shared" / "collections"
 SCIFACT = Path(os.environ.get("SYNTHNEG_COLLECTIONS", BESIDE)) / "scifact"
 SEED, RESAMPLES = 7, 200
-QUERIES, DOCUMENTS = 40, 180
-# A rank of 20 among SciFact's 5,183 passages is one below 1 here.
-DEEPEST_RANK = 2
+QUERIES, DOCUMENTS = 40, 150
+# The default, 20, is for a whole corpus: here every seventh passage would pass.
+DEEPEST_RANK = 3
 
 pytestmark = [
     pytest.mark.slow,
@@ -37,9 +37,9 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
-    """The model, reading 128 tokens of a text, with a cache of vectors that all tests here share."""
+    """The model, with a cache of vectors that all tests here share."""
     vectors = tmp_path_factory.mktemp("vectors")
-    return load_encoder("all-MiniLM-L6-v2", batch_size=16, max_length=128, vectors=vectors)
+    return load_encoder("all-MiniLM-L6-v2", batch_size=16, vectors=vectors)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_swapped_pairs_are_found(material, encoder):
     """Of claims with another claim's passage the round trip finds 95 in 100, and refuses few of the right ones."""
     _, scored, _ = query_faults.swapped_pairs(material, encoder, SEED)
     assert (scored.faults > DEEPEST_RANK).mean() >= 0.95
-    assert (scored.clean > DEEPEST_RANK).mean() <= 0.15
+    assert (scored.clean > DEEPEST_RANK).mean() <= 0.25
 
 
 def test_queries_said_again_are_found(material, encoder):
@@ -80,16 +80,25 @@ def test_other_judged_positives_are_found_by_their_nearness(material, encoder):
 
 
 def test_the_check_answers_finds_other_positives_at_its_default(material, encoder):
-    """Half of the other judged passages are refused as answers, and of random ones one in twenty at most."""
+    """Of the other judged passages 55 in 100 are refused as answers, of deep ones and random ones one in 20 at most."""
     rows = false_negatives.at_default(material, encoder_witness(material, encoder))
     alarms = {row.clean: row.alarms.share for row in rows}
-    assert rows[0].found.share >= 0.5
-    assert alarms["random"] <= 0.05
-    assert alarms["random"] <= alarms["deep"] <= alarms["top"]
+    assert rows[0].found.share >= 0.55
+    assert max(alarms["random"], alarms["deep"]) <= 0.05
+    assert alarms["middle"] <= alarms["top"]
+
+
+def test_documents_said_again_are_found(material):
+    """Every copy with other marks or a word changed is found, and at half of the 5-grams every one in another order."""
+    rows, reach = document_faults.copies(material, SEED)
+    found = {row.fault.removeprefix("document again: "): row.found.share for row in rows}
+    assert found["case and marks"] == found["one word replaced"] == 1
+    assert reach["reordered"][document_faults.BOUNDS.index(0.5)] == 1
+    assert not any(reach["two documents"])
 
 
 def test_paraphrases_of_the_positive_are_refused(material, encoder):
-    """A positive in another order, shortened or in other words is refused nine times of ten; random passages pass."""
+    """A positive in another order, shortened or in other words is refused four times of five; random passages pass."""
     rows = document_faults.stage_rows(material, encoder, SEED, 12)
     found = {r.fault: r.found for r in rows if (r.check, r.clean) == ("verify.documents", "random")}
     for kind in ("reordered", "shortened", "synonyms"):
@@ -100,8 +109,8 @@ def test_paraphrases_of_the_positive_are_refused(material, encoder):
 
 
 def test_shuffled_grades_are_told_from_clean_ones(material, encoder):
-    """Scores put nine of ten pairs of built graded sets in order, and half of the pairs of shuffled ones."""
-    sets = grades.built_sets(material, SEED, 30)
+    """Scores put 85 in 100 pairs of built graded sets in order, and about half of the pairs of shuffled ones."""
+    sets = grades.built_sets(material, material.queries, SEED, 30)
     found = grades.measured(sets, grades.by_encoder(encoder), SEED, RESAMPLES)
     assert found["clean"][0] >= 0.85
     assert 0.35 <= found["shuffled"][0] <= 0.65

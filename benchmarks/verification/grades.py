@@ -6,7 +6,7 @@ that is buried), a deep negative as 1 and a random document as 0.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -60,15 +60,17 @@ def judged_sets(material: Material, seed: int, most: int) -> list[GradedSet]:
     return sets
 
 
-def built_sets(material: Material, seed: int, most: int) -> list[GradedSet]:
-    """Return sets of four, graded 3 to 0, for queries with a deep and a random negative."""
+def built_sets(
+    material: Material, verified: Collection[str], seed: int, most: int
+) -> list[GradedSet]:
+    """Return sets of four, graded 3 to 0, for verified queries with a deep and a random negative."""
     chance = random.Random(seed)
     by_query: dict[str, dict[str, str]] = {}
     for pair in material.pairs:
         by_query.setdefault(pair.query, {})[pair.kind] = material.texts[pair.document]
     sets = []
     for id, found in by_query.items():
-        if {"deep", "random"} <= found.keys() and len(sets) < most:
+        if id in verified and {"deep", "random"} <= found.keys() and len(sets) < most:
             own = material.texts[material.own[id]]
             half = buried(own, found["deep"], chance)
             texts = [own, half, found["deep"], found["random"]]

@@ -46,9 +46,12 @@ from synthneg.scoring.reranker import load_reranker
 SIZES = {"scifact": (809, None), "nfcorpus": (250, 1500)}
 GRADED = (100, 1000)  # of NFCorpus, dev: its train split has one grade
 COPIES, PARAPHRASED, SETS, LEAKED = 400, 60, 60, 40
-ASKED = 100  # queries whose pairs all witnesses are asked about
 RESAMPLES = 1000
 BEST_JOINED = 6  # of witnesses together, in table and picture
+ALL, VERIFIED = (
+    "all queries",
+    "verified queries",
+)  # the latter pass verify.queries with their own passages
 
 
 def witnesses_of(
@@ -106,31 +109,27 @@ def negatives_part(
 ) -> tuple[list[Row], dict]:
     """Return what is found of other positives, by the check at its default and by every witness on its curve."""
     several = {pair.query for pair in material.pairs if pair.kind == OTHER}
-    several = set(sorted(several)[:ASKED])
     pairs = [pair for pair in material.pairs if pair.query in several]
     witnesses = witnesses_of(material, encoder, given)
     rows = false_negatives.at_default(material, witnesses["encoder"])
-    alone = false_negatives.testimonies(witnesses, pairs)
-    both = false_negatives.together(alone)
-    facts = {
-        "all queries": _measured([*alone, *both], given.seed),
-        "verified queries": _measured(
-            false_negatives.testimonies(witnesses, [p for p in pairs if p.query in verified]),
-            given.seed,
-        ),
-    }
+    asked = {ALL: pairs, VERIFIED: [pair for pair in pairs if pair.query in verified]}
+    facts = {}
+    for kind, some in asked.items():
+        alone = false_negatives.testimonies(witnesses, some)
+        said = [*alone, *false_negatives.together(alone)]
+        facts[kind] = [false_negatives.measured(one, given.seed, RESAMPLES) for one in said]
     return rows, facts
 
 
-def _measured(said: list[false_negatives.Testimony], seed: int) -> list[dict]:
-    return [false_negatives.measured(one, seed, RESAMPLES) for one in said]
-
-
 def graded_part(
-    material: Material, dev: Material | None, encoder: Encoder, given: argparse.Namespace
+    material: Material,
+    verified: frozenset[str],
+    dev: Material | None,
+    encoder: Encoder,
+    given: argparse.Namespace,
 ) -> dict:
-    """Return how well clean graded sets are told from shuffled ones."""
-    sets = {"built": grades.built_sets(material, given.seed, SETS)}
+    """Return how well clean graded sets are told from shuffled ones; sets are built for verified queries."""
+    sets = {"built": grades.built_sets(material, verified, given.seed, SETS)}
     if dev is not None:
         sets["judged, dev"] = grades.judged_sets(dev, given.seed, SETS)
     scorers = {"encoder": grades.by_encoder(encoder)}
@@ -178,11 +177,12 @@ def measure(name: str, encoder: Encoder, given: argparse.Namespace) -> dict:
     rows += more
     rows += document_faults.stage_rows(material, encoder, given.seed, PARAPHRASED)
     more, negatives = negatives_part(material, encoder, verified, given)
-    graded = graded_part(material, dev, encoder, given)
+    graded = graded_part(material, verified, dev, encoder, given)
     rows += more
     print(f"\n## {name}: {len(material.queries)} queries, {len(material.texts)} documents\n")
     print(table(rows), "\n")
-    print(_witness_table(negatives["all queries"]), "\n")
+    for kind, measured in negatives.items():
+        print(f"{kind}:\n\n{_witness_table(measured)}\n")
     print(json.dumps({"queries": swapped, "documents_again": again, "graded": graded}, indent=1))
     return {
         "queries": len(material.queries),
@@ -260,7 +260,7 @@ def main() -> None:
             facts = {"seed": given.seed, "encoder": Path(given.encoder).name, **found}
             (given.out / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n")
         draw({
-                name: false_negatives.alone_and_best(found["false_negatives"]["all queries"], BEST_JOINED)
+                name: false_negatives.alone_and_best(found["false_negatives"][VERIFIED], BEST_JOINED)
                 for name, found in results.items()
             },
              given.out / "false-negatives.png")  # fmt: skip

@@ -27,7 +27,7 @@ def draw(measured: Mapping[str, Sequence[dict]], file: Path) -> None:
         panel.axvline(0.1, color="grey", linewidth=0.8)
         panel.axhline(0.6, color="grey", linewidth=0.8)
         panel.set(
-            title=f"{name}: other judged positives as negatives",
+            title=f"{name}: other judged positives of verified queries",
             xlabel="alarms on unjudged documents at rank 50 to 100",
             ylabel="recall",
             xlim=(0, 0.6),
