@@ -99,7 +99,7 @@ def test_documents_said_again_are_found(material):
 
 def test_paraphrases_of_the_positive_are_refused(material, encoder):
     """A positive in another order, shortened or in other words is refused four times of five; random passages pass."""
-    rows = document_faults.stage_rows(material, encoder, SEED, 12)
+    rows, _ = document_faults.stage_rows(material, encoder, SEED, 12)
     found = {r.fault: r.found for r in rows if (r.check, r.clean) == ("verify.documents", "random")}
     for kind in ("reordered", "shortened", "synonyms"):
         share = found[f"positive as negative: paraphrase, {kind}"]

@@ -3,14 +3,15 @@
 import random
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 from material import NEGATIVES, OTHER, Material
 from plant import one_word_changed, paraphrases, reordered, same_words
 from report import Row, counted
-from stage_runs import check_documents, check_queries, planted_run, query
+from stage_runs import check_documents, check_queries, planted_run, query, to_positive
 
 from synthneg.config import DocumentChecks
 from synthneg.scoring.base import Encoder
-from synthneg.verify.duplicate import jaccard, near_document, shingles
+from synthneg.verify.duplicate import jaccard, shingles
 from synthneg.words import words
 
 COPIES: Mapping[str, Callable[[str, random.Random, Sequence[str]], str]] = {
@@ -19,6 +20,7 @@ COPIES: Mapping[str, Callable[[str, random.Random, Sequence[str]], str]] = {
     "reordered": lambda text, chance, _: reordered(text, chance),
 }
 BOUNDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)  # of the share of word 5-grams in common
+COSINES = (0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 _LIMIT = DocumentChecks().near_duplicate_jaccard
 
 
@@ -59,18 +61,20 @@ def _reach(pairs: Sequence[tuple[str, str]]) -> list[float]:
 
 def _again(text: str, earlier: str) -> bool:
     mine, theirs = words(text), words(earlier)
-    return (
-        mine == theirs or near_document(shingles(mine), {"": shingles(theirs)}, _LIMIT) is not None
-    )
+    return mine == theirs or jaccard(shingles(mine), shingles(theirs)) >= _LIMIT
 
 
-def stage_rows(material: Material, encoder: Encoder, seed: int, most: int) -> list[Row]:
+def stage_rows(
+    material: Material, encoder: Encoder, seed: int, most: int
+) -> tuple[list[Row], dict[str, list[float]]]:
     """Return what the stage verify.documents finds of `most` planted documents a kind, each alone with its query.
 
     What is refused for any reason is found: the reasons of a paraphrase are near_duplicate, near_positive and answers.
+    And, by kind, the share whose cosine to the positive reaches each of COSINES.
     """
     negatives = _negatives(material, seed, most)
     refused: dict[str, dict[str, str]] = {}
+    reach = {}
     with planted_run(material.texts) as run:
         rows = [query(id, text, material.own[id]) for id, text in material.queries.items()]
         dropped = check_queries(run, rows, encoder)
@@ -78,6 +82,8 @@ def stage_rows(material: Material, encoder: Encoder, seed: int, most: int) -> li
             kept = {id: [(f"{id}:n", text)] for id, text in texts.items() if id not in dropped}
             reasons = check_documents(run, kept, material.texts, encoder)
             refused[kind] = {id: reasons.get(f"{id}:n", "") for id in kept}
+            near = np.array(to_positive(run))
+            reach[kind] = [round(float((near >= bound).mean()), 4) for bound in COSINES]
     found = []
     for kind in (kind for kind in refused if kind not in NEGATIVES):
         for clean in NEGATIVES:
@@ -103,7 +109,7 @@ def stage_rows(material: Material, encoder: Encoder, seed: int, most: int) -> li
             )
             for reason in reasons
         ]
-    return found
+    return found, reach
 
 
 def _negatives(material: Material, seed: int, most: int) -> dict[str, dict[str, str]]:

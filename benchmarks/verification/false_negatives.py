@@ -14,6 +14,7 @@ from synthneg.config import DocumentChecks
 from synthneg.verify.nearness import answers
 
 MOST_ALARMS = 0.10
+MARGINS = (0.0, 0.05, 0.1, 0.15, 0.2)
 _CURVE_POINTS = 101
 
 
@@ -42,7 +43,7 @@ def testimonies(witnesses: Mapping[str, Witness], pairs: Sequence[Pair]) -> list
 def together(alone: Sequence[Testimony]) -> list[Testimony]:
     """Return what the scores of each two witnesses say together: either of them, both, and the mean.
 
-    Scores are put on one scale by their place among the deep negatives. Pairs of which only one speaks are left out.
+    Scores are put on one scale by their place among all negatives. Pairs of which only one speaks are left out.
     """
     found = []
     for a, b in combinations((one for one in alone if one.name.endswith(": score")), 2):
@@ -60,8 +61,8 @@ def together(alone: Sequence[Testimony]) -> list[Testimony]:
 
 
 def _scaled(pairs: Sequence[Pair], scores: Floats) -> Floats:
-    deep = np.array([pair.kind == "deep" for pair in pairs])
-    return as_alarms(scores, scores[deep])
+    clean = np.array([pair.kind in NEGATIVES for pair in pairs])
+    return as_alarms(scores, scores[clean])
 
 
 def alone_and_best(measured: Sequence[dict], most: int) -> list[dict]:
@@ -110,6 +111,28 @@ def _at_most(alarms: Floats, recall: Floats) -> Floats:
     """Return the recall at 0, .01 ... 1 alarms: that of the last threshold with no more."""
     places = np.searchsorted(alarms, np.linspace(0, 1, _CURVE_POINTS), side="right") - 1
     return recall[places]
+
+
+def by_margin(witness: Witness, pairs: Sequence[Pair]) -> dict[str, dict[str, float]]:
+    """Return the share that `answers` refuses of each kind of pairs, by its margin; the share rule never decides."""
+    spoken, documents, positives = scores_of(witness, pairs)
+    refused = {
+        margin: [
+            answers(d, p, 1.0, margin) is not None
+            for d, p in zip(documents, positives, strict=True)
+        ]
+        for margin in MARGINS
+    }
+    kinds = [pair.kind for pair in spoken]
+    return {
+        f"{margin:g}": {
+            kind: round(
+                float(np.mean([v for v, k in zip(said, kinds, strict=True) if k == kind])), 4
+            )
+            for kind in (OTHER, *NEGATIVES)
+        }
+        for margin, said in refused.items()
+    }
 
 
 def at_default(material: Material, witness: Witness) -> list[Row]:

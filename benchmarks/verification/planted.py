@@ -106,8 +106,8 @@ def queries_part(
 
 def negatives_part(
     material: Material, encoder: Encoder, verified: frozenset[str], given: argparse.Namespace
-) -> tuple[list[Row], dict]:
-    """Return what is found of other positives, by the check at its default and by every witness on its curve."""
+) -> tuple[list[Row], dict, dict]:
+    """Return what is found of other positives: by the check at its default, by every witness, and by margins."""
     several = {pair.query for pair in material.pairs if pair.kind == OTHER}
     pairs = [pair for pair in material.pairs if pair.query in several]
     witnesses = witnesses_of(material, encoder, given)
@@ -118,7 +118,7 @@ def negatives_part(
         alone = false_negatives.testimonies(witnesses, some)
         said = [*alone, *false_negatives.together(alone)]
         facts[kind] = [false_negatives.measured(one, given.seed, RESAMPLES) for one in said]
-    return rows, facts
+    return rows, facts, false_negatives.by_margin(witnesses["encoder"], asked[VERIFIED])
 
 
 def graded_part(
@@ -175,23 +175,29 @@ def measure(name: str, encoder: Encoder, given: argparse.Namespace) -> dict:
     rows += text_faults.leaks(material, encoder, given.seed, LEAKED)
     more, again = document_faults.copies(material, given.seed)
     rows += more
-    rows += document_faults.stage_rows(material, encoder, given.seed, PARAPHRASED)
-    more, negatives = negatives_part(material, encoder, verified, given)
+    more, to_positive = document_faults.stage_rows(material, encoder, given.seed, PARAPHRASED)
+    rows += more
+    more, negatives, margins = negatives_part(material, encoder, verified, given)
     graded = graded_part(material, verified, dev, encoder, given)
     rows += more
     print(f"\n## {name}: {len(material.queries)} queries, {len(material.texts)} documents\n")
     print(table(rows), "\n")
     for kind, measured in negatives.items():
         print(f"{kind}:\n\n{_witness_table(measured)}\n")
-    print(json.dumps({"queries": swapped, "documents_again": again, "graded": graded}, indent=1))
+    facts = {
+        "query_checks": swapped,
+        "documents_again": again,
+        "cosine_to_positive": to_positive,
+        "answers_by_margin": margins,
+        "graded": graded,
+    }
+    print(json.dumps(facts, indent=1))
     return {
         "queries": len(material.queries),
         "documents": len(material.texts),
         "rows": as_json(rows),
-        "query_checks": swapped,
-        "documents_again": again,
         "false_negatives": negatives,
-        "graded": graded,
+        **facts,
     }
 
 
@@ -255,15 +261,22 @@ def main() -> None:
         return
     results = {name: measure(name, encoder, given) for name in names}
     if given.out:
-        given.out.mkdir(parents=True, exist_ok=True)
-        for name, found in results.items():
-            facts = {"seed": given.seed, "encoder": Path(given.encoder).name, **found}
-            (given.out / f"{name}.json").write_text(json.dumps(facts, indent=1) + "\n")
-        draw({
-                name: false_negatives.alone_and_best(found["false_negatives"][VERIFIED], BEST_JOINED)
-                for name, found in results.items()
-            },
-             given.out / "false-negatives.png")  # fmt: skip
+        write(results, given)
+
+
+def write(results: dict[str, dict], given: argparse.Namespace) -> None:
+    """Write a file of each collection, and a picture of all collections in the folder."""
+    given.out.mkdir(parents=True, exist_ok=True)
+    for name, found in results.items():
+        facts = {"seed": given.seed, "encoder": Path(given.encoder).name, **found}
+        (given.out / f"planted-{name}.json").write_text(json.dumps(facts, indent=1) + "\n")
+    curves = {}
+    for file in sorted(given.out.glob("planted-*.json")):
+        measured = json.loads(file.read_text())["false_negatives"][VERIFIED]
+        curves[file.stem.removeprefix("planted-")] = false_negatives.alone_and_best(
+            measured, BEST_JOINED
+        )
+    draw(curves, given.out / "planted.png")
 
 
 if __name__ == "__main__":

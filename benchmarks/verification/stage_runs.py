@@ -95,6 +95,12 @@ def siblings(run: Run) -> dict[tuple[str, str], float]:
     }
 
 
+def to_positive(run: Run) -> list[float]:
+    """Return the cosine of each document to its query's own passage."""
+    rows = run.read("scores.jsonl", Score)
+    return [row.value for row in rows if row.scorer == "cosine_to_positive"]
+
+
 def _documents(
     run: Run, negatives: Mapping[str, list[tuple[str, str]]], texts: Mapping[str, str]
 ) -> Iterator[Document]:
