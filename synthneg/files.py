@@ -97,6 +97,15 @@ def files_under(path: Path) -> list[Path]:
     return sorted(f for f in path.rglob("*") if f.is_file() and runs.isdisjoint(f.parents))
 
 
+def states(*paths: str) -> list[tuple[str, int, int]]:
+    """Return (path, bytes, time of change) of every file that the paths stand for."""
+    return [
+        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
+        for path in paths
+        for file in files_under(Path(path))
+    ]
+
+
 def fingerprint(*parts: object) -> str:
     """Return a hash of files (a Path stands for its content, a folder for all files in it) and of plain values.
 

@@ -62,11 +62,17 @@ class Grouped(Generic[R]):
 
     def __getitem__(self, key: str) -> list[R]:
         """Return the records whose field is `key`, in the file's order; none for an unknown key."""
+        return [from_row(self._kind, orjson.loads(line)) for _, line in self._lines(key)]
+
+    def places(self, key: str) -> list[tuple[int, int]]:
+        """Return where the lines of these records begin and end, in bytes."""
+        return [(start, start + len(line) + 1) for start, line in self._lines(key)]
+
+    def _lines(self, key: str) -> Iterator[tuple[int, bytes]]:
         spans = self._spans.get(key, [])
-        records = []
         for start, end in zip(spans[::2], spans[1::2], strict=True):
             self._stream.seek(start)
             # The file's lines end in b"\n" alone; str.splitlines would also break at U+2028 in a text.
-            lines = self._stream.read(end - start).split(b"\n")[:-1]
-            records += [from_row(self._kind, orjson.loads(line)) for line in lines]
-        return records
+            for line in self._stream.read(end - start).split(b"\n")[:-1]:
+                yield start, line
+                start += len(line) + 1

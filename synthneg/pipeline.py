@@ -16,7 +16,7 @@ from synthneg import __version__
 from synthneg.config import RunConfig
 from synthneg.corpus.read import check_corpus
 from synthneg.errors import RunError, SettingsError
-from synthneg.files import fingerprint, write_whole
+from synthneg.files import fingerprint, states, write_whole
 from synthneg.generate.afford import ask_within_budget, project_run, recall
 from synthneg.generate.beside import needed
 from synthneg.generate.documents import write_documents
@@ -39,8 +39,8 @@ from synthneg.stages import (
     mine_passages,
     must_keep,
     open_encoder,
+    open_reranker,
     read_corpus,
-    states,
 )
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     wanted = _up_to(until)
     check_written(config)
     all_prompts(config)
+    _check_judge(config)
     check_corpus(config.corpus)
     if "generate.queries" in wanted or config.corpus.is_written:
         check_budget(config.llm)
@@ -106,6 +107,12 @@ def _check_sets(config: RunConfig) -> None:
         check_collection(folder, split)
 
 
+def _check_judge(config: RunConfig) -> None:
+    from synthneg.verify.asked import judge_prompt  # noqa: PLC0415 - as above
+
+    judge_prompt(config)
+
+
 def _chooses_with_vectors(config: RunConfig) -> bool:
     return config.corpus.sample == "cluster" or needed("related", all_prompts(config))
 
@@ -114,6 +121,8 @@ def _check_models(config: RunConfig, trains: bool) -> None:
     from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - as above
 
     check_model(config.verify.encoder)
+    if config.verify.reranker is not None:
+        check_model(config.verify.reranker)
     if trains:
         check_model(config.train.base_model)
 
@@ -163,6 +172,19 @@ def generate_negatives(run: Run) -> None:
     ask_within_budget(run, write_negatives)
 
 
+def judge_negatives(run: Run) -> None:
+    """Let the language model judge the negatives of which the encoder is in doubt, where the settings name a judge."""
+    from synthneg.verify.asked import forget_judgements, write_judgements  # noqa: PLC0415 - as above
+    from synthneg.verify.measure import measure_documents  # noqa: PLC0415 - as above
+
+    if run.config.verify.judge is None:
+        forget_judgements(run)
+        return
+    run.need("generate.negatives")
+    measure_documents(run, open_encoder(run), open_reranker(run))
+    ask_within_budget(run, write_judgements)
+
+
 def check_documents(run: Run) -> None:
     """Write examples.jsonl: verified queries with the documents that pass their checks."""
     from synthneg.verify.documents import verify_documents  # noqa: PLC0415 - as above
@@ -171,15 +193,17 @@ def check_documents(run: Run) -> None:
     run.need("generate.negatives")
     encoder = open_encoder(run)
     compare_documents(run, encoder)
-    verify_documents(run, encoder)
+    verify_documents(run, encoder, open_reranker(run))
     write_leaks(run, list(declared_sets(run.config)), leak_inputs(run.config))
 
 
 def export_dataset(run: Run) -> None:
     """Write dataset/: the examples as a dataset, with its card."""
     from synthneg.dataset.export import export  # noqa: PLC0415 - as above
+    from synthneg.verify.probed import write_probes  # noqa: PLC0415 - as above
 
     run.need("verify.documents")
+    write_probes(run)
     export(run)
 
 
@@ -235,6 +259,7 @@ _STEPS: dict[str, Callable[[Run], object]] = {
     "verify.queries": check_queries,
     "generate.documents": generate_documents,
     "generate.negatives": generate_negatives,
+    "verify.judge": judge_negatives,
     "verify.documents": check_documents,
     "export": export_dataset,
     "train": train_model,
@@ -263,7 +288,12 @@ def _held_out(run: Run) -> "Collection | None":
     examples = [e for e in run.read("examples.jsonl", Example) if e.split == "held_out"]
     if not examples:
         return None
-    qrels = {e.query_id: {d.id: 1 for d in e.documents if d.source == "corpus"} for e in examples}
+    # Of the corpus is also what was mined as a negative and then found to answer.
+    made = ("written", "graded", "negative")
+    qrels = {
+        e.query_id: {d.id: 1 for d in e.documents if d.grade == 3 and d.source not in made}
+        for e in examples
+    }
     return Collection.of_records(
         HELD_OUT,
         run.read("passages.jsonl", Passage),
@@ -276,7 +306,8 @@ def _inputs(config: RunConfig) -> str:
     """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version."""
     from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - as above
 
-    models = (find_model(config.verify.encoder), find_model(config.train.base_model))
+    names = (config.verify.encoder, config.verify.reranker, config.train.base_model)
+    models = [find_model(name) for name in names if name is not None]
     path = config.corpus.queries or config.corpus.path
     named = (path, config.llm.model, *models, *config.evaluate.collections)
     named += tuple(str(folder) for folder, _ in declared_sets(config).values())

@@ -145,7 +145,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A document of an example, with its grade and all its scores."""
+    """A document of an example, with the grade that it was given and all its scores."""
 
     id: str
     text: str
@@ -154,6 +154,8 @@ class Judged:
     source: Source
     scores: dict[str, float]
     origin: Origin | None
+    wanted_grade: int | None = None  # where another one was asked for than was given
+    verdicts: tuple[str, ...] = ()  # what checks have found and kept, such as "too_easy"
 
     @property
     def full_text(self) -> str:
@@ -218,6 +220,8 @@ def from_row(kind: type[R], row: Row) -> R:
         values["made"] = Made(from_row(Query, made["query"]), Origin(**made["origin"]), negative)
     if kind is Query:
         values["also"] = tuple(values.get("also", ()))
+    if kind is Judged:
+        values["verdicts"] = tuple(values.get("verdicts", ()))
     if kind is Example:
         values["documents"] = tuple(from_row(Judged, d) for d in values["documents"])
     return kind(**values)

@@ -7,11 +7,11 @@ from typing import NamedTuple
 from synthneg.errors import RunError
 from synthneg.generate.afford import recall
 from synthneg.generate.documents import write_documents
-from synthneg.generate.jobs import Asks
 from synthneg.generate.negatives import write_negatives
 from synthneg.generate.passages import write_passages
 from synthneg.generate.queries import write_queries
 from synthneg.llm.history import History
+from synthneg.llm.jobs import Asks
 from synthneg.llm.open import identity_of
 from synthneg.llm.replay import Replay
 from synthneg.llm.send import Failure

@@ -40,6 +40,7 @@ STAGES = (
     "verify.queries",
     "generate.documents",
     "generate.negatives",
+    "verify.judge",
     "verify.documents",
     "export",
     "train",
@@ -58,6 +59,7 @@ class Stage:
         self.kept = 0
         self.rejected: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
+        self.flagged: Counter[str] = Counter()
         self._out, self._rejects = out, rejects
 
     def take(self, count: int = 1) -> None:
@@ -68,6 +70,10 @@ class Stage:
         """Write a record that passed; `count` is for one that holds several of what the stage counts."""
         self.kept += count
         self._out.write(to_line(record))
+
+    def flag(self, finding: str) -> None:
+        """Count something found in a record that is kept all the same."""
+        self.flagged[finding] += 1
 
     def reject(self, id: str, reason: str, detail: str) -> None:
         """Write why a record was dropped after it had been judged."""
@@ -98,13 +104,14 @@ class Stage:
             yield (from_row(kind, orjson.loads(line)) for line in before)
 
     def counts(self) -> Counts:
-        """Return the books of this stage."""
-        return {
+        """Return the books of this stage; `flagged` counts some of the kept, and is there where there are any."""
+        counts: Counts = {
             "in": self.taken,
             "kept": self.kept,
             "rejected": dict(sorted(self.rejected.items())),
             "failed": dict(sorted(self.failed.items())),
         }
+        return counts | ({"flagged": dict(sorted(self.flagged.items()))} if self.flagged else {})
 
 
 class Run:
@@ -173,7 +180,7 @@ class Run:
     def stage(self, name: str, file: str) -> Iterator[Stage]:
         """Open the stage `name`, whose kept records make `file`; where something is raised, the old file stays."""
         with disk_errors(self.folder):
-            out_path, rejects_path = self._part(file, name), self._part("rejects.jsonl", name)
+            out_path, rejects_path = self.part(file, name), self.part("rejects.jsonl", name)
             with unpublished(out_path) as out, unpublished(rejects_path) as rejects:
                 stage = Stage(name, out, rejects)
                 yield stage
@@ -188,7 +195,7 @@ class Run:
     def write_part(self, stage: str, file: str, records: Iterator[object]) -> None:
         """Write the records that `stage` adds to a shared file, such as its scores, without counting them."""
         with disk_errors(self.folder):
-            path = self._part(file, stage)
+            path = self.part(file, stage)
             with unpublished(path) as out:
                 out.writelines(map(to_line, records))
             self._publish(stage, path)
@@ -202,7 +209,8 @@ class Run:
             self._forget(stage)
         os.replace(part, path)
 
-    def _part(self, file: str, stage: str) -> Path:
+    def part(self, file: str, stage: str) -> Path:
+        """Return where `stage` writes what it adds to `file`; the file itself, where it is no shared one."""
         if file not in SHARED_FILES:
             return self.file(file)
         path = self.file("parts") / file / f"{stage}.jsonl"
@@ -213,7 +221,7 @@ class Run:
         joined = self.file(file)
         with unpublished(joined) as out:
             for stage in STAGES:
-                path = self._part(file, stage)
+                path = self.part(file, stage)
                 if path.exists():
                     with path.open("rb") as stream:
                         shutil.copyfileobj(stream, out)
@@ -271,6 +279,13 @@ class Run:
         """Remember of which inputs `stage`, which keeps books, has made `file`; written last of all."""
         with disk_errors(self.folder):
             write_whole(self._mark(stage), fingerprint(inputs, self.file(file)).encode())
+
+    def rows(self, stage: str, file: str) -> Iterator[Any]:
+        """Yield the rows that `stage` has added to a shared file; none where it has added nothing."""
+        path = self.part(file, stage)
+        if path.exists():
+            with path.open("rb") as stream:
+                yield from map(orjson.loads, stream)
 
     def view(self, file: str, inputs: str, records: Callable[[], Iterable[object]]) -> None:
         """Write `file`, of which no stage keeps books, unless it stands as it was made of these inputs."""

@@ -12,7 +12,7 @@ from synthneg.config import QueriesConfig, RunConfig
 from synthneg.corpus.check import check
 from synthneg.corpus.read import read
 from synthneg.errors import RunError, SettingsError
-from synthneg.files import files_under, fingerprint
+from synthneg.files import fingerprint, states
 from synthneg.generate.afford import ask_within_budget
 from synthneg.generate.asking import release
 from synthneg.generate.beside import needed
@@ -23,8 +23,10 @@ from synthneg.progress import say, track
 from synthneg.records import Reject
 from synthneg.run import Run
 from synthneg.scoring.choice import write_chosen
+from synthneg.scoring.lazy import LazyEncoder, LazyReranker, state_of
 
 if TYPE_CHECKING:
+    from synthneg.scoring.base import Reranker
     from synthneg.scoring.encoder import Encoder
     from synthneg.verify.alike import EvaluationSet
 
@@ -67,16 +69,35 @@ def _read_passages(run: Run) -> None:
 
 
 def open_encoder(run: Run) -> "Encoder":
-    """Return the run's encoder, with the cache of its vectors; what is open for asking is let go before.
+    """Return the run's encoder, with the cache of its vectors.
 
-    Raises:
-        ModelError: there is no such model, or it cannot be loaded.
+    It is loaded when it has something to encode, and what is open for asking is let go before.
     """
-    from synthneg.scoring.encoder import load_encoder  # noqa: PLC0415 - torch is heavy
-
-    release(run)
     config = run.config.verify
-    return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.vectors)
+
+    def load() -> "Encoder":
+        from synthneg.scoring.encoder import load_encoder  # noqa: PLC0415 - torch is heavy
+
+        release(run)
+        return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.vectors)
+
+    return LazyEncoder(config.encoder, load)
+
+
+def open_reranker(run: Run) -> "Reranker | None":
+    """Return the run's reranker, with the cache of its scores; likewise, and None where the settings name none."""
+    config = run.config.verify
+    name = config.reranker
+    if name is None:
+        return None
+
+    def load() -> "Reranker":
+        from synthneg.scoring.reranker import load_reranker  # noqa: PLC0415 - torch is heavy
+
+        release(run)
+        return load_reranker(name, batch_size=config.encode_batch, scores=run.vectors)
+
+    return LazyReranker(name, load)
 
 
 def choose_passages(run: Run) -> None:
@@ -154,11 +175,7 @@ def mine_passages(run: Run, encoder: "Callable[[], Encoder]") -> None:
 
 
 def _model(config: RunConfig) -> str:
-    """Return a fingerprint of the encoder's files, or of its name on the Hub."""
-    from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - torch is heavy
-
-    found = find_model(config.verify.encoder)
-    return fingerprint(__version__, found, states(found))
+    return fingerprint(*state_of(config.verify.encoder))
 
 
 def must_keep(run: Run, stage: str, what: str) -> None:
@@ -190,12 +207,3 @@ def _corpus_inputs(config: RunConfig) -> str | None:
         return None
     shaping = config.corpus.model_dump(mode="json", exclude={"limit", "sample", "clusters"})
     return fingerprint(__version__, shaping, config.seed, states(config.corpus.path))
-
-
-def states(*paths: str) -> list[tuple[str, int, int]]:
-    """Return (path, bytes, time of change) of every file that the paths stand for."""
-    return [
-        (str(file), file.stat().st_size, file.stat().st_mtime_ns)
-        for path in paths
-        for file in files_under(Path(path))
-    ]

@@ -5,6 +5,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import orjson
 import pytest
 from examples import settings
 
@@ -109,6 +110,25 @@ def test_status_writes_nothing(
     finally:
         folder.chmod(0o755)
     assert {file.name: file.stat().st_mtime_ns for file in folder.iterdir()} == before
+
+
+def test_status_shows_the_order_of_graded_documents_and_what_was_flagged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pairs in order and sets with an inversion stand under the books, which say what of the kept was flagged."""
+    row = {"sets": 80, "sets_inverted": 12, "pairs": 1480, "in_order": 1406, "accuracy": 0.95}
+    with closing(Run(tmp_path, settings())) as run:
+        with run.stage("verify.documents", "examples.jsonl") as stage:
+            stage.take(2)
+            stage.keep({}, count=2)
+            stage.flag("relabelled")
+        run.file("graded_order.json").write_bytes(orjson.dumps({"document/graded@1b9d6bcd": row}))
+        said = status(run.folder, monkeypatch, capsys)
+    assert "kept, but relabelled 1" in said
+    assert (
+        "document/graded@1b9d6bcd: scores fall as the grades do in 1,406 of 1,480 pairs (0.95; chance .50), 12 of 80"
+        " sets inverted" in said
+    )
 
 
 def test_backends_are_listed_by_who_answered_last(tmp_path: Path) -> None:

@@ -45,11 +45,24 @@ def test_a_triplet_names_where_its_texts_come_from():
         "negative_id": "tea.q0.n0",
         "negative_source": "negative",
         "negative_grade": 1,
+        "negative_wanted_grade": 1,
+        "negative_verdict": "",
         "negative_prompt": "negative/from-query@1b9d6bcd",
         "negative_model": "tiny-llm",
         "negative_seed": 5,
         "negative_scores": {"cosine": 0.125, "cosine_to_positive": 0.25},
     }
+
+
+def test_a_document_tells_what_it_was_meant_to_be():
+    """A relabelled negative is none any more; in a list it has the grade given, the one wanted and the verdict."""
+    kept = example("tea", negatives=2)
+    answer = replace(kept.documents[-1], grade=3, wanted_grade=1, verdicts=("relabelled",))
+    kept = replace(kept, documents=(*kept.documents[:-1], answer))
+    assert [row["negative"] for row in triplets(kept)] == [NEGATIVES[0], *NEGATIVES[2:]]
+    (row,) = labeled_lists(kept)
+    assert (row["labels"][-1], row["document_wanted_grades"][-1]) == (3, 1)
+    assert row["document_verdicts"] == [""] * 6 + ["relabelled"]
 
 
 def test_an_n_tuple_holds_n_negatives_hard_ones_first():

@@ -9,18 +9,11 @@ import pytest
 
 from synthneg.config import LLMConfig, RunConfig
 from synthneg.errors import PromptError
-from synthneg.generate.jobs import (
-    About,
-    all_prompts,
-    answers,
-    document_jobs,
-    job_for,
-    origin_of,
-    text_of,
-)
+from synthneg.generate.jobs import About, all_prompts, document_jobs, origin_of, text_of
 from synthneg.generate.query_jobs import AboutQuery, queries_of
 from synthneg.llm.ask import Answer, Asker, Failure, Job, Outcome
 from synthneg.llm.base import Reply, Request
+from synthneg.llm.jobs import answers, job_for
 from synthneg.llm.ledger import Ledger
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt, replaced

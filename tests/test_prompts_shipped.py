@@ -16,8 +16,9 @@ import orjson
 import pytest
 
 from synthneg.config import LLMConfig, RunConfig
-from synthneg.generate.jobs import answers, document_jobs, job_for, shown
+from synthneg.generate.jobs import document_jobs
 from synthneg.llm.ask import Answer, Asker, Job
+from synthneg.llm.jobs import answers, job_for, shown
 from synthneg.llm.ledger import Ledger
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt

@@ -163,7 +163,7 @@ def test_an_edited_prompt_is_another_trial(desk: Desk) -> None:
 
 
 def test_prompts_that_cannot_be_compared_are_refused_before_anything_is_asked(desk: Desk) -> None:
-    """Different kinds, and kinds that no check judges: one line that says what was expected."""
+    """Different kinds, and a judge whose reply nobody could read: one line that says what was expected."""
     with pytest.raises(PromptError, match="makes a query, and negative/from-query a negative"):
         plan_trial(desk.config(), ["query/claim", "negative/from-query"], 5, "query/question")
     judge = desk.folder / "relevance.j2"
@@ -171,7 +171,7 @@ def test_prompts_that_cannot_be_compared_are_refused_before_anything_is_asked(de
         "---\nmakes: judgement\nabout: a\nneeds: [query, document]\nsampling: {temperature: 0, max_tokens: 9}\n---\n"
         "=== user\n{{ query.text }} {{ document.text }}\n"
     )
-    with pytest.raises(PromptError, match="makes a judgement; expected"):
+    with pytest.raises(PromptError, match="a judgement of a query and a document, whose reply"):
         plan_trial(desk.config(), [str(judge)], 5, "query/question")
     assert not desk.asked
 

@@ -4,12 +4,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from synthneg.config import DocumentChecks
 from synthneg.scoring.bound import negative_bound
 from synthneg.verify.copied import copied, longest_shared_run
 from synthneg.verify.duplicate import jaccard, near_document, near_query, shingles
 from synthneg.verify.length import length
-from synthneg.verify.nearness import answers, near_positive
+from synthneg.verify.nearness import near_positive
 from synthneg.verify.round_trip import round_trip
+from synthneg.verify.witnesses import bound_of, finding
 from synthneg.words import normalized, words
 
 few_words = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=14)
@@ -48,7 +50,7 @@ def test_normalizing_twice_changes_nothing(text):
 )
 def test_both_bounds_of_the_length_are_allowed(count, reason):
     """As many words as a bound pass; one fewer or one more do not, and the detail holds both numbers."""
-    refusal = length(["tea"] * count, 2, 40)
+    refusal = length(count, 2, 40)
     assert (refusal and refusal.reason) == reason
     if refusal:
         assert str(count) in refusal.detail
@@ -79,11 +81,12 @@ def test_a_copy_is_seen_through_case_and_punctuation():
     """Thirteen words in a row from the passage are refused, twelve are not, whatever stands between the words."""
     passage = "Tea is steeped, slowly, in Hot water for five long minutes -- then: poured."
     query = "TEA is steeped slowly in hot water for five long minutes then poured"
-    refusal = copied(words(query), words(passage), 12)
+    run, _ = longest_shared_run(words(query), words(passage))
+    refusal = copied(run, "tea is steeped", 12)
     assert refusal is not None
     assert refusal.reason == "copied"
     assert refusal.detail.startswith("13 words in a row")
-    assert copied(words(query)[1:], words(passage), 12) is None
+    assert copied(run - 1, "is steeped", 12) is None
 
 
 def test_five_grams_in_common_are_counted_by_hand():
@@ -110,9 +113,13 @@ def test_the_first_near_duplicate_is_named():
     )
     assert near_query({"q1": 0.949}, 0.95) is None
     assert near_query({}, 0.0) is None
-    mine = shingles("a b c d e f".split())
-    assert near_document(mine, {"d1": mine}, 1.0).reason == "near_duplicate"
-    assert near_document(mine, {"d1": shingles(["z"])}, 0.0) is None
+    assert near_document([(0, 0.3), (2, 0.8)], {0: "d0", 2: "d2"}, 0.8).detail == (
+        "0.80 of 5-grams shared with d2, must be below 0.8"
+    )
+    assert near_document([(0, 0.79)], {0: "d0"}, 0.8) is None
+    assert (
+        near_document([(1, 1.0)], {0: "d0"}, 0.8) is None
+    )  # of a document that was itself refused
 
 
 def test_the_passage_may_stand_at_rank_k():
@@ -149,6 +156,13 @@ def test_a_share_above_one_means_nothing_below_zero():
     """A share of 2 leaves the margin to decide for either sign: it must not turn strict where the positive is -0.2."""
     assert negative_bound(0.2, 2.0, 0.05) == pytest.approx(0.15)
     assert negative_bound(-0.2, 2.0, 0.05) == pytest.approx(-0.25)
+
+
+def answers(cosine, positive, share, margin):
+    """Return what the encoder alone finds in a negative."""
+    checks = DocumentChecks(max_negative_share=share, min_negative_margin=margin)
+    own = {"cosine": positive}
+    return finding({"cosine": cosine}, own, bound_of(own, checks), checks)
 
 
 @given(cosines, cosines, st.floats(0.01, 1), st.floats(0, 2))

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthneg.config import LLMConfig
-from synthneg.generate.jobs import Asks, job_for
 from synthneg.llm.ask import Answer, Asker
 from synthneg.llm.base import Reply
 from synthneg.llm.history import History
+from synthneg.llm.jobs import Asks, job_for
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.parse import Parsed, parse
 from synthneg.llm.replay import Replay

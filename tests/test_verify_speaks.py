@@ -2,7 +2,7 @@
 
 import pytest
 
-from synthneg.verify.speaks import speaks_of_passage
+from synthneg.verify.speaks import phrase_about_passage, speaks_of_passage
 
 SPEAKING = [
     "What does the passage say about green tea?",
@@ -81,7 +81,7 @@ STANDING_ALONE = [
 @pytest.mark.parametrize("query", SPEAKING)
 def test_a_query_that_speaks_of_its_passage_is_refused(query):
     """A query that only makes sense beside its passage is refused, and the words that show it are quoted."""
-    refusal = speaks_of_passage(query)
+    refusal = speaks_of_passage(phrase_about_passage(query))
     assert refusal is not None
     assert refusal.reason == "speaks_of_passage"
     quoted = refusal.detail.removeprefix('says "').removesuffix('"')
@@ -92,4 +92,4 @@ def test_a_query_that_speaks_of_its_passage_is_refused(query):
 @pytest.mark.parametrize("query", STANDING_ALONE)
 def test_a_query_that_stands_alone_is_kept(query):
     """Queries about passages, texts, studies and authors of the world are no talk of the passage at hand."""
-    assert speaks_of_passage(query) is None
+    assert speaks_of_passage(phrase_about_passage(query)) is None

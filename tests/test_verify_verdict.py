@@ -8,13 +8,9 @@ from synthneg.config import DocumentChecks, QueryChecks
 from synthneg.errors import RunError
 from synthneg.grouped import Grouped
 from synthneg.records import Document, Score, to_line
-from synthneg.verify.verdict import (
-    DocumentScores,
-    QueryFacts,
-    in_order,
-    judge_documents,
-    judge_query,
-)
+from synthneg.verify.facts import document_facts, query_facts
+from synthneg.verify.ruling import judge_documents
+from synthneg.verify.verdict import in_order, judge_query
 
 COPY = "what the passage says of green tea that is steeped in very hot water"
 
@@ -22,55 +18,58 @@ COPY = "what the passage says of green tea that is steeped in very hot water"
 def test_a_query_gets_the_first_reason_in_the_documented_order():
     """With every fault at once the reason is the first of the order; as each is put right, the next one shows."""
     checks = QueryChecks(min_words=1000, max_words=1)
-    facts = QueryFacts(
-        f"{COPY} according to the text",
-        f"{COPY}.",
-        ranks={"p": 21},
-        same_as="q0",
-        earlier={"q0": 1.0},
-    )
+    text = f"{COPY} according to the text"
+    facts = query_facts("q1", "p", text, f"{COPY}.", "q0", {"p": 21}, {"q0": 1.0})
+    same_as, earlier = "q0", {"q0": 1.0}
     steps = [
-        ("too_short", lambda f, c: (f, c.model_copy(update={"min_words": 1}))),
-        ("too_long", lambda f, c: (f, c.model_copy(update={"max_words": 40}))),
-        ("speaks_of_passage", lambda f, c: (replace(f, text=COPY), c)),
-        ("copied", lambda f, c: (replace(f, passage=""), c)),
-        ("duplicate", lambda f, c: (replace(f, same_as=None), c)),
-        ("near_duplicate", lambda f, c: (replace(f, earlier={"q0": 0.2}), c)),
-        ("round_trip", lambda f, c: (replace(f, ranks={"p": 20}), c)),
+        ("too_short", lambda f, c, s, e: (f, c.model_copy(update={"min_words": 1}), s, e)),
+        ("too_long", lambda f, c, s, e: (f, c.model_copy(update={"max_words": 40}), s, e)),
+        ("speaks_of_passage", lambda f, c, s, e: (f._replace(speaks=None), c, s, e)),
+        ("copied", lambda f, c, s, e: (f._replace(copied=12), c, s, e)),
+        ("duplicate", lambda f, c, s, e: (f, c, None, e)),
+        ("near_duplicate", lambda f, c, s, e: (f, c, s, {"q0": 0.2})),
+        ("round_trip", lambda f, c, s, e: (f._replace(ranks={"p": 20}), c, s, e)),
     ]
     for reason, put_right in steps:
-        assert judge_query(facts, checks).reason == reason
-        facts, checks = put_right(facts, checks)
-    assert judge_query(facts, checks) is None
+        assert judge_query(facts, same_as, earlier, checks).reason == reason
+        facts, checks, same_as, earlier = put_right(facts, checks, same_as, earlier)
+    assert judge_query(facts, same_as, earlier, checks) is None
 
 
-def documents(*texts):
-    """Return the positive and then a negative for each further text."""
-    first, *others = (
-        Document(f"d{i}", "q", text, "", 1, "negative") for i, text in enumerate(texts)
-    )
-    return [replace(first, source="corpus", grade=3), *others]
+def measured(scores, *texts):
+    """Return the facts of a positive and of a negative for each further text, with both cosines of each."""
+    group = [Document(f"d{i}", "q", text, "", 1, "negative") for i, text in enumerate(texts)]
+    group[0] = replace(group[0], source="corpus", grade=3)
+    found = [dict(zip(("cosine", "cosine_to_positive"), pair, strict=True)) for pair in scores]
+    return document_facts(group, [(0, 0)] * len(group), found)
+
+
+def reasons(facts, **checks):
+    """Return why each document is refused."""
+    rulings = judge_documents(facts, DocumentChecks(min_words=1, **checks))
+    return [ruling.refusal and ruling.refusal.reason for ruling in rulings]
 
 
 def test_a_refused_document_takes_no_near_duplicate_with_it():
     """Two texts with nine of ten words in common: when the first is refused for its score, the second stays."""
     common = "one two three four five six seven eight nine"
-    group = documents("the positive", f"{common} ten", f"{common} eleven")
-    checks = DocumentChecks(min_words=1, near_duplicate_jaccard=0.5)
-    scores = {"d0": DocumentScores(0.8, 1.0), "d2": DocumentScores(0.1, 0.1)}
+    texts = ("the positive", f"{common} ten", f"{common} eleven")
+    for first, expected in [(0.1, "near_duplicate"), (0.9, None)]:
+        facts = measured([(0.8, 1.0), (first, 0.1), (0.1, 0.1)], *texts)
+        assert reasons(facts, near_duplicate_jaccard=0.5)[2] == expected
 
-    def reasons(first):
-        verdicts = judge_documents(group, scores | {"d1": DocumentScores(first, 0.1)}, checks)
-        return [v and v.reason for v in verdicts]
 
-    assert reasons(0.1) == [None, None, "near_duplicate"]
-    assert reasons(0.9) == [None, "answers", None]
+def test_a_refused_document_takes_no_duplicate_with_it():
+    """Of three equal texts the first that passes is kept, and named by those that repeat it."""
+    facts = measured([(0.8, 1.0), (0.9, 0.1), (0.1, 0.1), (0.1, 0.1)], "tea", "a b", "A b!", "a, b")
+    assert reasons(facts) == [None, "answers", None, "duplicate"]
+    last = judge_documents(facts, DocumentChecks(min_words=1))[-1]
+    assert last.refusal.detail == "the same words as d2"
 
 
 def test_the_positive_passage_always_passes():
     """No check applies to the user's own passage, be it short or a long way from its query."""
-    group = documents("tea")
-    assert judge_documents(group, {"d0": DocumentScores(-0.5, 1.0)}, DocumentChecks()) == [None]
+    assert reasons(measured([(-0.5, 1.0)], "tea")) == [None]
 
 
 @pytest.mark.parametrize(
@@ -86,10 +85,8 @@ def test_the_positive_passage_always_passes():
 )
 def test_a_negative_cosine_neither_passes_nor_fails_by_its_sign(positive, cosine, reason):
     """Around and below 0 a negative passes exactly when it lies the margin below the positive."""
-    group = documents("the positive", "some other text")
-    scores = {"d0": DocumentScores(positive, 1.0), "d1": DocumentScores(cosine, 0.0)}
-    _, verdict = judge_documents(group, scores, DocumentChecks(min_words=1))
-    assert (verdict and verdict.reason) == reason
+    facts = measured([(positive, 1.0), (cosine, 0.0)], "the positive", "some other text")
+    assert reasons(facts)[1] == reason
 
 
 def test_the_order_of_an_example_does_not_depend_on_the_file():
@@ -109,7 +106,10 @@ def test_records_are_found_by_their_field(tmp_path):
         assert list(grouped.keys()) == ["a", "b", "c\u2028"]
         assert len(grouped) == 7
         for id in reversed(list(grouped.keys())):
-            assert grouped[id] == [row for row in rows if row.query_id == id]
+            own = [row for row in rows if row.query_id == id]
+            assert grouped[id] == own
+            lines = [file.read_bytes()[start:end] for start, end in grouped.places(id)]
+            assert lines == list(map(to_line, own))
         assert grouped["unknown"] == []
 
 

@@ -24,8 +24,8 @@ import numpy as np
 from synthneg.config import LLMConfig
 from synthneg.evaluate.collection import read_collection
 from synthneg.evaluate.measure import bm25_rank
-from synthneg.generate.jobs import job_for
 from synthneg.llm.ask import Answer, Asker
+from synthneg.llm.jobs import job_for
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import asking_config, open_backend
 from synthneg.prompts.shelf import load

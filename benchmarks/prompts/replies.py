@@ -19,8 +19,9 @@ import orjson
 
 from synthneg.config import LLMConfig
 from synthneg.corpus.docstrings import read_docstrings
-from synthneg.generate.jobs import answers, job_for, text_of
+from synthneg.generate.jobs import text_of
 from synthneg.llm.ask import Answer, Asker, Job
+from synthneg.llm.jobs import answers, job_for
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import asking_config, open_backend
 from synthneg.progress import Progress

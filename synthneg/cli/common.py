@@ -64,6 +64,7 @@ def books_lines(books: "dict[str, Counts]") -> list[str]:
     for stage, counts in books.items():
         reasons = [f"{reason} {n:,}" for reason, n in counts["rejected"].items()]
         reasons += [f"failed: {reason} {n:,}" for reason, n in counts["failed"].items()]
+        reasons += [f"kept, but {name} {n:,}" for name, n in counts.get("flagged", {}).items()]
         rows.append(
             (stage, f"{counts['in']:,}", f"{counts['kept']:,}", ", ".join(reasons) or "none")
         )

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from synthneg.cli.checks import checks_lines
 from synthneg.cli.common import DEFAULT_OUTPUTS, Outputs, RunName, books_lines, run_folder
+from synthneg.cli.order import order_lines
 from synthneg.cli.usage import usage_lines
 from synthneg.errors import PromptError, RunError
 
@@ -34,7 +36,17 @@ def status(run: RunName, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
         "finished" if (folder / "run.json").exists() else "not finished; `synthneg run` takes it up"
     )
     books = read_books(folder)
-    typer.echo("\n".join([f"{folder}: {state}", *books_lines(books), *usage_lines(folder, books)]))
+    typer.echo(
+        "\n".join(
+            [
+                f"{folder}: {state}",
+                *books_lines(books),
+                *order_lines(folder, books),
+                *checks_lines(folder, books),
+                *usage_lines(folder, books),
+            ]
+        )
+    )
 
 
 def show(

@@ -86,8 +86,9 @@ def _jobs(
     prompt: "Prompt", config: "RunConfig", passage: "Passage", query: str | None
 ) -> "Iterator[Job]":
     """Yield the jobs of a passage: one, or one for each grade that is asked for by itself."""
-    from synthneg.generate.jobs import document_jobs, job_for, values_of  # noqa: PLC0415  # as above
+    from synthneg.generate.jobs import document_jobs, values_of  # noqa: PLC0415  # as above
     from synthneg.generate.query_jobs import query_jobs  # noqa: PLC0415  # as above
+    from synthneg.llm.jobs import job_for  # noqa: PLC0415  # as above
     from synthneg.records import Origin, Query  # noqa: PLC0415  # as above
 
     needs = set(prompt.head.needs)

@@ -56,20 +56,19 @@ def try_(
 ) -> None:
     """Ask a prompt about a few passages, and show what it wrote, what the checks say of it, and what it cost.
 
+    A prompt that judges is shown, for each query, its own passage, one near the query and one drawn at random.
+
     Its replies are kept in a hidden folder of the runs' folder, .trials: the same command again asks nothing twice. No
     run of yours is changed.
 
     Example: synthneg prompts try my.j2 --corpus docs/ -n 20 --set llm.model=qwen.gguf
     """
-    from synthneg.trial.entries import entries  # noqa: PLC0415  # needs the settings model
+    from synthneg.trial.comparison import try_prompt  # noqa: PLC0415  # needs the settings model
     from synthneg.trial.lines import sheet_lines  # noqa: PLC0415  # as above
-    from synthneg.trial.view import sheet_of  # noqa: PLC0415  # as above
-    from synthneg.trial.walk import plan_trial, walked  # noqa: PLC0415  # as above
 
     _check_folders(html)
     config, outputs = _config(settings, corpus, seed, changes, outputs)
-    with walked(plan_trial(config, [name], count, queries_by), outputs) as [arm]:
-        sheet = sheet_of(arm, entries(arm))
+    sheet = try_prompt(config, name, count, queries_by, outputs)
     paint(sheet_lines(sheet, _width()))
     if html is not None:
         from synthneg.trial.page import sheet_page  # noqa: PLC0415  # as above

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from synthneg.cli.checks import checks_lines
 from synthneg.cli.common import (
     DEFAULT_FILE,
     DEFAULT_OUTPUTS,
@@ -15,6 +16,7 @@ from synthneg.cli.common import (
     books_lines,
     settings,
 )
+from synthneg.cli.order import order_lines
 from synthneg.cli.usage import usage_lines
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 
 # Written out, because the list itself lies behind imports that help does not need; a test holds the two together.
 _STAGES = (
-    "corpus, generate.queries, verify.queries, generate.documents, generate.negatives, verify.documents, export, train,"
-    " evaluate"
+    "corpus, generate.queries, verify.queries, generate.documents, generate.negatives, verify.judge, verify.documents,"
+    " export, train, evaluate"
 )
 
 
@@ -82,13 +84,14 @@ def generate(
 def verify(
     target: Target = DEFAULT_FILE, changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS
 ) -> None:
-    """Check the queries with an encoder, and the documents where they are written. Encodes nothing twice."""
+    """Check the queries, and the documents where they are written. Scores nothing and asks nothing twice."""
     from synthneg import pipeline  # noqa: PLC0415  # needs the settings model
 
     def work(opened: "Run") -> None:
         opened.need("generate.queries")
         pipeline.check_queries(opened)
         if "generate.negatives" in opened.books():
+            pipeline.judge_negatives(opened)
             pipeline.check_documents(opened)
         else:
             typer.echo(
@@ -154,7 +157,18 @@ def summary(folder: Path) -> None:
     from synthneg.run import read_books  # noqa: PLC0415  # needs the settings model
 
     books = read_books(folder)
-    typer.echo("\n".join(["", *books_lines(books), *usage_lines(folder, books), ""]))
+    typer.echo(
+        "\n".join(
+            [
+                "",
+                *books_lines(books),
+                *order_lines(folder, books),
+                *checks_lines(folder, books),
+                *usage_lines(folder, books),
+                "",
+            ]
+        )
+    )
     for lines in saved_tables(folder / "evaluation"):
         typer.echo("\n".join([*lines, ""]))
     made = {

@@ -24,6 +24,7 @@ from synthneg.config.use import ExportConfig as ExportConfig
 from synthneg.config.use import PublishConfig as PublishConfig
 from synthneg.config.use import Shape as Shape
 from synthneg.config.use import TrainConfig as TrainConfig
+from synthneg.config.verify import ContentChecks as ContentChecks
 from synthneg.config.verify import DocumentChecks as DocumentChecks
 from synthneg.config.verify import DuplicateChecks as DuplicateChecks
 from synthneg.config.verify import LeakChecks as LeakChecks

@@ -1,8 +1,8 @@
 """The settings of verification."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from synthneg.config.base import Section, Share
 
@@ -49,6 +49,44 @@ class DocumentChecks(Section):
         default=0.8,
         description="share of word 5-grams in common from which two documents of a query are "
         "duplicates",
+    )
+    doubt_below: float = Field(
+        default=0.1,
+        ge=0,
+        le=2,
+        description="a negative that the encoder passes by less than this is shown to a stronger witness, a "
+        "reranker or a judge, which decides",
+    )
+    doubt_above: float = Field(
+        default=2,
+        ge=0,
+        le=2,
+        description="likewise one that it would drop by less than this; 2: all of them",
+    )
+    min_rerank_margin: float = Field(
+        default=0,
+        description="a negative must score this far below the positive by the reranker, on the reranker's own scale",
+    )
+    on_answers: Literal["keep", "drop", "relabel"] = Field(
+        default="drop",
+        description="what becomes of a negative that answers: kept and flagged, dropped, or given the grade that it "
+        "deserves where a reranker or judge can tell it (RLHN, ARHN)",
+    )
+    max_answering: int | None = Field(
+        default=None,
+        ge=0,
+        description="a query with more negatives that answer is dropped with all its documents (RLHN: 8)",
+    )
+    easy_margin: float = Field(
+        default=0.5,
+        ge=0,
+        le=2,
+        description="a negative that lies this far below the positive is flagged too_easy, and kept",
+    )
+    on_inversion: Literal["keep", "regrade", "drop"] = Field(
+        default="keep",
+        description="what becomes of graded documents whose scores do not fall as their grades do: kept and flagged, "
+        "their grades dealt out anew by score, or as few as possible dropped",
     )
 
 
@@ -117,11 +155,25 @@ class DuplicateChecks(Section):
     )
 
 
+class ContentChecks(Section):
+    """What a model may not have written; beside that, refusals and talk of the task are always rejected."""
+
+    private: tuple[Literal["email", "phone"], ...] = Field(
+        default=(),
+        description="data of a person that queries and written documents may not hold; needs the extra content",
+    )
+    phone_region: str | None = Field(
+        default=None,
+        pattern="^[A-Z]{2}$",
+        description="country whose numbers are found without a + in front, such as US; null: none",
+    )
+
+
 class ProbeChecks(Section):
     """The shortcut probe: what a classifier that sees no query can tell of a document."""
 
     examples: int = Field(
-        default=2000, ge=0, description="examples that are looked at, drawn by the seed; 0: none"
+        default=500, ge=0, description="examples that are looked at, drawn by the seed; 0: none"
     )
     warn_above: Share = Field(default=0.8, description="AUC from which a shortcut is a warning")
 
@@ -134,8 +186,28 @@ class VerifyConfig(Section):
         description="model that scores; a folder or a Hub name",
     )
     encode_batch: int = Field(default=64, ge=1, description="texts per encoder call")
+    reranker: str | None = Field(
+        default=None,
+        description="cross-encoder that scores each query with its documents as a second witness; a folder or a Hub "
+        "name",
+    )
+    judge: str | None = Field(
+        default=None,
+        description="prompt by which the language model judges the negatives that the encoder finds doubtful, such as "
+        "judge/listwise",
+    )
     queries: QueryChecks = QueryChecks()
     documents: DocumentChecks = DocumentChecks()
     leaks: LeakChecks = LeakChecks()
     duplicates: DuplicateChecks = DuplicateChecks()
+    content: ContentChecks = ContentChecks()
     probe: ProbeChecks = ProbeChecks()
+
+    @model_validator(mode="after")
+    def _two_witnesses(self) -> Self:
+        if self.documents.on_answers == "relabel" and self.reranker is None and self.judge is None:
+            raise ValueError(
+                "documents.on_answers: relabel needs a second witness, since the encoder alone cannot tell a negative"
+                " that answers from one that is near; name a reranker or a judge"
+            )
+        return self

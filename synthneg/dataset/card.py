@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from synthneg.config import RunConfig, Shape
+from synthneg.dataset.checked import Checked, overlap_rows, probe_rows
 from synthneg.dataset.shapes import model_name
 from synthneg.dataset.ways import way_of
 from synthneg.records import GIVEN, Example, Origin, Row
@@ -37,7 +38,11 @@ class Content:
 
 
 def card(
-    config: RunConfig, books: dict[str, Counts], examples: Sequence[Example], content: Content
+    config: RunConfig,
+    books: dict[str, Counts],
+    examples: Sequence[Example],
+    content: Content,
+    checked: Checked,
 ) -> str:
     """Return the README.md of the dataset: its metadata block and what a reader needs to judge it."""
     way = way_of(examples)
@@ -51,6 +56,8 @@ def card(
         _yield_table(books),
         "## Thresholds",
         _thresholds(config),
+        *_overlaps(checked),
+        *_shortcuts(checked),
         "## Limits",
         "\n".join((way.synthetic, _GRADES, way.held_out, _MEASURED)),
     ]
@@ -58,11 +65,37 @@ def card(
 
 
 _GRADES = """\
-- The grade of a written document is what was asked for. A negative may still answer its query, and a passage of the
-  corpus that answers it may be unlabelled."""
+- The grade of a written document is what was asked for, unless its verdict says that it was relabelled or regraded.
+  A negative may still answer its query, and a passage of the corpus that answers it may be unlabelled."""
 _MEASURED = """\
 - Whether training on this data helps is to be measured on a test collection. The run that made it keeps its measures
   in `evaluation/`; a number that is not there was not measured."""
+
+
+def _overlaps(checked: Checked) -> Iterable[str]:
+    yield "## Overlap with evaluation sets"
+    if not (rows := list(overlap_rows(checked.leaks))):
+        yield "No evaluation set was declared, so nothing was compared."
+        return
+    yield (
+        "Compared by their words (exact: equal but for case and punctuation; jaccard: character 3-grams of queries,"
+        " word 5-grams of documents) and by the encoder's cosine, with the bounds above; each is counted once, by the"
+        " strictest. `left` counts training queries and documents of this dataset."
+    )
+    yield _table(("evaluation set", "what", "found", "by", "left"), rows)
+
+
+def _shortcuts(checked: Checked) -> Iterable[str]:
+    if not checked.probes:
+        return
+    yield "## Shortcuts"
+    yield (
+        "What a logistic regression that never sees the query can tell of a document, cross-validated over passages:"
+        " AUC with its 95 % interval. .5 is chance; what is far above it can be learnt instead of relevance."
+    )
+    yield _table(
+        ("question", "features", "AUC", "documents", "passages"), probe_rows(checked.probes)
+    )
 
 
 def _metadata(config: RunConfig, examples: Sequence[Example], content: Content) -> str:
@@ -128,9 +161,16 @@ def _yield_table(books: dict[str, Counts]) -> str:
         return ", ".join(f"{reason} {n}" for reason, n in counts.items()) or "0"
 
     return _table(
-        ("stage", "in", "kept", "rejected", "failed"),
+        ("stage", "in", "kept", "rejected", "failed", "kept, but"),
         [
-            (stage, b["in"], b["kept"], reasons(b["rejected"]), reasons(b["failed"]))
+            (
+                stage,
+                b["in"],
+                b["kept"],
+                reasons(b["rejected"]),
+                reasons(b["failed"]),
+                reasons(b.get("flagged", {})),
+            )
             for stage, b in books.items()
         ],
     )
@@ -140,6 +180,8 @@ def _thresholds(config: RunConfig) -> str:
     sections: dict[str, BaseModel] = {
         "queries": config.verify.queries,
         "documents": config.verify.documents,
+        "leaks": config.verify.leaks,
+        "duplicates": config.verify.duplicates,
     }
     rows = [
         (f"{name}.{key}", value, type(section).model_fields[key].description)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from synthneg.config import Shape
 from synthneg.dataset.card import Content, ShapeContent, card
+from synthneg.dataset.checked import read_checked
 from synthneg.dataset.shapes import (
     columns,
     labeled_lists,
@@ -75,7 +76,9 @@ def _write(run: Run, stage: Stage, examples: Sequence[Example], part: Path) -> N
             configs += _write_shape(part / shape, shape, kept, n)
     configs[0]["default"] = True
     content = Content(configs, {shape: _count(shape, kept, n) for shape in shapes})
-    (part / "README.md").write_text(card(run.config, books, exported, content), encoding="utf-8")
+    (part / "README.md").write_text(
+        card(run.config, books, exported, content, read_checked(run)), encoding="utf-8"
+    )
 
 
 def _rows(shape: Shape, example: Example, n: int) -> list[Row]:

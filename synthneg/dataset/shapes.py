@@ -26,6 +26,8 @@ _ABOUT_DOCUMENT: Columns = {
     "id": "string",
     "source": "string",
     "grade": "int64",
+    "wanted_grade": "int64",
+    "verdict": "string",
     "prompt": "string",
     "model": "string",
     "seed": "int64",
@@ -186,6 +188,8 @@ def _about(document: Judged) -> Row:
         "id": document.id,
         "source": document.source,
         "grade": document.grade,
+        "wanted_grade": document.grade if document.wanted_grade is None else document.wanted_grade,
+        "verdict": ", ".join(document.verdicts),
         **_origin(document.origin),
         "scores": document.scores,
     }

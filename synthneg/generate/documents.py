@@ -6,16 +6,14 @@ from synthneg.generate.beside import further
 from synthneg.generate.jobs import (
     POSITIVE_GRADE,
     About,
-    Asks,
-    answers,
     count_of_verified,
     document_jobs,
     origin_of,
     prompts_for,
-    record_failure,
     verified,
 )
 from synthneg.llm.ask import Answer, Failure, Job
+from synthneg.llm.jobs import Asks, answers, record_failure
 from synthneg.progress import Progress
 from synthneg.records import Document, Passage, Query
 from synthneg.run import Run, Stage

@@ -1,24 +1,22 @@
-"""What all kinds of generation share: prompts, jobs with their seeds, and where an answer came from."""
+"""What all kinds of generation share: prompts, jobs for documents, and where an answer came from."""
 
-from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, product
-from typing import Any, Literal, NamedTuple, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple
 
 from synthneg.config import GenerateConfig, ReplaceConfig, RunConfig
 from synthneg.errors import PromptError, RunError
 from synthneg.generate.beside import Beside, nothing
-from synthneg.llm.ask import Advance, Answer, Failure, Job, Open, Outcome
+from synthneg.llm.ask import Answer, Job
+from synthneg.llm.jobs import job_for, shown
 from synthneg.prompts.file import Prompt, replaced
-from synthneg.prompts.render import Draws, draw, open_turns, render, seed_of
+from synthneg.prompts.render import Draws, seed_of
 from synthneg.prompts.reply import TEXT_KEYS
 from synthneg.prompts.shelf import load
 from synthneg.records import Origin, Passage, Query
-from synthneg.run import Run, Stage
+from synthneg.run import Run
 from synthneg.scoring.choice import chosen
-
-C = TypeVar("C")
 
 POSITIVE_GRADE = 3
 NEGATIVE_GRADE = 1
@@ -27,14 +25,6 @@ _POSITIVE = ("document", ("query",), None)
 _BRAINSTORM = ("task", ("topic",), "tasks")
 _EXAMPLE = ("task", ("task",), "query")
 _BLOCK = 256  # passages
-
-
-class Asks(Protocol):
-    """Jobs in, outcomes out, in the order of the jobs: an `Asker`, or a `Replay` of what was answered before."""
-
-    def ask(self, jobs: Iterable[Job], ended: Advance) -> AsyncIterator[tuple[Job, Outcome]]:
-        """Yield each job with its outcome."""
-        ...
 
 
 def prompts_for(
@@ -80,7 +70,19 @@ def all_prompts(config: RunConfig) -> list[Prompt]:
         *(passage_prompts(config) or prompts_for(named, "query")),
         *prompts_for(named, "document"),
         *prompts_for(named, "negative"),
+        *_judges(config),
     ]
+
+
+def _judges(config: RunConfig) -> list[Prompt]:
+    if config.verify.judge is None:
+        return []
+    prompt = load(config.verify.judge)
+    if prompt.head.makes != "judgement":
+        raise PromptError(
+            f"{prompt.name} makes a {prompt.head.makes}; verify.judge needs a prompt that makes a judgement"
+        )
+    return [prompt]
 
 
 def passage_prompts(config: RunConfig) -> list[Prompt]:
@@ -118,33 +120,6 @@ def _load(name: str, own: ReplaceConfig | None) -> Prompt:
     return prompt if own is None else replaced(prompt, own.examples, own.draws)
 
 
-def job_for(prompt: Prompt, id: str, values: Mapping[str, Any], run_seed: int) -> Job:
-    """Return the job that asks `prompt` for the record `id`; all that is random in it depends on these arguments."""
-    seed = seed_of(run_seed, id, prompt.tag)
-    draws = draw(prompt, seed)
-    messages = render(prompt, values, draws, seed)
-    turns = tuple(
-        Open(name, prompt.head.turns.get(name, "text"), shared)
-        for name, shared in open_turns(prompt, seed)
-    )
-    return Job(id, prompt.tag, messages, prompt.sampling(), prompt.form, seed, draws, turns)
-
-
-async def answers(
-    asker: Asks, asked: Iterable[tuple[C, Job]], ended: Advance
-) -> AsyncIterator[tuple[C, Job, Answer | Failure]]:
-    """Yield what each job was asked for, the job and its outcome, in their order; `ended` is as in `Asker.ask`."""
-    contexts: deque[C] = deque()
-
-    def jobs() -> Iterator[Job]:
-        for context, job in asked:
-            contexts.append(context)
-            yield job
-
-    async for job, outcome in asker.ask(jobs(), ended):
-        yield contexts.popleft(), job, outcome
-
-
 def origin_of(prompt: Prompt, answer: Answer, draws: Draws, part: str = "") -> Origin:
     """Return where an answer's record comes from; `part` is the key of an object whose parts are records."""
     asked = answer.parts.get(part, answer.asked)
@@ -163,11 +138,6 @@ def text_of(prompt: Prompt, answer: Answer) -> str | None:
         return str(answer.value)
     key = prompt.text_key
     return None if key in answer.missing else str(answer.value[key])
-
-
-def shown(passage: Passage, most_chars: int) -> dict[str, str]:
-    """Return what a prompt may see of a passage, its text cut to `most_chars`."""
-    return {"text": passage.text[:most_chars], "title": passage.title}
 
 
 def blocks_of_chosen(run: Run) -> Iterator[list[Passage]]:
@@ -283,8 +253,3 @@ def values_of(
     if mined is not None:
         values["mined"] = shown(mined, most_chars)
     return values
-
-
-def record_failure(stage: Stage, id: str, failure: Failure) -> None:
-    """Put a job without an answer into the books: a reply of no use is a reject, no reply is a failure."""
-    (stage.reject if failure.replied else stage.fail)(id, failure.reason, failure.detail)

@@ -7,18 +7,16 @@ from synthneg.generate.beside import Beside, mined
 from synthneg.generate.jobs import (
     NEGATIVE_GRADE,
     About,
-    Asks,
-    answers,
     count_of_verified,
     document_jobs,
     negative_ids,
     origin_of,
     prompts_for,
-    record_failure,
     text_of,
     verified,
 )
 from synthneg.llm.ask import Answer, Failure, Job
+from synthneg.llm.jobs import Asks, answers, record_failure
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import Document

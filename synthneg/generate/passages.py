@@ -14,18 +14,10 @@ from synthneg.corpus.queries import read_queries
 from synthneg.corpus.raw import Raw
 from synthneg.corpus.sample import choose
 from synthneg.errors import SettingsError
-from synthneg.generate.jobs import (
-    NEGATIVE_GRADE,
-    Asks,
-    answers,
-    job_for,
-    origin_of,
-    passage_prompts,
-    record_failure,
-    text_of,
-)
+from synthneg.generate.jobs import NEGATIVE_GRADE, origin_of, passage_prompts, text_of
 from synthneg.generate.tasks import Brainstorm, Task, brainstorm, examples
 from synthneg.llm.ask import Answer, Failure, Job
+from synthneg.llm.jobs import Asks, answers, job_for, record_failure
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import GIVEN, Document, Made, Origin, Passage, Query, Reject

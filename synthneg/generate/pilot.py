@@ -11,10 +11,11 @@ from typing import TypeVar
 
 from synthneg.errors import BackendError, RunError
 from synthneg.generate.beside import related
-from synthneg.generate.jobs import answers, document_jobs, prompts_for
+from synthneg.generate.jobs import document_jobs, prompts_for
 from synthneg.generate.passages import passage_made, passages_asked
 from synthneg.generate.query_jobs import queries_of, query_jobs
 from synthneg.llm.ask import Answer, Asker, Failure, Job
+from synthneg.llm.jobs import answers
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import Passage, Query

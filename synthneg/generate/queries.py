@@ -5,16 +5,11 @@ from itertools import chain
 
 from synthneg.errors import RunError
 from synthneg.generate.beside import Beside, related
-from synthneg.generate.jobs import (
-    Asks,
-    answers,
-    blocks_of_chosen,
-    prompts_for,
-    record_failure,
-)
+from synthneg.generate.jobs import blocks_of_chosen, prompts_for
 from synthneg.generate.query_jobs import AboutQuery, ids_of, queries_of, query_jobs
 from synthneg.generate.rounds import Rounds
 from synthneg.llm.ask import Answer, Failure, Job
+from synthneg.llm.jobs import Asks, answers, record_failure
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.run import Run, Stage

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from synthneg.config import RunConfig
 from synthneg.generate.beside import Beside, needed, nothing
 from synthneg.generate.hints import Hints, asked_again
-from synthneg.generate.jobs import job_for, origin_of, shown, text_of
+from synthneg.generate.jobs import origin_of, text_of
 from synthneg.llm.ask import Answer, Job
+from synthneg.llm.jobs import job_for, shown
 from synthneg.prompts.file import Prompt
 from synthneg.records import Passage, Query, Split
 

@@ -14,11 +14,12 @@ from typing import Self
 
 from synthneg.generate.beside import Beside
 from synthneg.generate.hints import Hint, Hints, worn_hint
-from synthneg.generate.jobs import Asks, answers, blocks_of_chosen
+from synthneg.generate.jobs import blocks_of_chosen
 from synthneg.generate.query_jobs import AboutQuery, jobs_again, queries_of
 from synthneg.generate.watch import Watch, faulty, job_id_of, worn_of
 from synthneg.generate.worn import Phrase
 from synthneg.llm.ask import Answer, Failure, Job
+from synthneg.llm.jobs import Asks, answers
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import Query

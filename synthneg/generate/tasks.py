@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from itertools import islice, product
 
 from synthneg.config import RunConfig
-from synthneg.generate.jobs import Asks, answers, job_for, passage_prompts
+from synthneg.generate.jobs import passage_prompts
 from synthneg.llm.ask import Answer, Failure
+from synthneg.llm.jobs import Asks, answers, job_for
 from synthneg.progress import Progress
 
 _TASKS_A_REPLY = 10  # expected

@@ -29,7 +29,7 @@ def training_pairs(examples: Iterable[Example], negatives: int) -> list[Pair]:
             readable(example.query),
             readable(example.positive.full_text),
             tuple(islice(cycle(readable(d.full_text) for d in example.negatives), negatives)),
-            tuple(readable(d.full_text) for d in example.documents[1:] if d.source == "corpus"),
+            tuple(readable(d.full_text) for d in example.documents[1:] if d.grade == 3),
         )
         for example in examples
         if example.split == "train"

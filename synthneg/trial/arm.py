@@ -17,9 +17,11 @@ from synthneg.prompts.file import Prompt
 from synthneg.prompts.head import Makes
 from synthneg.prompts.shelf import load
 from synthneg.run import Run
+from synthneg.verify.asked import judge_prompt
 
 FOLDER = ".trials"  # in the folder of runs; the lists of runs leave it out
 WRITTEN: tuple[Makes, ...] = ("query", "document", "negative")
+_TRIED: tuple[Makes, ...] = (*WRITTEN, "judgement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Arm:
 
     prompt: Prompt
     config: RunConfig
+    draw: int = 0  # another one has independent replies to the same prompt
 
     @property
     def makes(self) -> Makes:
@@ -44,10 +47,10 @@ def makes_of(names: Sequence[str]) -> Makes:
     prompts = [load(name) for name in names]
     first = prompts[0].head.makes
     for prompt in prompts:
-        if prompt.head.makes not in WRITTEN:
+        if prompt.head.makes not in _TRIED:
             raise PromptError(
-                f"{prompt.name} makes a {prompt.head.makes}; expected a prompt that makes a query, a document or a"
-                " negative: no check says of others whether they are of use"
+                f"{prompt.name} makes a {prompt.head.makes}; expected a prompt that makes a query, a document, a"
+                " negative or a judgement: no passage of a corpus says of others whether they are of use"
             )
         if prompt.head.makes != first:
             raise PromptError(
@@ -97,6 +100,27 @@ def written_arm(config: RunConfig, name: str, base: Arm, draw: int = 0) -> Arm:
     return _arm(config, name, count, sections)
 
 
+def judge_arm(config: RunConfig, name: str, base: Arm, draw: int = 0) -> Arm:
+    """Return the arm of a prompt that judges passages for the verified queries of `base`.
+
+    Args:
+        config: settings of a run; what it asks is not looked at.
+        name: of the prompt.
+        base: whose queries they are.
+        draw: another gives independent replies to the same prompt.
+
+    Raises:
+        PromptError: its replies are none that could be read as a judgement.
+    """
+    judging = config.verify.model_copy(update={"judge": name})
+    changed = config.model_copy(update={"verify": judging})
+    judge_prompt(changed)
+    count = base.config.corpus.limit
+    if count is None:
+        raise AssertionError("an arm has a number of passages")
+    return _arm(changed, name, count, {"queries": base.config.generate.queries}, draw)
+
+
 def open_run(arm: Arm, outputs: Path) -> Run:
     """Return the arm's run, locked for this process; trials in one folder share what an encoder has encoded."""
     run = Run(outputs / FOLDER, arm.config)
@@ -104,7 +128,9 @@ def open_run(arm: Arm, outputs: Path) -> Run:
     return run
 
 
-def _arm(config: RunConfig, name: str, count: int, sections: dict[str, Section]) -> Arm:
+def _arm(
+    config: RunConfig, name: str, count: int, sections: dict[str, Section], draw: int = 0
+) -> Arm:
     generate = config.generate
     none = {
         "documents": generate.documents.model_copy(update={"prompts": ()}),
@@ -116,11 +142,14 @@ def _arm(config: RunConfig, name: str, count: int, sections: dict[str, Section])
     generate = generate.model_copy(update={"replace": kept})
     prompts = [p for makes in WRITTEN for p in prompts_for(generate, makes)]  # type: ignore[arg-type]  # three of Makes
     prompt = prompts[-1]  # queries come first, and one family beside them
+    if load(name).head.makes == "judgement":
+        prompt = load(name)
+        prompts.append(prompt)
     sample = "random" if config.corpus.sample == "all" else config.corpus.sample
     corpus = config.corpus.model_copy(update={"limit": count, "sample": sample})
     changed = config.model_copy(update={"corpus": corpus, "generate": generate})
-    named = _run_name(prompt, changed, [p.tag for p in prompts])
-    return Arm(prompt, changed.model_copy(update={"run": named}))
+    named = _run_name(prompt, changed, [*(p.tag for p in prompts), *([str(draw)] if draw else [])])
+    return Arm(prompt, changed.model_copy(update={"run": named}), draw)
 
 
 def _run_name(prompt: Prompt, config: RunConfig, tags: Sequence[str]) -> str:

@@ -7,21 +7,25 @@ from textwrap import wrap
 from typing import Any
 
 from synthneg.config import RunConfig
+from synthneg.errors import SettingsError
 from synthneg.evaluate.compare import Evaluation, to_json
 from synthneg.evaluate.table import table as evaluation_lines
 from synthneg.prompts.head import Makes
 from synthneg.stages import open_encoder
 from synthneg.trial.arms import compare_arms
 from synthneg.trial.entries import entries, model_of
+from synthneg.trial.judge_view import judge_measures, judge_outcomes, judge_sheet
+from synthneg.trial.measures import Measure
 from synthneg.trial.outcomes import length_and_grade, measures_for, outcomes
-from synthneg.trial.rows import Row
+from synthneg.trial.rows import Outcome, Row
 from synthneg.trial.rows import to_json as rows_to_json
 from synthneg.trial.student import Students, evaluate_students
 from synthneg.trial.table import table
 from synthneg.trial.view import Sheet, kept_where, sheet_of
-from synthneg.trial.walk import plan_trial, walked
+from synthneg.trial.walk import Walked, plan_trial, walked
 
 _WIDTH = 100
+_Told = tuple[list[Outcome], list[Outcome], list[Measure], tuple[Sheet, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +69,13 @@ def compare_prompts(
     """
     plan = plan_trial(config, names, count, queries_by)
     makes = plan.arms[0].makes
+    if students is not None and makes == "judgement":
+        raise SettingsError(
+            "--train: a judge writes nothing that a student could be trained on; leave it out"
+        )
     with walked(plan, outputs) as arms:
-        found = [entries(arm) for arm in arms]
-        encoder = open_encoder(arms[0].run)
-        a, b = (outcomes(some, makes, encoder) for some in found)
-        del encoder  # a student needs the memory
-        rows = compare_arms(a, b, measures_for(makes, a, b), config.seed, config.evaluate.resamples)
+        a, b, measures, sheets = _told(arms, makes)
+        rows = compare_arms(a, b, measures, config.seed, config.evaluate.resamples)
         measured = evaluate_students(arms, students) if students else None
         return Comparison(
             makes=makes,
@@ -84,8 +89,26 @@ def compare_prompts(
             rows=tuple(rows),
             notes=(*_lengths(a, b, makes), kept_where(arms)),
             students=measured,
-            sheets=tuple(sheet_of(*arm) for arm in zip(arms, found, strict=True)),
+            sheets=sheets,
         )
+
+
+def try_prompt(config: RunConfig, name: str, count: int, queries_by: str, outputs: Path) -> Sheet:
+    """Ask one prompt, and return what is to be shown of it; arguments and errors are those of `compare_prompts`."""
+    with walked(plan_trial(config, [name], count, queries_by), outputs) as [arm]:
+        return judge_sheet(arm) if arm.arm.makes == "judgement" else sheet_of(arm, entries(arm))
+
+
+def _told(arms: Sequence[Walked], makes: Makes) -> _Told:
+    """Return what each arm has made of each record, what that is compared in, and what is to be shown of it."""
+    if makes == "judgement":
+        a, b = (judge_outcomes(arm.judged) for arm in arms)
+        return a, b, judge_measures(), tuple(map(judge_sheet, arms))
+    found = [entries(arm) for arm in arms]
+    encoder = open_encoder(arms[0].run)
+    a, b = (outcomes(some, makes, encoder) for some in found)
+    sheets = tuple(sheet_of(*arm) for arm in zip(arms, found, strict=True))
+    return a, b, measures_for(makes, a, b), sheets
 
 
 def _lengths(a: Sequence[Any], b: Sequence[Any], makes: Makes) -> list[str]:

@@ -16,7 +16,8 @@ from synthneg.llm.ledger import Spent
 from synthneg.prompts.file import Prompt
 from synthneg.records import Document, Passage, Query, Reject, Score
 from synthneg.run import Run
-from synthneg.trial.walk import Keys, Walked
+from synthneg.trial.replies import Replies
+from synthneg.trial.walk import Walked
 
 Record = Query | Document
 Scores = Mapping[str, Mapping[tuple[str, str], float]]  # by query; then document and scorer
@@ -62,7 +63,7 @@ def entries(walked: Walked) -> list[Entry]:
     shares = Counter(jobs)  # records of one reply
     scores = _scores(run)
     with closing(History(run.file(LEDGER))) as history:
-        replies = _Replies(history, walked.keys)
+        replies = Replies(history, walked.keys)
         spent = {job: replies.spent(job) for job in dict.fromkeys(jobs)}
         return [
             _entry(
@@ -77,8 +78,10 @@ def entries(walked: Walked) -> list[Entry]:
 
 
 def model_of(walked: Walked) -> str:
-    """Return what the model that has answered is called, by the settings where no reply was of use."""
+    """Return what the model that has answered is called, by the settings where no reply was kept as a record."""
     run, llm = walked.run, walked.run.config.llm
+    if walked.arm.makes == "judgement":
+        return llm.model or llm.backend
     records: Iterator[Record] = (
         run.read("queries.jsonl", Query)
         if walked.arm.makes == "query"
@@ -187,23 +190,3 @@ def _part(spent: Spent, records: int, run: Run) -> tuple[float, float, float | N
         spent.tokens_out / records,
         None if usd is None else usd / records,
     )
-
-
-class _Replies:
-    """What the replies of an arm have taken; one that several jobs share counts for the first of them."""
-
-    def __init__(self, history: History, keys: Keys) -> None:
-        self._history, self._keys = history, keys
-        self._counted: set[str] = set()
-
-    def spent(self, job_id: str) -> Spent:
-        """Return what a job has taken that no job before it has."""
-        own = [key for key in dict.fromkeys(self._keys.get(job_id, ())) if key not in self._counted]
-        self._counted.update(own)
-        return self._history.spent(own)
-
-    def last(self, job_id: str) -> str:
-        """Return the last reply to a job, as the model wrote it."""
-        keys = self._keys.get(job_id, ())
-        reply = self._history.get(keys[-1]) if keys else None
-        return reply.text if reply else ""

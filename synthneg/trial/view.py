@@ -48,7 +48,7 @@ class Sheet:
 
 
 def sheet_of(walked: Walked, entries: Sequence[Entry]) -> Sheet:
-    """Return what is to be shown of a prompt's arm."""
+    """Return what is to be shown of the arm of a prompt that writes."""
     arm, config = walked.arm, walked.run.config
     model = model_of(walked)
     count = len({entry.passage.id for entry in entries})

@@ -1,7 +1,8 @@
 """Asking and checking the arms of a trial, with the stages that a run has.
 
 Prompts that make queries are asked and checked by themselves. For prompts that make documents or negatives, queries are
-written and checked first, in a run of their own, and every arm takes over the queries that passed, byte for byte.
+written and checked first, in a run of their own, and every arm takes over the queries that passed, byte for byte. So it
+is with prompts that judge, which are shown passages of the corpus beside them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,17 +22,18 @@ from synthneg.llm.ask import Asker, Job
 from synthneg.llm.budget import check_budget
 from synthneg.llm.open import check_backend
 from synthneg.progress import say
+from synthneg.prompts.shelf import load
 from synthneg.records import Passage, Query, Score
 from synthneg.run import Run
+from synthneg.scoring.base import Encoder
 from synthneg.scoring.encoder import check_model
 from synthneg.stages import choose_passages, mine_passages, must_keep, open_encoder, read_corpus
-from synthneg.trial.arm import Arm, makes_of, open_run, query_arm, written_arm
+from synthneg.trial.arm import Arm, judge_arm, makes_of, open_run, query_arm, written_arm
+from synthneg.trial.cases import cases
+from synthneg.trial.judged import Judged, Said, judged, write_said
+from synthneg.trial.replies import Keys
 from synthneg.verify.documents import verify_documents
 from synthneg.verify.queries import verify_queries
-
-Keys = dict[
-    str, list[str]
-]  # id of a job -> ledger keys of the replies that it took, in their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Walked:
     arm: Arm
     run: Run
     keys: Keys
+    judged: tuple[Judged, ...] = ()  # by an arm that judges
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ def plan_trial(config: RunConfig, names: Sequence[str], count: int, queries_by: 
 def _arm(config: RunConfig, name: str, base: Arm | None, count: int, draw: int) -> Arm:
     if base is None:
         return query_arm(config, name, count, draw)
+    if load(name).head.makes == "judgement":
+        return judge_arm(config, name, base, draw)
     return written_arm(config, name, base, draw)
 
 
@@ -108,6 +113,8 @@ def walked(plan: Plan, outputs: Path) -> Iterator[list[Walked]]:
         with disk_errors(runs[0].folder.parent):
             if base is None:
                 yield _walk_queries(plan.arms, runs)
+            elif plan.arms[0].makes == "judgement":
+                yield _walk_judges(plan.arms, runs, base)
             else:
                 yield _walk_written(plan.arms, runs, base)
 
@@ -126,14 +133,29 @@ def _walk_queries(arms: Sequence[Arm], runs: Sequence[Run]) -> list[Walked]:
     return [Walked(*found) for found in zip(arms, runs, keys, strict=True)]
 
 
+def _walk_judges(arms: Sequence[Arm], runs: Sequence[Run], base: Run) -> list[Walked]:
+    encoder = _write_base(base)
+    shown = list(cases(base, encoder))
+    del encoder  # the language model needs the memory
+    walks = []
+    for arm, run in zip(arms, runs, strict=True):
+        take_over_queries(run, base)
+        say(f"{arm.prompt.tag}: asking, in {run.folder}")
+        said: dict[str, Said] = {}
+
+        async def judge(
+            run: Run, asker: Asker, arm: Arm = arm, said: dict[str, Said] = said
+        ) -> None:
+            said |= await write_said(arm, run, shown, asker)
+
+        keys = _ask(run, [judge])
+        release(run)
+        walks.append(Walked(arm, run, keys, tuple(judged(arm, run, shown, said, keys))))
+    return walks
+
+
 def _walk_written(arms: Sequence[Arm], runs: Sequence[Run], base: Run) -> list[Walked]:
-    say(f"{', '.join(base.config.generate.queries.prompts)}: writing the queries, in {base.folder}")
-    read_corpus(base)
-    choose_passages(base)
-    _ask(base, [write_queries])
-    encoder = open_encoder(base)
-    verify_queries(base, encoder)
-    must_keep(base, "verify.queries", "queries")
+    encoder = _write_base(base)
     for run in runs:
         take_over_queries(run, base)
         choose_passages(run)
@@ -148,6 +170,18 @@ def _walk_written(arms: Sequence[Arm], runs: Sequence[Run], base: Run) -> list[W
     for run in runs:
         verify_documents(run, encoder)
     return [Walked(*found) for found in zip(arms, runs, keys, strict=True)]
+
+
+def _write_base(base: Run) -> Encoder:
+    """Write and check the queries that all arms are asked about; return the encoder."""
+    say(f"{', '.join(base.config.generate.queries.prompts)}: writing the queries, in {base.folder}")
+    read_corpus(base)
+    choose_passages(base)
+    _ask(base, [write_queries])
+    encoder = open_encoder(base)
+    verify_queries(base, encoder)
+    must_keep(base, "verify.queries", "queries")
+    return encoder
 
 
 def take_over_queries(run: Run, base: Run) -> None:

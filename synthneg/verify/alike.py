@@ -1,22 +1,25 @@
 """What is like what across the whole set: measured once, judged as often as thresholds change.
 
-Views beside the records, `alike_queries.jsonl` and `alike_documents.jsonl`: queries with queries and written documents
-with those of other queries; and queries, their passages and written documents with the evaluation sets. Only what
-a setting can call alike is told: a Jaccard index of .5, a cosine of .7 (to an evaluation set) or .8 (within the run).
+Views beside the records: `alike_queries.jsonl` and `alike_documents.jsonl` tell of queries with queries, of written
+documents with those of other queries, and of queries, their passages and written documents with the evaluation sets.
+Only what a setting can call alike is told: a Jaccard index of .5, a cosine of .7 (to an evaluation set) or .8 (within
+the run). `said_queries.jsonl` and `said_documents.jsonl` tell in which of them a model speaks of itself.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from synthneg.files import fingerprint
 from synthneg.progress import Progress
-from synthneg.records import Document, Passage, Query
+from synthneg.records import GIVEN, Document, Passage, Query
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder, Role
 from synthneg.scoring.corpus import BLOCK_TEXTS
 from synthneg.scoring.search import top_k
+from synthneg.verify.content import talks
 from synthneg.verify.near import LEAST, Shingled, letters, near_matches, near_pairs, phrases
+from synthneg.verify.private import private
 from synthneg.words import normalized
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ Measure = Literal["exact", "jaccard", "cosine"]
 
 QUERIES = "alike_queries.jsonl"
 DOCUMENTS = "alike_documents.jsonl"
+SAID_OF_QUERIES = "said_queries.jsonl"
+SAID_OF_DOCUMENTS = "said_documents.jsonl"
 
 _LEAST_LEAK_COSINE = 0.7
 _LEAST_TWIN_COSINE = 0.8
@@ -56,10 +61,21 @@ class Alike:
     value: float
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A text in which the model speaks of itself or its task, or tells of a person, as `content` and `private` find."""
+
+    id: str  # of a query or a written document
+    reason: str
+    detail: str
+
+
 def compare_queries(
     run: Run, encoder: Encoder, sets: Callable[[], Sequence[EvaluationSet]], inputs: str
 ) -> None:
-    """Write alike_queries.jsonl, unless it stands: of all queries, and of the passages they were written from.
+    """Write alike_queries.jsonl, of all queries and of the passages they were written from, and said_queries.jsonl.
+
+    What stands is left as it is.
 
     Args:
         run: its queries have been generated.
@@ -73,23 +89,26 @@ def compare_queries(
         queries = list(run.read("queries.jsonl", Query))
         texts = {query.id: query.text for query in queries}
         vectors = encoder.encode(list(texts.values()), "query")
-        yield from _twins(texts, vectors)
+        yield from twins(texts, vectors)
         if held := sets():
             used = {id for query in queries for id in (query.passage_id, *query.also)}
             read = run.read("passages.jsonl", Passage)
             passages = {p.id: p.full_text for p in read if p.id in used}
             for one in held:
-                yield from _leaks(texts, "query", one, encoder)
-                yield from _leaks(passages, "passage", one, encoder)
+                yield from to_set(texts, "query", one, encoder)
+                yield from to_set(passages, "passage", one, encoder)
 
     made_of = fingerprint(inputs, run.file("queries.jsonl"), run.file("passages.jsonl"))
     run.view(QUERIES, made_of, found)
+    read = run.read("queries.jsonl", Query)
+    written = ((query.id, query.text) for query in read if query.origin.prompt != GIVEN)
+    _write_said(run, SAID_OF_QUERIES, "queries.jsonl", written)
 
 
 def compare_documents(
     run: Run, encoder: Encoder, sets: Callable[[], Sequence[EvaluationSet]], inputs: str
 ) -> None:
-    """Write alike_documents.jsonl, unless it stands: of all written documents; arguments as `compare_queries`."""
+    """Write alike_documents.jsonl and said_documents.jsonl, of all written documents; as `compare_queries` does."""
     run.need("generate.documents")
 
     def found() -> Iterator[Alike]:
@@ -101,12 +120,26 @@ def compare_documents(
             if query_of[one.id] != query_of[one.other]:
                 yield one
         for held in sets():
-            yield from _leaks(texts, "document", held, encoder)
+            yield from to_set(texts, "document", held, encoder)
 
     run.view(DOCUMENTS, fingerprint(inputs, run.file("documents.jsonl")), found)
+    read = run.read("documents.jsonl", Document)
+    texts = ((d.id, d.full_text) for d in read if d.origin and not d.is_passage)
+    _write_said(run, SAID_OF_DOCUMENTS, "documents.jsonl", texts)
 
 
-def _twins(texts: Mapping[str, str], vectors: "NDArray[np.float32]") -> Iterator[Alike]:
+def _write_said(run: Run, file: str, of: str, texts: Iterable[tuple[str, str]]) -> None:
+    checks = run.config.verify.content
+
+    def found() -> Iterator[Said]:
+        for id, text in texts:
+            if refusal := talks(text) or private(text, checks):
+                yield Said(id, *refusal)
+
+    run.view(file, fingerprint(checks.model_dump(mode="json"), run.file(of)), found)
+
+
+def twins(texts: Mapping[str, str], vectors: "NDArray[np.float32]") -> Iterator[Alike]:
     """Yield the queries that are like an earlier one: by letters, and each of the 16 nearest by cosine."""
     yield from _alike_within(texts, "query", letters)
     ids = list(texts)
@@ -133,7 +166,7 @@ def _alike_within(texts: Mapping[str, str], kind: Kind, shingled: Shingled) -> I
         yield _alike(ids[later], kind, "", ids[earlier], "jaccard", share)
 
 
-def _leaks(
+def to_set(
     texts: Mapping[str, str], kind: Kind, held: EvaluationSet, encoder: Encoder
 ) -> Iterator[Alike]:
     """Yield what each text is most like in an evaluation set: one row by its words, one by its cosine."""

@@ -59,8 +59,8 @@ _META = (
         ("here", "below"),
     ),
     (
-        r"(?:\A|(?<=\s))[\[<{](?:(?:hard )?negative|positive|relevant|irrelevant|insert|your|generated|title|grade)\b"
-        r"[^\]>}\n]{0,40}[\]>}]",
+        rf"(?:\A|(?<=\s))[\[<{{](?:(?:(?:hard[- ])?negative|positive|relevant|irrelevant|generated|your)\s{_TEXT}"
+        rf"|insert [^\]>}}\n]{{0,40}}(?:here|{_TEXT})|grade:? ?\d)[^\]>}}\n]{{0,20}}[\]>}}]",
         ("[", "<", "{"),
     ),
     (

@@ -27,12 +27,10 @@ def longest_shared_run(query: list[str], passage: list[str]) -> tuple[int, int]:
     return longest, start
 
 
-def copied(query: list[str], passage: list[str], most: int) -> Refusal | None:
-    """Return `copied` if more than `most` words in a row stand in the passage too."""
-    run, start = longest_shared_run(query, passage)
+def copied(run: int, shared: str, most: int) -> Refusal | None:
+    """Return `copied` if the longest run of words that stands in the passage too, `shared`, has more than `most`."""
     if run <= most:
         return None
-    shared = " ".join(query[start : start + run])
     return Refusal(
         "copied", f"{run} words in a row are the passage's, at most {most}: {shared:.120}"
     )

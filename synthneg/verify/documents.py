@@ -1,122 +1,131 @@
-"""The stage verify.documents: scores what was written for each verified query, and makes examples of what passes."""
+"""The stage verify.documents: scores the documents of each verified query, and makes examples of what passes."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from itertools import groupby
+from mmap import mmap
 
-from synthneg.config import DocumentChecks
-from synthneg.grouped import Grouped
+import orjson
+
+from synthneg.files import write_whole
 from synthneg.progress import track
-from synthneg.records import Document, Example, Judged, Query, Score
+from synthneg.records import Row
 from synthneg.run import Run, Stage
-from synthneg.scoring.encoder import Encoder
-from synthneg.verify.alike import DOCUMENTS
-from synthneg.verify.scores import Candidates, score_documents
-from synthneg.verify.verdict import DocumentScores, in_order, judge_documents
-from synthneg.verify.whole import DocumentsInSet, opened
+from synthneg.scoring.base import Encoder, Reranker
+from synthneg.verify.facts import DocumentFacts, Group
+from synthneg.verify.measure import NAME, groups, mapped, measure_documents
+from synthneg.verify.order import Tally
+from synthneg.verify.ruling import Ruling, judge_documents, orders
+from synthneg.verify.whole import DocumentsInSet
 
-NAME = "verify.documents"
+JUDGE = "verify.judge"
+ORDERS = "graded_order.json"
+
+_REFUSED = {
+    "no_positive": "no passage for its query",
+    "query_rejected": "query {} was not verified",
+}
 
 
-def verify_documents(run: Run, encoder: Encoder) -> None:
-    """Write examples.jsonl: each verified query with its positive passage and the written documents that pass.
+def verify_documents(run: Run, encoder: Encoder, reranker: Reranker | None = None) -> None:
+    """Write examples.jsonl: each verified query with its positive passage and the documents that pass.
 
-    The books count documents: a query's positive passage and each document written for it.
+    The books count documents: a query's positive passage, and each document beside it. graded_order.json says of each
+    prompt how far the scores of its graded documents fall as their grades do.
 
     Raises:
         RunError: queries have not been verified, or no documents have been generated.
     """
-    run.need("verify.queries")
-    run.need("generate.documents")
-    with Grouped(run.file("documents.jsonl"), Document, "query_id") as documents:
-        queries = sum(1 for _ in run.read("verified_queries.jsonl", Query))
-        candidates = (c for c in _candidates(run, documents) if _has_positive(c))
-        run.write_part(NAME, "scores.jsonl", score_documents(encoder, candidates, queries))
-        _judge(run, documents, queries)
-
-
-def _candidates(run: Run, documents: Grouped[Document]) -> Iterator[Candidates]:
-    for query in run.read("verified_queries.jsonl", Query):
-        yield Candidates(query, in_order(documents[query.id]))
-
-
-def _has_positive(candidates: Candidates) -> bool:
-    return bool(candidates.documents) and candidates.documents[0].is_passage
-
-
-def _judge(run: Run, documents: Grouped[Document], queries: int) -> None:
-    unverified = dict.fromkeys(documents.keys())
-    config = run.config.verify
+    measure_documents(run, encoder, reranker)
+    tallies: defaultdict[str, Tally] = defaultdict(Tally)
     with (
-        Grouped(run.file("scores.jsonl"), Score, "query_id") as scores,
-        opened(run, DOCUMENTS) as alike,
+        mapped(run, "documents.jsonl") as texts,
+        run.file("verified_queries.jsonl").open("rb") as queries,
         run.stage(NAME, "examples.jsonl") as stage,
     ):
-        in_set = DocumentsInSet(alike, config.leaks, config.duplicates)
-        for candidates in track(_candidates(run, documents), NAME, "queries judged", queries):
-            unverified.pop(candidates.query.id, None)
-            stage.take(len(candidates.documents))
-            if _has_positive(candidates):
-                _keep(stage, candidates, scores[candidates.query.id], config.documents, in_set)
+        said, in_set = _Said(run), DocumentsInSet(run)
+        count = run.books()["verify.queries"]["kept"]
+        for group in track(groups(run), NAME, "queries judged", count):
+            query = orjson.loads(next(queries)) if group.state != "query_rejected" else {}
+            stage.take(len(group.documents))
+            if group.state == "whole":
+                said.add_to(group)
+                for prompt, order in orders(group.documents).items():
+                    tallies[prompt].add(order)
+                _keep(stage, query, group, texts, in_set, run)
             else:
-                _drop(
-                    stage,
-                    candidates.documents,
-                    "no_positive",
-                    "no passage for its query",
-                )
-        for query_id in unverified:
-            stage.take(len(documents[query_id]))
-            _drop(
-                stage, documents[query_id], "query_rejected", f"query {query_id} was not verified"
-            )
+                for document in group.documents:
+                    detail = _REFUSED[group.state].format(group.query_id)
+                    stage.reject(document.id, group.state, detail)
+    rows = {prompt: tally.row() for prompt, tally in sorted(tallies.items())}
+    write_whole(run.file(ORDERS), orjson.dumps(rows, option=orjson.OPT_INDENT_2))
 
 
 def _keep(
     stage: Stage,
-    candidates: Candidates,
-    rows: list[Score],
-    checks: DocumentChecks,
+    query: Row,
+    group: Group,
+    texts: bytes | mmap,
     in_set: DocumentsInSet,
+    run: Run,
 ) -> None:
-    scores = _by_document(candidates, rows)
-    elsewhere = in_set.refusals(candidates.documents)
-    verdicts = judge_documents(candidates.documents, scores, checks, elsewhere)
     judged = []
-    for document, refusal in zip(candidates.documents, verdicts, strict=True):
-        if refusal:
-            stage.reject(document.id, *refusal)
+    elsewhere = in_set.refusals(document.id for document in group.documents)
+    rulings = judge_documents(group.documents, run.config.verify.documents, elsewhere)
+    for facts, ruling in zip(group.documents, rulings, strict=True):
+        if ruling.refusal is not None:
+            stage.reject(facts.id, *ruling.refusal)
         else:
-            judged.append(_judged(document, scores[document.id]))
-    query = candidates.query
-    example = Example(
-        query.id, query.text, query.passage_id, query.split, query.origin, tuple(judged)
-    )
-    stage.keep(example, count=len(judged))
-    in_set.keep(query.id, (d.id for d in judged[1:]))
+            judged.append(_judged(facts, ruling, texts))
+            for flag in ruling.flags:
+                stage.flag(flag)
+    in_set.keep(group.query_id, (row["id"] for row in judged))
+    if judged:
+        stage.keep(_example(query, judged), count=len(judged))
 
 
-def _drop(stage: Stage, documents: list[Document], reason: str, detail: str) -> None:
-    for document in documents:
-        stage.reject(document.id, reason, detail)
-
-
-def _by_document(candidates: Candidates, rows: list[Score]) -> dict[str, DocumentScores]:
-    values = {(s.document_id, s.scorer): s.value for s in rows}
-    passage = candidates.documents[0].id
-    scores = {
-        d.id: DocumentScores(values[d.id, "cosine"], values[d.id, "cosine_to_positive"])
-        for d in candidates.documents[1:]
+# Rows, not records: to make 400,000 frozen records and take them apart again takes as long as all else.
+def _example(query: Row, judged: list[Row]) -> Row:
+    """Return an `Example` as it is written."""
+    return {
+        "query_id": query["id"],
+        "query": query["text"],
+        "passage_id": query["passage_id"],
+        "split": query["split"],
+        "origin": query["origin"],
+        "documents": judged,
     }
-    # The query's cosine to its own passage was stored when the query was verified.
-    return {passage: DocumentScores(values[passage, "cosine"], 1.0), **scores}
 
 
-def _judged(document: Document, scores: DocumentScores) -> Judged:
-    return Judged(
-        id=document.id,
-        text=document.text,
-        title=document.title,
-        grade=document.grade,
-        source=document.source,
-        scores={"cosine": scores.cosine, "cosine_to_positive": scores.cosine_to_positive},
-        origin=document.origin,
-    )
+def _judged(facts: DocumentFacts, ruling: Ruling, texts: bytes | mmap) -> Row:
+    """Return a `Judged` as it is written."""
+    start, end = facts.at
+    document = orjson.loads(texts[start:end])
+    return {
+        "id": facts.id,
+        "text": document["text"],
+        "title": document["title"],
+        "grade": ruling.grade,
+        "source": facts.source,
+        "scores": facts.scores,
+        "origin": document["origin"],
+        "wanted_grade": facts.grade if ruling.grade != facts.grade else None,
+        "verdicts": ruling.flags,
+    }
+
+
+class _Said:
+    """What a judge has said of documents, in the order of the queries."""
+
+    def __init__(self, run: Run) -> None:
+        rows = run.rows(JUDGE, "scores.jsonl")
+        self._by_query = groupby(rows, key=lambda row: row["query_id"])
+        self._next = next(self._by_query, None)
+
+    def add_to(self, group: Group) -> None:
+        """Put what was said of these documents among their scores."""
+        if self._next is None or self._next[0] != group.query_id:
+            return
+        by_id = {document.id: document.scores for document in group.documents}
+        for row in self._next[1]:
+            by_id[row["document_id"]][row["scorer"]] = row["value"]
+        self._next = next(self._by_query, None)

@@ -1,6 +1,6 @@
 """Texts that say again what an earlier one said. The first is kept."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from synthneg.verify.refusal import Refusal
 
@@ -41,13 +41,20 @@ def jaccard(a: Set[object], b: Set[object]) -> float:
     return shared / (len(a) + len(b) - shared) if shared else 0.0
 
 
-def near_document(mine: Shingles, earlier: Mapping[str, Shingles], limit: float) -> Refusal | None:
-    """Return `near_duplicate` if an earlier document shares `limit` or more of its word 5-grams (Jaccard)."""
-    for id, theirs in earlier.items():
-        share = jaccard(mine, theirs)
-        if share and share >= limit:
+def near_document(
+    shared: Iterable[tuple[int, float]], kept: Mapping[int, str], limit: float
+) -> Refusal | None:
+    """Return `near_duplicate` if a kept document shares `limit` or more of its word 5-grams (Jaccard).
+
+    Args:
+        shared: place of an earlier document of the query and the share, above 0.
+        kept: id of each earlier document that was kept, by its place.
+        limit: smallest share of a duplicate.
+    """
+    for place, share in shared:
+        if share >= limit and place in kept:
             return Refusal(
                 "near_duplicate",
-                f"{share:.2f} of 5-grams shared with {id}, must be below {limit:g}",
+                f"{share:.2f} of 5-grams shared with {kept[place]}, must be below {limit:g}",
             )
     return None

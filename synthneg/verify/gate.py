@@ -1,7 +1,7 @@
 """The leak gate: what the evaluation sets and the run have in common, in `leaks.json`, and what training says to it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,9 @@ import orjson
 from synthneg.errors import RunError
 from synthneg.files import write_whole
 from synthneg.progress import say
-from synthneg.records import Example
 from synthneg.run import Run
 from synthneg.verify.alike import DOCUMENTS, QUERIES, Alike
-from synthneg.verify.leaks import Left, table
+from synthneg.verify.leaks import Left, counts, table
 
 FILE = "leaks.json"
 
@@ -26,23 +25,33 @@ def write_leaks(run: Run, names: Sequence[str], inputs: str) -> None:
         names: of the evaluation sets.
         inputs: a fingerprint of them.
     """
-    found = (alike for file in (QUERIES, DOCUMENTS) for alike in run.read(file, Alike))
-    held = [alike for alike in found if alike.place]
-    rows = table(held, _left(run), names, run.config.verify.leaks)
+    checks = run.config.verify.leaks
+    read = (alike for file in (QUERIES, DOCUMENTS) for alike in run.read(file, Alike))
+    found = [alike for alike in read if counts(alike, checks)]
+    rows = table(found, _left(run, {alike.id for alike in found}), names, checks)
     facts = {"sets": list(names), "inputs": inputs, "overlaps": rows}
     write_whole(run.file(FILE), orjson.dumps(facts, option=orjson.OPT_INDENT_2))
 
 
-def _left(run: Run) -> Left:
+def _left(run: Run, ids: Set[str]) -> Left:
+    """Return what of `ids` the examples that are trained on hold; they are not read where there is nothing to find."""
     left = Left({}, {}, defaultdict(list))
-    for example in run.read("examples.jsonl", Example):
-        if example.split == "train":
-            left.queries[example.query_id] = example.query
-            for document in example.documents:
-                if document.source in ("corpus", "written"):
-                    left.written_from[document.id].append(example.query)
+    if not ids:
+        return left
+    with run.file("examples.jsonl").open("rb") as lines:
+        # Rows, not records: to make those of 100,000 examples would take as long as to judge them.
+        for example in map(orjson.loads, lines):
+            if example["split"] != "train":
+                continue
+            if example["query_id"] in ids:
+                left.queries[example["query_id"]] = example["query"]
+            for document in example["documents"]:
+                if document["id"] not in ids:
+                    continue
+                if document["source"] in ("corpus", "written"):
+                    left.written_from[document["id"]].append(example["query"])
                 else:
-                    left.documents[document.id] = document.full_text
+                    left.documents[document["id"]] = document["text"]
     return left
 
 

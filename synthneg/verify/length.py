@@ -3,13 +3,12 @@
 from synthneg.verify.refusal import Refusal
 
 
-def length(text_words: list[str], least: int, most: int) -> Refusal | None:
+def length(count: int, least: int, most: int) -> Refusal | None:
     """Return `too_short` or `too_long` unless there are `least` to `most` words.
 
-    >>> length(["green", "tea"], 3, 40)
+    >>> length(2, 3, 40)
     Refusal(reason='too_short', detail='2 words, at least 3')
     """
-    count = len(text_words)
     if count < least:
         return Refusal("too_short", f"{count} words, at least {least}")
     if count > most:

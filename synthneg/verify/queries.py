@@ -1,69 +1,94 @@
 """The stage verify.queries: scores every query against the whole corpus, then keeps those that pass the checks."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 
+import orjson
+
+from synthneg.files import fingerprint
 from synthneg.grouped import Grouped
 from synthneg.progress import track
 from synthneg.records import Passage, Query, Score
 from synthneg.run import Run
 from synthneg.scoring.corpus import encode_corpus
 from synthneg.scoring.encoder import Encoder
-from synthneg.verify.alike import QUERIES
-from synthneg.verify.scores import score_queries
-from synthneg.verify.verdict import QueryFacts, judge_query
-from synthneg.verify.whole import leak_of_query, opened, twin
+from synthneg.scoring.lazy import state_of
+from synthneg.seen import Seen
+from synthneg.verify.facts import QueryFacts, query_facts
+from synthneg.verify.scores import keep_facts, score_queries
+from synthneg.verify.verdict import judge_query
+from synthneg.verify.whole import QueriesInSet
 from synthneg.words import normalized
 
 NAME = "verify.queries"
+FACTS = "query_facts.jsonl"
 
 
 def verify_queries(run: Run, encoder: Encoder) -> None:
     """Write verified_queries.jsonl: the queries of queries.jsonl that pass, in their order, and why the others do not.
 
+    Where corpus, queries and encoder are as they were, nothing is scored again.
+
     Raises:
         RunError: queries have not been generated, or were written from another corpus.
     """
     run.need("generate.queries")
-    _score(run, encoder)
+    _measure(run, encoder)
     _judge(run)
 
 
-def _score(run: Run, encoder: Encoder) -> None:
-    corpus = encode_corpus(run, encoder)
-    with Grouped(run.file("queries.jsonl"), Query, "passage_id") as queries:
-        run.write_part(NAME, "scores.jsonl", score_queries(encoder, queries, corpus))
+def _measure(run: Run, encoder: Encoder) -> None:
+    def scores() -> Iterator[Score]:
+        corpus = encode_corpus(run, encoder)
+        with Grouped(run.file("queries.jsonl"), Query, "passage_id") as queries:
+            yield from score_queries(encoder, queries, corpus)
+
+    files = (run.file("passages.jsonl"), run.file("queries.jsonl"))
+    inputs = fingerprint(encoder.name, *state_of(run.config.verify.encoder), *files)
+    keep_facts(run, NAME, FACTS, inputs, scores, lambda: map(list, _facts(run)))
+
+
+def _facts(run: Run) -> Iterator[QueryFacts]:
+    with (
+        Grouped(run.file("passages.jsonl"), Passage, "id") as passages,
+        Grouped(run.part("scores.jsonl", NAME), Score, "query_id") as scores,
+        Seen() as texts,
+    ):
+        for query in track(run.read("queries.jsonl", Query), NAME, "queries measured"):
+            written_from = (query.passage_id, *query.also)
+            own = scores[query.id]
+            yield query_facts(
+                query.id,
+                query.passage_id,
+                query.text,
+                "\n".join(passages[id][0].full_text for id in written_from),
+                texts.add(normalized(query.text), query.id) or query.id,
+                {s.document_id: int(s.value) for s in own if s.scorer == "rank"},
+                {s.document_id: s.value for s in own if s.scorer == "cosine_to_query"},
+            )
 
 
 def _judge(run: Run) -> None:
-    checks, config = run.config.verify.queries, run.config.verify
-    kept_by_text: dict[str, str] = {}
+    checks = run.config.verify.queries
+    kept_twin: dict[str, str] = {}
     kept_of_passage: defaultdict[str, list[str]] = defaultdict(list)
-    kept: set[str] = set()
     with (
-        Grouped(run.file("passages.jsonl"), Passage, "id") as passages,
-        Grouped(run.file("scores.jsonl"), Score, "query_id") as scores,
-        opened(run, QUERIES) as alike,
+        run.file("queries.jsonl").open("rb") as lines,
+        run.file(FACTS).open("rb") as measured,
         run.stage(NAME, "verified_queries.jsonl") as stage,
     ):
-        for query in track(run.read("queries.jsonl", Query), NAME, "queries judged"):
+        in_set = QueriesInSet(run)
+        for line, row in track(zip(lines, measured, strict=True), NAME, "queries judged"):
+            facts = QueryFacts(*orjson.loads(row))
             stage.take()
-            text = normalized(query.text)
-            siblings = kept_of_passage[query.passage_id]
-            written_from = (query.passage_id, *query.also)
-            values = {(s.document_id, s.scorer): s.value for s in scores[query.id]}
-            facts = QueryFacts(
-                text=query.text,
-                passage="\n".join(passages[id][0].full_text for id in written_from),
-                ranks={id: int(values[id, "rank"]) for id in written_from},
-                same_as=kept_by_text.get(text),
-                earlier={id: values[id, "cosine_to_query"] for id in siblings},
-                leak=leak_of_query(query, alike, config.leaks),
-                twin=twin(alike[query.id], kept, config.duplicates),
-            )
-            if refusal := judge_query(facts, checks):
-                stage.reject(query.id, *refusal)
+            siblings = kept_of_passage[facts.passage_id]
+            earlier = {id: facts.earlier[id] for id in siblings}
+            elsewhere = in_set.refusal(facts.id, facts.ranks)
+            refusal = judge_query(facts, kept_twin.get(facts.twin), earlier, checks, elsewhere)
+            if refusal := refusal or in_set.twin(facts.id):
+                stage.reject(facts.id, *refusal)
             else:
-                stage.keep(query)
-                kept.add(query.id)
-                kept_by_text[text] = query.id
-                siblings.append(query.id)
+                stage.keep(orjson.Fragment(line[:-1]))
+                kept_twin[facts.twin] = facts.id
+                siblings.append(facts.id)
+                in_set.keep(facts.id)

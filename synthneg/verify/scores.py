@@ -1,6 +1,6 @@
 """The scores that verdicts are made of: cosines, and the rank of a query's own passage in the whole corpus."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, SupportsFloat, TypeVar
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, SupportsFloat, TypeVar
 from synthneg.grouped import Grouped
 from synthneg.progress import Progress
 from synthneg.records import Document, Query, Score
+from synthneg.run import Run
+from synthneg.scoring.base import Reranker
 from synthneg.scoring.corpus import BLOCK_TEXTS, CorpusVectors, row_of
 from synthneg.scoring.encoder import Encoder
+from synthneg.verify.witnesses import RERANK
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +32,34 @@ class Candidates:
 
     query: Query
     documents: list[Document]
+
+
+def keep_facts(
+    run: Run,
+    stage: str,
+    file: str,
+    inputs: str,
+    scores: Callable[[], Iterator[Score]],
+    facts: Callable[[], Iterator[object]],
+) -> None:
+    """Write what `stage` adds to scores.jsonl and, after it, the `file` of facts, unless both stand.
+
+    Args:
+        run: the run.
+        stage: whose scores they are.
+        file: name of the facts.
+        inputs: fingerprint of all that scores and facts are made of.
+        scores: gives the scores.
+        facts: gives the facts, when the scores are written.
+    """
+    if not run.part("scores.jsonl", stage).exists():
+        run.file(file).unlink(missing_ok=True)
+
+    def measured() -> Iterator[object]:
+        run.write_part(stage, "scores.jsonl", scores())
+        return facts()
+
+    run.view(file, inputs, measured)
 
 
 def score_queries(
@@ -74,14 +105,16 @@ def score_queries(
 
 
 def score_documents(
-    encoder: Encoder, candidates: Iterable[Candidates], count: int
+    encoder: Encoder, reranker: Reranker | None, candidates: Iterable[Candidates], count: int
 ) -> Iterator[Score]:
-    """Yield, for each written document, `cosine` (to its query) and `cosine_to_positive`: to the nearest positive.
+    """Yield, for each document but the positives, `cosine` (to its query) and `cosine_to_positive`: to the nearest one.
 
-    A further positive has its cosine from the verification of its query, and here that to the first.
+    A further positive has its cosine from the verification of its query, and here that to the first. With a reranker,
+    every document has `rerank`, positives included.
 
     Args:
         encoder: gives the vectors.
+        reranker: reads each document with its query; None: there is none.
         candidates: the documents of `count` queries.
         count: for the display of progress.
     """
@@ -103,7 +136,16 @@ def score_documents(
                     else:
                         yield _score(*ids, "cosine", cosines[i])
                         yield _score(*ids, "cosine_to_positive", to_positives[i].max())
+            if reranker is not None:
+                yield from _rerank(reranker, block)
             progress.advance(len(block))
+
+
+def _rerank(reranker: Reranker, block: Sequence[Candidates]) -> Iterator[Score]:
+    pairs = [(one.query, document) for one in block for document in one.documents]
+    said = reranker.score([(query.text, document.full_text) for query, document in pairs])
+    for (query, document), score in zip(pairs, said, strict=True):
+        yield _score(query.id, document.id, RERANK, score)
 
 
 def _score(query_id: str, document_id: str, scorer: str, value: SupportsFloat) -> Score:

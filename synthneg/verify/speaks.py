@@ -58,14 +58,19 @@ _PATTERNS = tuple(
 )
 
 
-def speaks_of_passage(query: str) -> Refusal | None:
-    """Return `speaks_of_passage` if the query refers to the text it was written from.
+def phrase_about_passage(query: str) -> str | None:
+    """Return the words by which the query refers to the text it was written from; None where it does not.
 
-    >>> speaks_of_passage("According to the passage, who grows tea?").detail
-    'says "according to the passage"'
+    >>> phrase_about_passage("According to the passage, who grows tea?")
+    'according to the passage'
     """
     plain = " ".join(query.lower().split())
     for pattern in _PATTERNS:
         if found := pattern.search(plain):
-            return Refusal("speaks_of_passage", f'says "{found.group().strip()}"')
+            return found.group().strip()
     return None
+
+
+def speaks_of_passage(phrase: str | None) -> Refusal | None:
+    """Return `speaks_of_passage` if such a phrase was found."""
+    return None if phrase is None else Refusal("speaks_of_passage", f'says "{phrase}"')

@@ -1,40 +1,97 @@
-"""Verdicts that take the whole set: a query or a document that stands elsewhere in it, or in an evaluation set."""
+"""Verdicts that take the whole set: a query or a document that stands elsewhere in it, or in an evaluation set.
 
-from collections import defaultdict
+What a model says of itself is told here as well, for it is found with the rest, once, when texts are compared.
+"""
+
 from collections.abc import Container, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
 
-from synthneg.config import DuplicateChecks, LeakChecks
-from synthneg.grouped import Grouped
-from synthneg.records import Document, Query
+from synthneg.config import DuplicateChecks
 from synthneg.run import Run
-from synthneg.verify.alike import Alike
-from synthneg.verify.leaks import leak
+from synthneg.verify.alike import (
+    DOCUMENTS,
+    QUERIES,
+    SAID_OF_DOCUMENTS,
+    SAID_OF_QUERIES,
+    Alike,
+    Said,
+)
+from synthneg.verify.leaks import counts, leak
 from synthneg.verify.refusal import Refusal
 
 
-class AlikeById(Protocol):
-    """What each text is like, by its id; nothing for an unknown one."""
+class QueriesInSet:
+    """The queries of a run as they are judged. In a trial, where nothing was compared, nothing is like anything."""
 
-    def __getitem__(self, id: str, /) -> list[Alike]:
-        """Return what is told of the text."""
-        ...
+    def __init__(self, run: Run) -> None:
+        config = run.config.verify
+        self._leaks, self._duplicates = config.leaks, config.duplicates
+        self._said = _said(run, SAID_OF_QUERIES)
+        self._held: dict[str, list[Alike]] = {}
+        self._twins: dict[str, list[Alike]] = {}
+        self._kept: set[str] = set()
+        for one in _alike(run, QUERIES):
+            if one.place and counts(one, config.leaks):
+                self._held.setdefault(one.id, []).append(one)
+            elif not one.place and is_twin(one, config.duplicates):
+                self._twins.setdefault(one.id, []).append(one)
+
+    def refusal(self, id: str, passages: Iterable[str]) -> Refusal | None:
+        """Return why a query is dropped for what it says, or because an evaluation set holds it or its passages."""
+        found = [one for one in self._held.get(id, ()) if one.kind == "query"]
+        found += [a for p in passages for a in self._held.get(p, ()) if a.kind == "passage"]
+        return self._said.get(id) or leak(found, self._leaks)
+
+    def twin(self, id: str) -> Refusal | None:
+        """Return `near_duplicate` if a kept query of the set is nearly the same one."""
+        return twin(self._twins.get(id, ()), self._kept, self._duplicates)
+
+    def keep(self, id: str) -> None:
+        """Remember that a query was kept."""
+        self._kept.add(id)
 
 
-def opened(run: Run, file: str) -> AbstractContextManager[AlikeById]:
-    """Open a view that `verify.alike` wrote; where nothing was compared, as in a trial, nothing is like anything."""
-    if not run.has(file):
-        return nullcontext(defaultdict(list))
-    return Grouped(run.file(file), Alike, "id")
+class DocumentsInSet:
+    """The written documents of a run as they are judged: what they say, what stands elsewhere, what was kept."""
+
+    def __init__(self, run: Run) -> None:
+        config = run.config.verify
+        self._leaks, self._duplicates = config.leaks, config.duplicates
+        self._said = _said(run, SAID_OF_DOCUMENTS)
+        self._alike: dict[str, list[Alike]] = {}
+        self._kept: dict[str, str] = {}
+        for one in _alike(run, DOCUMENTS):
+            if counts(one, config.leaks) or is_repeat(one, config.duplicates):
+                self._alike.setdefault(one.id, []).append(one)
+
+    def refusals(self, ids: Iterable[str]) -> dict[str, Refusal]:
+        """Return by its id why a document of a query is dropped; none for those that pass."""
+        found = {}
+        for id in ids:
+            alike = self._alike.get(id, ())
+            refusal = (
+                self._said.get(id)
+                or leak(alike, self._leaks)
+                or repeated(alike, self._kept, self._duplicates)
+            )
+            if refusal:
+                found[id] = refusal
+        return found
+
+    def keep(self, query_id: str, ids: Iterable[str]) -> None:
+        """Remember which documents of a query were kept."""
+        self._kept.update(dict.fromkeys(ids, query_id))
 
 
-def leak_of_query(query: Query, alike: AlikeById, checks: LeakChecks) -> Refusal | None:
-    """Return `leak` if an evaluation set holds the query, or where the settings say so, one of its passages."""
-    passages = (query.passage_id, *query.also)
-    found = [a for a in alike[query.id] if a.kind == "query"]
-    found += [a for id in passages for a in alike[id] if a.kind == "passage"]
-    return leak(found, checks)
+def is_twin(one: Alike, checks: DuplicateChecks) -> bool:
+    """Whether two queries of the run are as near as the settings call the same."""
+    bounds = {"jaccard": checks.query_jaccard, "cosine": checks.query_cosine}
+    bound = None if one.place else bounds[one.measure]
+    return bound is not None and one.value >= bound
+
+
+def is_repeat(one: Alike, checks: DuplicateChecks) -> bool:
+    """Whether two written documents of the run are as near as the settings call the same."""
+    return not one.place and one.value >= checks.document_jaccard
 
 
 def twin(alike: Iterable[Alike], kept: Container[str], checks: DuplicateChecks) -> Refusal | None:
@@ -45,14 +102,9 @@ def twin(alike: Iterable[Alike], kept: Container[str], checks: DuplicateChecks) 
         kept: ids of queries that were kept.
         checks: bounds.
     """
-    bounds = {"jaccard": checks.query_jaccard, "cosine": checks.query_cosine}
     for one in alike:
-        bound = None if one.place or one.kind != "query" else bounds[one.measure]
-        if bound is not None and one.value >= bound and one.other in kept:
-            return Refusal(
-                "near_duplicate",
-                f"{one.measure} {one.value:.3f} to {one.other}, must be below {bound:g}",
-            )
+        if is_twin(one, checks) and one.other in kept:
+            return Refusal("near_duplicate", f"{one.measure} {one.value:.3f} to {one.other}")
     return None
 
 
@@ -67,9 +119,7 @@ def repeated(
         checks: bounds.
     """
     of_queries = {
-        kept[one.other]: one.other
-        for one in alike
-        if not one.place and one.value >= checks.document_jaccard and one.other in kept
+        kept[one.other]: one.other for one in alike if is_repeat(one, checks) and one.other in kept
     }
     if len(of_queries) < checks.document_queries:
         return None
@@ -80,25 +130,10 @@ def repeated(
     )
 
 
-class DocumentsInSet:
-    """The written documents of a run as they are judged: what stands elsewhere, and what was kept before."""
+def _alike(run: Run, file: str) -> Iterable[Alike]:
+    return run.read(file, Alike) if run.has(file) else ()
 
-    def __init__(self, alike: AlikeById, leaks: LeakChecks, duplicates: DuplicateChecks) -> None:
-        self._alike, self._leaks, self._duplicates = alike, leaks, duplicates
-        self._kept: dict[str, str] = {}
 
-    def refusals(self, documents: Iterable[Document]) -> dict[str, Refusal]:
-        """Return by its id why a document is dropped for what stands elsewhere; none for those that pass."""
-        found = {}
-        for document in documents:
-            if document.is_passage or not (alike := self._alike[document.id]):
-                continue
-            told = [one for one in alike if one.kind == "document"]
-            refusal = leak(told, self._leaks) or repeated(told, self._kept, self._duplicates)
-            if refusal:
-                found[document.id] = refusal
-        return found
-
-    def keep(self, query_id: str, ids: Iterable[str]) -> None:
-        """Remember which documents of a query were kept."""
-        self._kept.update(dict.fromkeys(ids, query_id))
+def _said(run: Run, file: str) -> dict[str, Refusal]:
+    rows = run.read(file, Said) if run.has(file) else ()
+    return {row.id: Refusal(row.reason, row.detail) for row in rows}

@@ -1,0 +1,116 @@
+"""What verify.judge and verify.documents both begin with: the documents of each query, scored and measured once."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from mmap import ACCESS_READ, mmap
+from typing import Any
+
+import orjson
+
+from synthneg.files import fingerprint
+from synthneg.grouped import Grouped
+from synthneg.progress import track
+from synthneg.records import Document, Query, Score
+from synthneg.run import Run
+from synthneg.scoring.base import Encoder, Reranker
+from synthneg.scoring.lazy import state_of
+from synthneg.verify.facts import Group, document_facts
+from synthneg.verify.scores import Candidates, keep_facts, score_documents
+from synthneg.verify.verdict import in_order
+
+NAME = "verify.documents"
+FACTS = "document_facts.jsonl"
+
+
+def measure_documents(run: Run, encoder: Encoder, reranker: Reranker | None) -> None:
+    """Write document_facts.jsonl and the scores in it, unless they stand.
+
+    Where queries, documents and models are as they were, nothing is scored again.
+
+    Raises:
+        RunError: queries have not been verified, or no documents have been generated.
+    """
+    run.need("verify.queries")
+    run.need("generate.documents")
+
+    def scores() -> Iterator[Score]:
+        count = run.books()["verify.queries"]["kept"]
+        with Grouped(run.file("documents.jsonl"), Document, "query_id") as documents:
+            whole = (c for c in _candidates(run, documents) if _has_positive(c))
+            yield from score_documents(encoder, reranker, whole, count)
+
+    models = [(encoder.name, *state_of(run.config.verify.encoder))]
+    if reranker is not None:
+        models.append((reranker.name, *state_of(reranker.name)))
+    files = (
+        run.file("verified_queries.jsonl"),
+        run.file("documents.jsonl"),
+        run.part("scores.jsonl", "verify.queries"),
+    )
+    keep_facts(run, NAME, FACTS, fingerprint(models, *files), scores, lambda: _rows(_measured(run)))
+
+
+def groups(run: Run) -> Iterator[Group]:
+    """Yield the measured documents: of each verified query, in their order, then of the other queries."""
+    with run.file(FACTS).open("rb") as rows:
+        yield from (Group.of_row(orjson.loads(row)) for row in rows)
+
+
+@contextmanager
+def mapped(run: Run, file: str) -> Iterator[bytes | mmap]:
+    """Give the bytes of a file; an empty one cannot be mapped."""
+    with run.file(file).open("rb") as stream:
+        if not stream.seek(0, 2):
+            yield b""
+            return
+        with mmap(stream.fileno(), 0, access=ACCESS_READ) as mapped:
+            yield mapped
+
+
+def _rows(found: Iterable[Group]) -> Iterator[list[Any]]:
+    return (group.to_row() for group in found)
+
+
+def _candidates(run: Run, documents: Grouped[Document]) -> Iterator[Candidates]:
+    for query in run.read("verified_queries.jsonl", Query):
+        yield Candidates(query, in_order(documents[query.id]))
+
+
+def _has_positive(candidates: Candidates) -> bool:
+    return bool(candidates.documents) and candidates.documents[0].is_passage
+
+
+def _measured(run: Run) -> Iterator[Group]:
+    with (
+        Grouped(run.file("documents.jsonl"), Document, "query_id") as documents,
+        Grouped(run.part("scores.jsonl", NAME), Score, "query_id") as scores,
+        Grouped(run.part("scores.jsonl", "verify.queries"), Score, "query_id") as of_queries,
+    ):
+        unverified = dict.fromkeys(documents.keys())
+        for found in track(_candidates(run, documents), NAME, "queries measured"):
+            id = found.query.id
+            unverified.pop(id, None)
+            state = "whole" if _has_positive(found) else "no_positive"
+            known = [*of_queries[id], *scores[id]] if state == "whole" else []
+            yield _group(state, id, found.documents, documents, known)
+        for id in unverified:
+            yield _group("query_rejected", id, documents[id], documents, [])
+
+
+def _group(
+    state: Any, id: str, found: list[Document], documents: Grouped[Document], known: list[Score]
+) -> Group:
+    ids = (document.id for document in documents[id])
+    places = dict(zip(ids, documents.places(id), strict=True))
+    scores: dict[str, dict[str, float]] = {document.id: {} for document in found}
+    for score in known:
+        if score.document_id in scores and score.scorer not in ("rank", "cosine_to_query"):
+            scores[score.document_id][score.scorer] = score.value
+    if state == "whole":
+        # Its cosine to itself is stored nowhere; a query's cosine to it was stored when the query was verified.
+        scores[found[0].id]["cosine_to_positive"] = 1.0
+    return Group(
+        id,
+        state,
+        document_facts(found, [places[d.id] for d in found], [scores[d.id] for d in found]),
+    )
