@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from curves import Scored, as_alarms, auc, chosen_elsewhere, curve, recall_at, threshold_for
+from false_negatives import at_default, by_two
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from material import OTHER, Pair
@@ -180,3 +181,20 @@ def test_a_judge_speaks_of_the_pairs_in_its_file(tmp_path):
     ]
     spoken, documents, positives = scores_of(judge_witness(file), pairs)
     assert (spoken, documents.tolist(), positives.tolist()) == (pairs[:1], [1.0], [3.0])
+
+
+def test_a_second_witness_decides_what_is_in_doubt():
+    """What the encoder alone calls an answer passes where the second witness does not, and the other way round."""
+    encoder = {("q", "own"): 0.6, ("q", "a"): 0.58, ("q", "b"): 0.52}
+    second = {("q", "own"): 1.0, ("q", "a"): 0.0, ("q", "b"): 2.0}
+    witnesses = {
+        name: lambda pairs, scores=scores: {pair: scores[pair] for pair in pairs}
+        for name, scores in (("encoder", encoder), ("second", second))
+    }
+    pairs = [Pair("q", "own", "a", OTHER), Pair("q", "own", "b", "deep")]
+    alone = at_default("tea", witnesses["encoder"], pairs)
+    both = by_two("tea", witnesses, "second", pairs)
+    of_deep = [
+        (row.found.share, row.alarms.share) for row in (*alone, *both) if row.clean == "deep"
+    ]
+    assert of_deep == [(1.0, 0.0), (0.0, 1.0)]

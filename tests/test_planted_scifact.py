@@ -81,7 +81,7 @@ def test_other_judged_positives_are_found_by_their_nearness(material, encoder):
 
 def test_the_check_answers_finds_other_positives_at_its_default(material, encoder):
     """Of the other judged passages 55 in 100 are refused as answers, of deep ones and random ones one in 20 at most."""
-    rows = false_negatives.at_default(material, encoder_witness(material, encoder))
+    rows = false_negatives.at_default("", encoder_witness(material, encoder), material.pairs)
     alarms = {row.clean: row.alarms.share for row in rows}
     assert rows[0].found.share >= 0.55
     assert max(alarms["random"], alarms["deep"]) <= 0.05

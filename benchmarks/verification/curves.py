@@ -4,7 +4,6 @@ A score says how much a record looks like the fault; a check with a threshold re
 share of faults that are refused, alarms the share of clean records that are.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -119,19 +118,3 @@ def as_alarms(scores: Floats, clean: Floats) -> Floats:
     """
     at_or_above = len(clean) - np.searchsorted(np.sort(clean), scores, side="left")
     return 1 - at_or_above / len(clean)
-
-
-def order_accuracy(grades: Sequence[int], scores: Sequence[float]) -> tuple[float, int]:
-    """Return how many pairs of different grades the scores put in order, a tie counting half, and how many there are.
-
-    >>> order_accuracy([3, 1, 0], [0.9, 0.2, 0.4])
-    (2.0, 3)
-    """
-    right, pairs = 0.0, 0
-    for i, grade in enumerate(grades):
-        for j in range(i):
-            if grade != grades[j]:
-                pairs += 1
-                above = (scores[i] - scores[j]) * (grade - grades[j])
-                right += 1.0 if above > 0 else 0.5 if above == 0 else 0.0
-    return right, pairs

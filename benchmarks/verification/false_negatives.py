@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from curves import Floats, Scored, as_alarms, auc, chosen_elsewhere, curve, recall_at, share
-from material import NEGATIVES, OTHER, Material, Pair
-from report import Row
+from curves import Floats, Scored, as_alarms, auc, chosen_elsewhere, curve, recall_at
+from material import NEGATIVES, OTHER, Pair
+from report import Row, counted
 from witnesses import SCORES, Witness, scores_of
 
 from synthneg.config import DocumentChecks
-from synthneg.verify.nearness import answers
+from synthneg.scoring.bound import negative_bound
+from synthneg.verify.witnesses import RERANK, bound_of, finding
 
 MOST_ALARMS = 0.10
 MARGINS = (0.0, 0.05, 0.1, 0.15, 0.2)
@@ -113,46 +114,54 @@ def _at_most(alarms: Floats, recall: Floats) -> Floats:
     return recall[places]
 
 
-def by_margin(witness: Witness, pairs: Sequence[Pair]) -> dict[str, dict[str, float]]:
-    """Return the share that `answers` refuses of each kind of pairs, by its margin; the share rule never decides."""
-    spoken, documents, positives = scores_of(witness, pairs)
-    refused = {
-        margin: [
-            answers(d, p, 1.0, margin) is not None
-            for d, p in zip(documents, positives, strict=True)
-        ]
-        for margin in MARGINS
-    }
-    kinds = [pair.kind for pair in spoken]
-    return {
-        f"{margin:g}": {
-            kind: round(
-                float(np.mean([v for v, k in zip(said, kinds, strict=True) if k == kind])), 4
-            )
-            for kind in (OTHER, *NEGATIVES)
-        }
-        for margin, said in refused.items()
-    }
+def by_two(
+    collection: str, witnesses: Mapping[str, Witness], second: str, pairs: Sequence[Pair]
+) -> list[Row]:
+    """Return what is found at the default settings where the encoder decides what is clear and `second` the rest.
 
-
-def at_default(material: Material, witness: Witness) -> list[Row]:
-    """Return what `answers` finds at its default margin and share, on each kind of clean records."""
+    `second` stands where a reranker would: with a margin of 0, it must see the document above the query's own passage.
+    """
     checks = DocumentChecks()
-    spoken, documents, positives = scores_of(witness, material.pairs)
-    verdicts = [
-        answers(d, p, checks.max_negative_share, checks.min_negative_margin) is not None
-        for d, p in zip(documents, positives, strict=True)
-    ]
-    of = {kind: [v for v, p in zip(verdicts, spoken, strict=True) if p.kind == kind]
-          for kind in (OTHER, *NEGATIVES)}  # fmt: skip
+    spoken, cosines, own_cosines = scores_of(witnesses["encoder"], pairs)
+    also, scores, own_scores = scores_of(witnesses[second], spoken)
+    in_order = {pair: n for n, pair in enumerate(spoken)}
+    refused: dict[str, list[bool]] = {kind: [] for kind in (OTHER, *NEGATIVES)}
+    for n, pair in enumerate(also):
+        at = in_order[pair]
+        document = {"cosine": float(cosines[at]), RERANK: float(scores[n])}
+        own = {"cosine": float(own_cosines[at]), RERANK: float(own_scores[n])}
+        found = finding(document, own, bound_of(own, checks), checks)
+        refused[pair.kind].append(found is not None)
     return [
-        Row(
-            material.name,
-            OTHER,
-            "answers",
-            share(sum(of[OTHER]), len(of[OTHER])),
-            clean,
-            share(sum(of[clean]), len(of[clean])),
-        )
+        counted(collection, OTHER, f"answers, then {second}", refused[OTHER], clean, refused[clean])
+        for clean in NEGATIVES
+    ]
+
+
+def by_margin(witness: Witness, pairs: Sequence[Pair]) -> dict[str, dict[str, float]]:
+    """Return the share of each kind of pairs that would be called answers, by margin; shares never decide."""
+    spoken, documents, positives = scores_of(witness, pairs)
+    kinds = np.array([pair.kind for pair in spoken])
+    shares = {}
+    for margin in MARGINS:
+        bounds = np.array([negative_bound(own, 1.0, margin) for own in positives.tolist()])
+        refused = documents >= bounds
+        shares[f"{margin:g}"] = {
+            kind: round(float(refused[kinds == kind].mean()), 4) for kind in (OTHER, *NEGATIVES)
+        }
+    return shares
+
+
+def at_default(collection: str, witness: Witness, pairs: Sequence[Pair]) -> list[Row]:
+    """Return what is called an answer by the encoder alone at the default margin and share, of each kind of pairs."""
+    checks = DocumentChecks()
+    spoken, documents, positives = scores_of(witness, pairs)
+    refused: dict[str, list[bool]] = {kind: [] for kind in (OTHER, *NEGATIVES)}
+    for pair, cosine, positive in zip(spoken, documents.tolist(), positives.tolist(), strict=True):
+        own = {"cosine": positive}
+        found = finding({"cosine": cosine}, own, bound_of(own, checks), checks)
+        refused[pair.kind].append(found is not None)
+    return [
+        counted(collection, OTHER, "answers", refused[OTHER], clean, refused[clean])
         for clean in NEGATIVES
     ]

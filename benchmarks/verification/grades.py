@@ -11,11 +11,12 @@ from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
-from curves import Floats, auc, order_accuracy
+from curves import Floats, auc
 from material import Material
 from plant import buried, shuffled
 
 from synthneg.scoring.base import Encoder
+from synthneg.verify.order import Order, order_of, regraded
 
 
 class GradedSet(NamedTuple):
@@ -83,18 +84,22 @@ def measured(
 ) -> dict[str, object]:
     """Return the order accuracy of clean and of shuffled sets, with intervals over queries, and how far they are apart.
 
-    `apart` is the AUC of a single set's accuracy; over all sets the two means are compared.
+    `apart` is the AUC of a single set's accuracy; over all sets the two means are compared. `right_grades` is the share
+    of documents with their true grade in shuffled sets, and after these have been regraded by score.
     """
     chance = random.Random(seed)
-    clean, mixed, steps = [], [], {}
+    clean, mixed, steps, right = [], [], {}, {"shuffled": [], "regraded": []}
     all_scores = iter(scorer([(one.query, text) for one in sets for text in one.texts]).tolist())
     for one in sets:
         scores = list(islice(all_scores, len(one.texts)))
-        clean.append(order_accuracy(one.grades, scores))
-        mixed.append(order_accuracy(shuffled(one.grades, chance), scores))
+        dealt = shuffled(one.grades, chance)
+        clean.append(order_of(one.grades, scores))
+        mixed.append(order_of(dealt, scores))
+        for kind, grades in (("shuffled", dealt), ("regraded", regraded(dealt, scores))):
+            right[kind] += [a == b for a, b in zip(grades, one.grades, strict=True)]
         for low, high in _steps(one.grades):
             places = [i for i, g in enumerate(one.grades) if g in (low, high)]
-            found = order_accuracy([one.grades[i] for i in places], [scores[i] for i in places])
+            found = order_of([one.grades[i] for i in places], [scores[i] for i in places])
             steps.setdefault(f"{high}>{low}", []).append(found)
     return {
         "sets": len(sets),
@@ -102,6 +107,7 @@ def measured(
         "shuffled": _mean(mixed, seed, resamples),
         "steps": {step: _mean(found, seed, resamples)[0] for step, found in sorted(steps.items())},
         "apart": round(auc(_shares(clean), _shares(mixed)), 4),
+        "right_grades": {kind: round(float(np.mean(some)), 4) for kind, some in right.items()},
     }
 
 
@@ -110,14 +116,14 @@ def _steps(grades: Sequence[int]) -> list[tuple[int, int]]:
     return list(zip(levels, levels[1:], strict=False))
 
 
-def _shares(found: Sequence[tuple[float, int]]) -> Floats:
-    return np.array([right / pairs for right, pairs in found])
+def _shares(found: Sequence[Order]) -> Floats:
+    return np.array([order.in_order / order.pairs for order in found])
 
 
-def _mean(found: Sequence[tuple[float, int]], seed: int, resamples: int) -> list[float]:
+def _mean(found: Sequence[Order], seed: int, resamples: int) -> list[float]:
     """Return the share of pairs in order over all sets, with its bootstrap interval."""
     values, random_ = np.array(found), np.random.default_rng(seed)
     draws = values[random_.integers(0, len(values), (resamples, len(values)))].sum(axis=1)
-    low, high = np.quantile(draws[:, 0] / draws[:, 1], [0.025, 0.975])
+    low, high = np.quantile(draws[:, 1] / draws[:, 0], [0.025, 0.975])
     total = values.sum(axis=0)
-    return [round(float(x), 4) for x in (total[0] / total[1], low, high)]
+    return [round(float(x), 4) for x in (total[1] / total[0], low, high)]

@@ -111,8 +111,10 @@ def negatives_part(
     several = {pair.query for pair in material.pairs if pair.kind == OTHER}
     pairs = [pair for pair in material.pairs if pair.query in several]
     witnesses = witnesses_of(material, encoder, given)
-    rows = false_negatives.at_default(material, witnesses["encoder"])
     asked = {ALL: pairs, VERIFIED: [pair for pair in pairs if pair.query in verified]}
+    rows = false_negatives.at_default(material.name, witnesses["encoder"], asked[VERIFIED])
+    for second in sorted(witnesses.keys() - {"encoder", "to positive", "judge"}):
+        rows += false_negatives.by_two(material.name, witnesses, second, asked[VERIFIED])
     facts = {}
     for kind, some in asked.items():
         alone = false_negatives.testimonies(witnesses, some)
