@@ -18,6 +18,8 @@ from plant import buried, shuffled
 from synthneg.scoring.base import Encoder
 from synthneg.verify.order import Order, order_of, regraded
 
+SHUFFLES = 20  # of each set
+
 
 class GradedSet(NamedTuple):
     """A query with texts and their true grades."""
@@ -92,11 +94,12 @@ def measured(
     all_scores = iter(scorer([(one.query, text) for one in sets for text in one.texts]).tolist())
     for one in sets:
         scores = list(islice(all_scores, len(one.texts)))
-        dealt = shuffled(one.grades, chance)
         clean.append(order_of(one.grades, scores))
-        mixed.append(order_of(dealt, scores))
-        for kind, grades in (("shuffled", dealt), ("regraded", regraded(dealt, scores))):
-            right[kind] += [a == b for a, b in zip(grades, one.grades, strict=True)]
+        for _ in range(SHUFFLES):
+            dealt = shuffled(one.grades, chance)
+            mixed.append(order_of(dealt, scores))
+            for kind, grades in (("shuffled", dealt), ("regraded", regraded(dealt, scores))):
+                right[kind] += [a == b for a, b in zip(grades, one.grades, strict=True)]
         for low, high in _steps(one.grades):
             places = [i for i, g in enumerate(one.grades) if g in (low, high)]
             found = order_of([one.grades[i] for i in places], [scores[i] for i in places])
@@ -104,7 +107,7 @@ def measured(
     return {
         "sets": len(sets),
         "clean": _mean(clean, seed, resamples),
-        "shuffled": _mean(mixed, seed, resamples),
+        "shuffled": _mean(_of_sets(mixed), seed, resamples),
         "steps": {step: _mean(found, seed, resamples)[0] for step, found in sorted(steps.items())},
         "apart": round(auc(_shares(clean), _shares(mixed)), 4),
         "right_grades": {kind: round(float(np.mean(some)), 4) for kind, some in right.items()},
@@ -114,6 +117,12 @@ def measured(
 def _steps(grades: Sequence[int]) -> list[tuple[int, int]]:
     levels = sorted(set(grades))
     return list(zip(levels, levels[1:], strict=False))
+
+
+def _of_sets(mixed: Sequence[Order]) -> list[Order]:
+    """Return the shuffles of each set as one, for what is resampled is sets."""
+    groups = zip(*[iter(mixed)] * SHUFFLES, strict=True)
+    return [Order(sum(o.pairs for o in some), sum(o.in_order for o in some)) for some in groups]
 
 
 def _shares(found: Sequence[Order]) -> Floats:

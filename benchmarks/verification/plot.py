@@ -15,9 +15,10 @@ def draw(measured: Mapping[str, Sequence[dict]], file: Path) -> None:
     from matplotlib import pyplot  # noqa: PLC0415 - as above
 
     figure, panels = pyplot.subplots(
-        1, len(measured), figsize=(6.5 * len(measured), 5.5), squeeze=False
+        1, len(measured), figsize=(9.5 * len(measured), 5), squeeze=False
     )
     for panel, (name, witnesses) in zip(panels[0], measured.items(), strict=True):
+        panel.set_prop_cycle(color=pyplot.get_cmap("tab20").colors)
         for one in witnesses:
             curve = one["curve"]
             label = f"{one['witness']} ({one['recall']['share']:.2f})"
@@ -33,6 +34,12 @@ def draw(measured: Mapping[str, Sequence[dict]], file: Path) -> None:
             xlim=(0, 0.6),
             ylim=(0, 1),
         )
-        panel.legend(fontsize=7, loc="lower right", title="recall at 10 % alarms", title_fontsize=7)
+        panel.legend(
+            fontsize=7,
+            loc="upper left",
+            bbox_to_anchor=(1.01, 1),
+            title="recall at 10 % alarms",
+            title_fontsize=7,
+        )
     figure.tight_layout()
     figure.savefig(file, dpi=110)
