@@ -109,11 +109,14 @@ def paraphrases(text: str, chance: random.Random) -> dict[str, str]:
 
 
 def buried(positive: str, other: str, chance: random.Random) -> str:
-    """Return half of the positive's sentences, in one piece, somewhere among the sentences of another document."""
+    """Return half of the positive's sentences, in one piece, behind up to three sentences of another document.
+
+    Deeper in, an encoder that reads 256 tokens would not come to them.
+    """
     mine, theirs = sentences(positive), sentences(other)
     half = max(1, len(mine) // 2)
     start = chance.randrange(len(mine) - half + 1)
-    place = chance.randrange(len(theirs) + 1)
+    place = chance.randrange(min(3, len(theirs)) + 1)
     return " ".join(theirs[:place] + mine[start : start + half] + theirs[place:])
 
 
