@@ -198,7 +198,10 @@ def measure(name: str, encoder: Encoder, given: argparse.Namespace) -> dict:
         "queries": len(material.queries),
         "documents": len(material.texts),
         "rows": as_json(rows),
-        "false_negatives": negatives,
+        "false_negatives": {
+            kind: false_negatives.alone_and_best(measured, BEST_JOINED)
+            for kind, measured in negatives.items()
+        },
         **facts,
     }
 
@@ -272,12 +275,13 @@ def write(results: dict[str, dict], given: argparse.Namespace) -> None:
     for name, found in results.items():
         facts = {"seed": given.seed, "encoder": Path(given.encoder).name, **found}
         (given.out / f"planted-{name}.json").write_text(json.dumps(facts, indent=1) + "\n")
-    curves = {}
-    for file in sorted(given.out.glob("planted-*.json")):
-        measured = json.loads(file.read_text())["false_negatives"][VERIFIED]
-        curves[file.stem.removeprefix("planted-")] = false_negatives.alone_and_best(
-            measured, BEST_JOINED
-        )
+    files = sorted(given.out.glob("planted-*.json"))
+    curves = {
+        file.stem.removeprefix("planted-"): json.loads(file.read_text())["false_negatives"][
+            VERIFIED
+        ]
+        for file in files
+    }
     draw(curves, given.out / "planted.png")
 
 
