@@ -28,7 +28,7 @@ from synthneg.llm.budget import check_budget, cost_usd
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import check_backend
 from synthneg.progress import say
-from synthneg.records import Example, Passage
+from synthneg.records import WRITTEN, Example, Passage
 from synthneg.run import STAGES, Run
 from synthneg.stages import (
     choose_passages,
@@ -36,7 +36,9 @@ from synthneg.stages import (
     compare_queries,
     declared_sets,
     leak_inputs,
+    mine_negatives,
     mine_passages,
+    mine_where_missing,
     must_keep,
     open_encoder,
     open_reranker,
@@ -87,7 +89,8 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     wanted = _up_to(until)
     check_written(config)
     all_prompts(config)
-    _check_judge(config)
+    if config.verify.judge is not None:
+        _check_judge(config)
     check_corpus(config.corpus)
     if "generate.queries" in wanted or config.corpus.is_written:
         check_budget(config.llm)
@@ -95,7 +98,7 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     if "verify.queries" in wanted:
         _check_sets(config)
     if "verify.queries" in wanted or _chooses_with_vectors(config):
-        _check_models(config, "train" in wanted)
+        _check_models(config, wanted)
     if "evaluate" in wanted:
         _check_evaluation(config)
 
@@ -117,13 +120,13 @@ def _chooses_with_vectors(config: RunConfig) -> bool:
     return config.corpus.sample == "cluster" or needed("related", all_prompts(config))
 
 
-def _check_models(config: RunConfig, trains: bool) -> None:
+def _check_models(config: RunConfig, wanted: tuple[str, ...]) -> None:
     from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - as above
 
     check_model(config.verify.encoder)
     if config.verify.reranker is not None:
         check_model(config.verify.reranker)
-    if trains:
+    if "train" in wanted:
         check_model(config.train.base_model)
 
 
@@ -156,7 +159,7 @@ def check_queries(run: Run) -> None:
 
     encoder = open_encoder(run)
     compare_queries(run, encoder)
-    verify_queries(run, encoder)
+    verify_queries(run, encoder, open_reranker(run))
     must_keep(run, "verify.queries", "queries")
     mine_passages(run, lambda: encoder)
 
@@ -181,16 +184,18 @@ def judge_negatives(run: Run) -> None:
         forget_judgements(run)
         return
     run.need("generate.negatives")
+    mine_where_missing(run)
     measure_documents(run, open_encoder(run), open_reranker(run))
     ask_within_budget(run, write_judgements)
 
 
 def check_documents(run: Run) -> None:
-    """Write examples.jsonl: verified queries with the documents that pass their checks."""
+    """Write examples.jsonl: verified queries with the documents that pass their checks; what is not mined yet is."""
     from synthneg.verify.documents import verify_documents  # noqa: PLC0415 - as above
     from synthneg.verify.gate import write_leaks  # noqa: PLC0415 - as above
 
     run.need("generate.negatives")
+    mine_where_missing(run)
     encoder = open_encoder(run)
     compare_documents(run, encoder)
     verify_documents(run, encoder, open_reranker(run))
@@ -228,9 +233,9 @@ def evaluate_model(run: Run) -> "list[Evaluation]":
             f"{run.folder}: there is no model trained on these examples; run `synthneg train`, or `synthneg run`"
         )
     collections = [read_collection(Path(c), config.split) for c in config.collections]
-    held_out = _held_out(run)
-    if held_out is not None:
-        collections.append(held_out)
+    synthetic = held_out(run)
+    if synthetic is not None:
+        collections.append(synthetic)
     run.unfinish()
     if not collections:
         shutil.rmtree(run.file("evaluation"), ignore_errors=True)
@@ -259,6 +264,7 @@ _STEPS: dict[str, Callable[[Run], object]] = {
     "verify.queries": check_queries,
     "generate.documents": generate_documents,
     "generate.negatives": generate_negatives,
+    "mine": mine_negatives,
     "verify.judge": judge_negatives,
     "verify.documents": check_documents,
     "export": export_dataset,
@@ -281,17 +287,16 @@ def plan(run: Run, count: int) -> "Projection":
     return project_run(run, count)
 
 
-def _held_out(run: Run) -> "Collection | None":
+def held_out(run: Run) -> "Collection | None":
     """Return the verified queries of held-out passages, to be found among all passages; None where there are none."""
     from synthneg.evaluate.collection import Collection  # noqa: PLC0415 - as above
 
     examples = [e for e in run.read("examples.jsonl", Example) if e.split == "held_out"]
     if not examples:
         return None
-    # Of the corpus is also what was mined as a negative and then found to answer.
-    made = ("written", "graded", "negative")
+    # Of the passages is also what was mined as a negative and then found to answer.
     qrels = {
-        e.query_id: {d.id: 1 for d in e.documents if d.grade == 3 and d.source not in made}
+        e.query_id: {d.id: 1 for d in e.documents if d.grade == 3 and d.source not in WRITTEN}
         for e in examples
     }
     return Collection.of_records(

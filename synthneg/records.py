@@ -10,7 +10,11 @@ import orjson
 
 Row = dict[str, Any]
 Split = Literal["train", "held_out"]
-Source = Literal["corpus", "written", "graded", "negative"]
+MinedSource = Literal["bm25", "dense", "reranked", "random"]
+Source = Literal["corpus", "written", "graded", "negative"] | MinedSource
+POSITIVE_SOURCES: tuple[Source, ...] = ("corpus", "written")  # of a query's own passages
+WRITTEN: tuple[Source, ...] = ("graded", "negative")  # beside a passage; all others are passages
+MINED: tuple[MinedSource, ...] = ("bm25", "dense", "reranked", "random")
 GIVEN = "given"  # stands as the prompt of a query that is the user's own
 R = TypeVar("R")
 
@@ -102,7 +106,8 @@ class Document:
     `grade` is what was wanted: 3 answers fully, 2 partly or buried, 1 on topic but no answer, 0 unrelated.
     A passage of the corpus keeps its own id, a written document gets one that starts with its query's.
     Of source "corpus" is the passage that the query was written from, of source "written" the one that the model wrote
-    for it where there is no corpus; "graded" and "negative" are what was written beside it.
+    for it where there is no corpus; "graded" and "negative" are what was written beside it. The sources of `MINED` say
+    who found a passage of the corpus as a negative: BM25, the encoder, the reranker, or chance.
     """
 
     id: str
@@ -122,6 +127,11 @@ class Document:
     def is_passage(self) -> bool:
         """Whether this is the query's own passage, its positive."""
         return self.source in ("corpus", "written")
+
+    @property
+    def is_mined(self) -> bool:
+        """Whether this is a passage that was mined as a negative."""
+        return self.source in MINED
 
 
 @dataclass(frozen=True, slots=True)

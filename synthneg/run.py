@@ -40,6 +40,7 @@ STAGES = (
     "verify.queries",
     "generate.documents",
     "generate.negatives",
+    "mine",
     "verify.judge",
     "verify.documents",
     "export",

@@ -87,7 +87,7 @@ def _explain(error: Any) -> str:
             " the key itself goes into that variable"
         )
     if error["type"] == "value_error":  # our own words, which say what is seen as far as it may be
-        return f"{place}: {error['ctx']['error']}"
+        return f"{place}: {error['ctx']['error']}" if place else str(error["ctx"]["error"])
     return f"{place}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r:.80}"
 
 

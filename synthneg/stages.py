@@ -3,7 +3,7 @@
 They stand above the stages that they join, and below whoever walks through them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from synthneg.generate.beside import needed
 from synthneg.generate.jobs import all_prompts
 from synthneg.generate.passages import write_passages
 from synthneg.mine.near import write_mined, write_related
+from synthneg.mine.negatives import write_mined_negatives
 from synthneg.progress import say, track
 from synthneg.records import Reject
 from synthneg.run import Run
@@ -26,6 +27,7 @@ from synthneg.scoring.choice import write_chosen
 from synthneg.scoring.lazy import LazyEncoder, LazyReranker, state_of
 
 if TYPE_CHECKING:
+    from synthneg.mine.arms import Mixture
     from synthneg.scoring.base import Reranker
     from synthneg.scoring.encoder import Encoder
     from synthneg.verify.alike import EvaluationSet
@@ -172,6 +174,38 @@ def mine_passages(run: Run, encoder: "Callable[[], Encoder]") -> None:
     """Write mined.jsonl, where a prompt asks for it."""
     if needed("mined", all_prompts(run.config)):
         write_mined(run, encoder, _model(run.config))
+
+
+def mine_negatives(run: Run) -> None:
+    """Write the mined negatives of verified queries."""
+    write_mined_negatives(run, open_encoder(run), open_reranker(run))
+
+
+def mine_where_missing(run: Run) -> None:
+    """Mine as above, unless that has been done; for whoever verifies stage by stage."""
+    if "mine" not in run.books():
+        mine_negatives(run)
+
+
+def write_arms(run: Run, arms: "Mapping[str, Mixture]", per_query: int, folder: Path) -> list[str]:
+    """Write a dataset for each arm into `folder`, whole or not at all, and return what is in it as lines of text.
+
+    Raises:
+        SynthnegError: `folder` holds something else, a stage has not run, or no query has enough negatives.
+    """
+    from synthneg.dataset.arms import check_place, write  # noqa: PLC0415 - needed by arms alone
+    from synthneg.mine.arms import mine_arms  # noqa: PLC0415 - as above
+
+    check_place(folder)
+    found = mine_arms(run, arms, open_encoder(run), open_reranker(run))
+    counts = f"{found.queries} queries, {found.kept} with {per_query} negatives in every arm"
+    short = ", ".join(f"{name} {n}" for name, n in found.left_out.items()) or "none"
+    if not found.kept:
+        raise RunError(f"{run.folder}: {counts} (too few, by arm: {short}); lower --per-query")
+    about = {"run": run.config.run, "seed": run.config.seed, "per_query": per_query}
+    books = {"in": found.queries, "kept": found.kept, "too_few": dict(found.left_out)}
+    write(folder, found.examples, per_query, about | {"queries": books})
+    return [f"{counts}; too few, by arm: {short}", *(f"  {folder / name}" for name in arms)]
 
 
 def _model(config: RunConfig) -> str:

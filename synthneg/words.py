@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+SHINGLE_WORDS = 5  # of the pieces by whose common share two texts are near copies
+
 # Written without blanks between words: each character counts as one.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 # Vowel signs and accents that `\w` leaves out, though they stand inside words.
@@ -12,6 +14,9 @@ _MARKS = (
 )
 _LETTERS = rf"(?:[^\W{_UNSPACED}]++|[{_MARKS}])++"  # possessive: no text makes it try twice
 _WORD = re.compile(rf"[{_UNSPACED}]|{_LETTERS}(?:'{_LETTERS})*")
+_ASCII_WORD = re.compile(
+    r"\w++(?:'\w++)*", re.ASCII
+)  # what it comes to in ASCII, at half the price
 
 
 def words(text: str) -> list[str]:
@@ -20,6 +25,8 @@ def words(text: str) -> list[str]:
     >>> words("Don’t STEEP green-tea; 绿茶!")
     ["don't", 'steep', 'green', 'tea', '绿', '茶']
     """
+    if text.isascii():
+        return _ASCII_WORD.findall(text.lower())
     plain = text.replace("\u2019", "'")
     # Twice, because either step can bring about what the other removes (Unicode's NFKC_Casefold).
     for _ in range(2):

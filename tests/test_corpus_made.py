@@ -49,6 +49,7 @@ DROPPED = {
     "half": ("lone_surrogate", "half a pair \ud800 here"),
     "again": ("duplicate", "What is  machine0 good for"),
 }
+NOTHING = {"bm25": 0, "dense": 0}
 LENIENT = {
     "queries": {"max_copied_words": 400, "near_duplicate": 1.0},
     "documents": {
@@ -85,7 +86,14 @@ class Scene:
         corpus = {"path": path, "held_out": 0.2} | sections.pop("corpus", {})
         llm = {"backend": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "m", "retries": 0}
         llm |= sections.pop("llm", {})
-        values = {"run": name, "corpus": corpus, "llm": llm, "verify": LENIENT} | sections
+        # What is mined from the passages of other queries is another test's matter.
+        values = {
+            "run": name,
+            "corpus": corpus,
+            "llm": llm,
+            "verify": LENIENT,
+            "mine": NOTHING,
+        } | sections
         return resolve(values, "test")
 
     def build(self, config: Any, until: str = "export") -> Path:
@@ -175,6 +183,18 @@ def test_a_file_of_queries_becomes_a_dataset(scene: Scene, tmp_path: Path) -> No
     assert books["corpus"] == {"in": 12, "kept": 12, "rejected": {}, "failed": {}}
     assert books["generate.queries"]["in"] == 12
     assert not [r for r in scene.asked if "You write what people type" in str(r.messages)]
+
+
+def test_held_out_queries_are_to_find_their_written_passages(scene: Scene, tmp_path: Path) -> None:
+    """A whole run ends with measures on held-out queries: each of them judges the passage that was written for it."""
+    config = scene.settings(f"queries:{write(tmp_path / 'queries.jsonl', questions(12))}")
+    folder = scene.build(config)
+    with closing(Run(scene.folder, config)) as run:
+        collection = pipeline.held_out(run)
+    found = [e for e in records(folder, "examples.jsonl", Example) if e.split == "held_out"]
+    assert found
+    assert collection is not None
+    assert collection.qrels == {e.query_id: {e.positive.id: 1} for e in found}
 
 
 def test_the_dataset_of_given_queries_reads_as_it_is(scene: Scene, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 from datasets import DatasetDict, disable_progress_bars, load_dataset
 from examples import TOPICS, example, rewrite, run_of, settings
@@ -318,6 +319,18 @@ def test_the_card_counts_what_the_books_count(exported: Run):
     assert "| triplet | 10 | 4 | 1 | 0 |" in text
     assert "| documents.max_negative_share | 0.95 |" in text
     assert '| query | `query/question@1b9d6bcd` | tiny-llm | `{"temperature":0.9}` | 5 |' in text
+
+
+def test_the_card_names_the_thresholds_that_were_used(tmp_path: Path):
+    """Where verification has calibrated, the table has what was found, and what was set where nothing was found."""
+    run = run_of(EXAMPLES, tmp_path, verify={"calibrate": True})
+    found = {"thresholds": {"documents.min_negative_margin": {"set": 0.05, "found": 0.1234}}}
+    run.file("calibration.json").write_bytes(orjson.dumps(found))
+    export(run)
+    text = (run.file("dataset") / "README.md").read_text(encoding="utf-8")
+    assert "| documents.min_negative_margin | 0.1234 |" in text
+    assert "| documents.min_words | 15 |" in text
+    run.close()
 
 
 def test_the_card_tells_nothing_of_the_machine(tmp_path: Path):

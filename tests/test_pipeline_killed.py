@@ -98,12 +98,14 @@ def test_killed_while_asking(walked: Walked, world: World) -> None:
 
 
 def test_killed_between_and_after_asking(walked: Walked, world: World) -> None:
-    """Killed while reading, encoding, judging, exporting, training and measuring, the run ends with equal files."""
+    """Killed while reading, encoding, judging, mining, exporting, training and measuring, the files are equal."""
     folder = world.run_folder("stages")
     points = [
         appears(folder, "passages.jsonl*"),
         appears(folder, "vectors/*.keys"),
         appears(folder, "verified_queries.jsonl"),
+        appears(folder, "parts/documents.jsonl/mine*"),
+        appears(folder, "parts/scores.jsonl/mine.jsonl"),
         appears(folder, "dataset*"),
         appears(folder, "model*"),
         appears(folder, "parts/train.done"),

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from test_verify_stages import ORIGIN, PASSAGES, QUERIES, SOUND, plant, positives, written
 
-from synthneg.records import Document, Example, to_line
+from synthneg.records import Document, Example, Reject, Score, to_line
 from synthneg.run import Run
 from synthneg.settings import resolve
 from synthneg.testing import HashingEncoder, OverlapReranker
@@ -144,6 +144,30 @@ class HashingEncoderOf(Refuses):
     def __init__(self, name):
         super().__init__()
         self.name = name
+
+
+def test_the_reranker_must_put_the_passage_first(run):
+    """Of swapped passages both are found by their rank after reranking; a copy of the own passage is no better."""
+    copy = replace(PASSAGES[0], id="copy")
+    queries = [replace(QUERIES[0], passage_id="steel"), QUERIES[1], replace(QUERIES[0], id="own")]
+    plant(run, "corpus", "passages.jsonl", [*PASSAGES, copy])
+    plant(run, "generate.queries", "queries.jsonl", queries)
+    checks = {"round_trip_k": 4, "max_copied_words": 5, "rerank_depth": 4}
+    verify = {"queries": checks, "documents": {"min_words": 5}}
+    run.config = resolve({"run": "r", "corpus": {"path": "x"}, "verify": verify}, "test")
+    verify_queries(run, HashingEncoder(), OverlapReranker())
+    stored = {(s.query_id, s.scorer): s.value for s in run.read("scores.jsonl", Score)}
+    assert stored["own", "rerank_rank"] == 1
+    assert (
+        stored["q1", "rerank_rank"] == 3
+    )  # the passage and its copy have more of the query's words
+    refused = {
+        r.id: r.reason for r in run.read("rejects.jsonl", Reject) if r.stage == "verify.queries"
+    }
+    assert refused == {"q1": "not_first"}
+    before = run.file("verified_queries.jsonl").read_bytes()
+    verify_queries(run, Refuses(), OverlapReranker())
+    assert run.file("verified_queries.jsonl").read_bytes() == before
 
 
 def test_deleted_scores_are_made_again(run):

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -179,6 +180,17 @@ def test_a_list_says_what_stands_above_the_positive(run):
     assert ("miss", "judge_above") not in scores(run)
 
 
+def test_no_place_in_a_list_tells_the_positive(run):
+    """Over ten seeds of the run the positive stands first in some lists and elsewhere in others."""
+    places = set()
+    for seed in range(10):
+        run.config = settings("judge/listwise").model_copy(update={"seed": seed})
+        asked = judged(run)
+        [listed] = [text for text in asked if "below boiling" in text]
+        places.add(int(re.search(r"Passage (\d): Green tea is steeped for", listed)[1]))
+    assert places == {1, 2, 3}
+
+
 def test_the_judge_decides_over_the_encoder(run):
     """Alone, the encoder drops the near miss with the answer and lets a long-winded one pass; with a judge neither."""
     run.config = settings(None)
@@ -257,6 +269,25 @@ def test_without_a_judge_its_word_is_forgotten(run):
     forget_judgements(run)
     assert not scores(run)
     assert run.books()["verify.judge"] == {"in": 0, "kept": 0, "rejected": {}, "failed": {}}
+
+
+def test_what_was_said_of_other_documents_decides_nothing(run):
+    """When a document comes out otherwise under the same id, the judge's word on the old one is void."""
+    judged(run)
+    documents = list(run.read("documents.jsonl", Document))
+    other = "How long is green tea steeped, nobody knows; not here and not there."
+    changed = [
+        replace(d, text=other) if d.id == "miss" else d for d in documents if d.source == "negative"
+    ]
+    plant(run, "generate.negatives", "documents.jsonl", changed)
+    verify_documents(run, HashingEncoder())
+    dropped, _ = outcome(run)
+    assert dropped["miss"] == "answers"
+    assert all(
+        "judge_yes" not in d.scores
+        for e in run.read("examples.jsonl", Example)
+        for d in e.documents
+    )
 
 
 @pytest.mark.parametrize("name", ["query/question", "document/graded"])

@@ -43,6 +43,7 @@ def make_run(tmp_path, monkeypatch):
             "run": f"r{len(opened)}",
             "corpus": {"path": "x"},
             "verify": verify,
+            "mine": {"bm25": 0, "dense": 0},
             "evaluate": {"collections": [str(folder)] if sets else []},
             **sections,
         }

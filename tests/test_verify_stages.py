@@ -136,7 +136,7 @@ def test_the_stored_rank_is_exact_however_deep(make_run):
     ]
     run = make_run(queries, passages=passages)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("synthneg.verify.scores._BLOCK_VALUES", 2_000)
+        patch.setattr("synthneg.scoring.search._DOCUMENTS", 64)
         patch.setattr("synthneg.verify.scores.BLOCK_TEXTS", 32)
         verify_queries(run, HashingEncoder())
     stored = {(s.query_id, s.scorer): s.value for s in run.read("scores.jsonl", Score)}

@@ -130,6 +130,8 @@ class World:
             "verify": {
                 "encoder": "tiny",
                 "queries": {"round_trip_k": 40, "near_duplicate": 1.0},
+                "duplicates": {"query_cosine": None},
+                "leaks": {"query_cosine": None, "document_cosine": None},
                 "documents": {
                     "max_negative_share": 2.0,
                     "min_negative_margin": 0.0,

@@ -2,7 +2,7 @@
 
 import typer
 
-from synthneg.cli import data, demo, init, inspect, plan, prompts, reparse, run
+from synthneg.cli import data, demo, init, inspect, mine, plan, prompts, reparse, run
 
 # Plain help: rich would double the time until the first line.
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.command(short_help="write a commented settings file")(init.init)
 app.command(short_help="what a run will cost and take")(plan.plan)
 app.command(short_help="all stages, or those still missing")(run.run)
 app.command(short_help="ask the language model")(run.generate)
+app.command(short_help="take negatives from the corpus, or write arms")(mine.mine)
 app.command(short_help="check queries and documents")(run.verify)
 app.command(short_help="parse all replies anew, without asking")(reparse.reparse)
 app.command(short_help="make the dataset and its card")(run.export)

@@ -22,6 +22,7 @@ _RECORD_FILES = (
     "scores.jsonl",
     "rejects.jsonl",
 )
+_IDS = ("id", "query_id", "document_id")
 
 
 def status(run: RunName, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
@@ -87,7 +88,7 @@ def _rows_of(folder: "Path", id: str) -> "list[tuple[str, dict[str, Any]]]":
         if (folder / name).exists():
             with (folder / name).open("rb") as stream:
                 rows = (orjson.loads(line) for line in stream)
-                found += [(name, row) for row in rows if id in (row.get("id"), row.get("query_id"))]
+                found += [(name, row) for row in rows if id in map(row.get, _IDS)]
     return found
 
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 # Written out, because the list itself lies behind imports that help does not need; a test holds the two together.
 _STAGES = (
-    "corpus, generate.queries, verify.queries, generate.documents, generate.negatives, verify.judge, verify.documents,"
-    " export, train, evaluate"
+    "corpus, generate.queries, verify.queries, generate.documents, generate.negatives, mine, verify.judge,"
+    " verify.documents, export, train, evaluate"
 )
 
 

@@ -3,8 +3,10 @@
 `synthneg.settings` reads them from a file.
 """
 
+from typing import Self
+
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from synthneg.config.base import Name
 from synthneg.config.base import Section as Section
@@ -19,6 +21,7 @@ from synthneg.config.llm import BatchConfig as BatchConfig
 from synthneg.config.llm import BudgetConfig as BudgetConfig
 from synthneg.config.llm import LLMConfig as LLMConfig
 from synthneg.config.llm import PriceConfig as PriceConfig
+from synthneg.config.mine import MineConfig as MineConfig
 from synthneg.config.use import EvaluateConfig as EvaluateConfig
 from synthneg.config.use import ExportConfig as ExportConfig
 from synthneg.config.use import PublishConfig as PublishConfig
@@ -43,11 +46,22 @@ class RunConfig(Section):
     corpus: CorpusConfig
     llm: LLMConfig = LLMConfig()
     generate: GenerateConfig = GenerateConfig()
+    mine: MineConfig = MineConfig()
     verify: VerifyConfig = VerifyConfig()
     export: ExportConfig = ExportConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     publish: PublishConfig = PublishConfig()
+
+    @model_validator(mode="after")
+    def _reranked_by_one(self) -> Self:
+        """Refuse negatives of a reranker that nobody names."""
+        if self.mine.reranked and self.verify.reranker is None:
+            raise ValueError(
+                "mine.reranked needs a reranker, and verify.reranker names none; set it to a cross-encoder's folder or"
+                " Hub name"
+            )
+        return self
 
 
 def dump(config: RunConfig) -> str:

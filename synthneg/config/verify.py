@@ -20,6 +20,12 @@ class QueryChecks(Section):
         ge=1,
         description="the passage must be among the query's k nearest of the corpus",
     )
+    rerank_depth: int = Field(
+        default=0,
+        ge=0,
+        le=1000,
+        description="with verify.reranker: it must put the passage first of the query's so many nearest; 0: not asked",
+    )
     near_duplicate: Share = Field(
         default=0.95, description="cosine from which two queries of one passage are duplicates"
     )
@@ -118,7 +124,7 @@ class LeakChecks(Section):
         default=0.9, ge=0.7, le=1, description="cosine from which it is one; null: whatever it is"
     )
     document_jaccard: float = Field(
-        default=0.7,
+        default=0.5,
         ge=0.5,
         le=1,
         description="share of word 5-grams in common from which a document is one that an evaluation set judges"
@@ -194,7 +200,17 @@ class VerifyConfig(Section):
     judge: str | None = Field(
         default=None,
         description="prompt by which the language model judges the negatives that the encoder finds doubtful, such as "
-        "judge/listwise",
+        "judge/listwise; within llm.budget, but plan does not count it",
+    )
+    calibrate: bool = Field(
+        default=False,
+        description="take max_negative_share, min_negative_margin, max_similarity_to_positive, near_duplicate and "
+        "easy_margin from the cosines of this corpus with this encoder; calibration.json says what was found",
+    )
+    catch: Share = Field(
+        default=0.6,
+        description="with calibrate: share of negatives that answer which the margin is to catch, if they are as near "
+        "their queries as passages are to their own",
     )
     queries: QueryChecks = QueryChecks()
     documents: DocumentChecks = DocumentChecks()

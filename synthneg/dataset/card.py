@@ -35,6 +35,9 @@ class Content:
 
     configs: Sequence[Row]
     shapes: Mapping[Shape, ShapeContent]
+    calibrated: Mapping[
+        str, float
+    ]  # thresholds that were found, by their names, in the place of those set
 
 
 def card(
@@ -55,7 +58,7 @@ def card(
         "What came into each stage and what became of it.",
         _yield_table(books),
         "## Thresholds",
-        _thresholds(config),
+        _thresholds(config, content.calibrated),
         *_overlaps(checked),
         *_shortcuts(checked),
         "## Limits",
@@ -65,8 +68,9 @@ def card(
 
 
 _GRADES = """\
-- The grade of a written document is what was asked for, unless its verdict says that it was relabelled or regraded.
-  A negative may still answer its query, and a passage of the corpus that answers it may be unlabelled."""
+- The grade of a written document is what was asked for, that of a mined one what its source makes likely, unless its
+  verdict says that it was relabelled or regraded. A negative may still answer its query, and a passage of the corpus
+  that answers it may be unlabelled."""
 _MEASURED = """\
 - Whether training on this data helps is to be measured on a test collection. The run that made it keeps its measures
   in `evaluation/`; a number that is not there was not measured."""
@@ -176,15 +180,20 @@ def _yield_table(books: dict[str, Counts]) -> str:
     )
 
 
-def _thresholds(config: RunConfig) -> str:
+def _thresholds(config: RunConfig, calibrated: Mapping[str, float]) -> str:
     sections: dict[str, BaseModel] = {
         "queries": config.verify.queries,
         "documents": config.verify.documents,
+        "mine": config.mine,
         "leaks": config.verify.leaks,
         "duplicates": config.verify.duplicates,
     }
     rows = [
-        (f"{name}.{key}", value, type(section).model_fields[key].description)
+        (
+            f"{name}.{key}",
+            calibrated.get(f"{name}.{key}", value),
+            type(section).model_fields[key].description,
+        )
         for name, section in sections.items()
         for key, value in section.model_dump(mode="json").items()
     ]

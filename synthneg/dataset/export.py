@@ -6,6 +6,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 from synthneg.config import Shape
 from synthneg.dataset.card import Content, ShapeContent, card
 from synthneg.dataset.checked import read_checked
@@ -75,10 +77,19 @@ def _write(run: Run, stage: Stage, examples: Sequence[Example], part: Path) -> N
         else:
             configs += _write_shape(part / shape, shape, kept, n)
     configs[0]["default"] = True
-    content = Content(configs, {shape: _count(shape, kept, n) for shape in shapes})
+    counts = {shape: _count(shape, kept, n) for shape in shapes}
+    content = Content(configs, counts, _calibrated(run))
     (part / "README.md").write_text(
         card(run.config, books, exported, content, read_checked(run)), encoding="utf-8"
     )
+
+
+def _calibrated(run: Run) -> Row:
+    """Return the thresholds that verification has found for this corpus; none where the settings do not calibrate."""
+    if not run.config.verify.calibrate:
+        return {}
+    found = orjson.loads(run.file("calibration.json").read_bytes())["thresholds"]
+    return {name: row["found"] for name, row in found.items()}
 
 
 def _rows(shape: Shape, example: Example, n: int) -> list[Row]:

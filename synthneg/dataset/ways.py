@@ -16,7 +16,8 @@ class Way(NamedTuple):
 
 _WRITTEN = (
     "They are for training retrievers, and were verified by an encoder. The first document of each query, its positive,"
-    " is a passage that the model wrote to answer it (grade 3); the others were written to be of a wanted grade."
+    " is a passage that the model wrote to answer it (grade 3); the others were written to be of a wanted grade, or are"
+    " passages of other queries, mined as negatives by BM25, an encoder or a reranker (grade 1), or drawn (grade 0)."
 )
 _FALSE = (
     "no person has judged them. What they state may be\n"
@@ -28,7 +29,8 @@ _HELD_OUT = """\
 FROM_CORPUS = Way(
     "Queries and documents for training retrievers, written by a language model from a corpus of passages and"
     " verified by an encoder. The first document of each query is the corpus passage that the query was written"
-    " from (grade 3); the others were written to be of a wanted grade.",
+    " from (grade 3); the others were written to be of a wanted grade, or are passages that were mined from the corpus"
+    " as negatives: by BM25, an encoder or a reranker (grade 1), or at random (grade 0).",
     "- All queries and all documents but the corpus passages are synthetic; no person has judged them.",
     _HELD_OUT,
 )

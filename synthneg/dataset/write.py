@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from synthneg.dataset.shapes import Columns, beir_document, beir_passage, beir_query
-from synthneg.records import Example, Passage, Row
+from synthneg.records import WRITTEN, Example, Passage, Row
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -70,7 +70,7 @@ def write_beir(folder: Path, passages: Iterable[Passage], examples: Sequence[Exa
 def _corpus(passages: Iterable[Passage], examples: Iterable[Example]) -> Iterator[Row]:
     yield from map(beir_passage, passages)
     for example in examples:
-        yield from (beir_document(d) for d in example.documents if d is not example.positive)
+        yield from (beir_document(d) for d in example.documents if d.source in WRITTEN)
 
 
 def _write_lines(file: Path, rows: Iterable[Row], columns: Columns) -> None:

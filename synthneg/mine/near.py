@@ -1,13 +1,13 @@
 """Passages near a passage, for queries over two of them, and near a query, to be made into hard negatives."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from synthneg.config import DocumentChecks
 from synthneg.corpus.check import draw
 from synthneg.files import fingerprint
+from synthneg.mine.known import NEAR_COPY, document_of, numbered
 from synthneg.records import Mined, Passage, Query, Related
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WINDOW = 10  # nearest passages from which the related one is drawn
-_NEAR_COPY = 0.95  # cosine from which a passage says what another says
 _DEPTH = 30  # ranks in which a passage is looked for that can become a hard negative
 _BLOCK_VALUES = 2**24  # similarities held at a time: 64 MB
 _DECIMALS = 6  # of a written cosine: float32 holds no more
-_PIECE = re.compile(r"(.+)#\d+")
 
 
 def write_related(run: Run, encoder: Callable[[], Encoder], model: str) -> None:
@@ -75,15 +73,15 @@ def write_mined(run: Run, encoder: Callable[[], Encoder], model: str) -> None:
 
 def _related(run: Run, corpus: CorpusVectors) -> Iterator[Related]:
     ids = list(corpus.rows)
-    documents = _numbered(map(document_of, ids))
-    splits = _numbered(passage.split for passage in run.read("passages.jsonl", Passage))
+    documents = numbered(map(document_of, ids))
+    splits = numbered(passage.split for passage in run.read("passages.jsonl", Passage))
     wanted = (corpus.rows[passage.id] for passage in chosen(run, run.config.corpus.limit))
     while rows := list(islice(wanted, max(1, _BLOCK_VALUES // len(ids)))):
         cosines = corpus.vectors[rows] @ corpus.vectors.T
         for row, near in zip(rows, cosines, strict=True):
             allowed = (documents != documents[row]) & (splits == splits[row])
             allowed[row] = False
-            candidates = nearest(near, allowed & (near < _NEAR_COPY), _WINDOW)
+            candidates = nearest(near, allowed & (near < NEAR_COPY), _WINDOW)
             if len(candidates):
                 number = draw("related", run.config.seed, ids[row]) % len(candidates)
                 other = int(candidates[number])
@@ -142,27 +140,9 @@ def hardest_safe(
     import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
     bound = negative_bound(positive, checks.max_negative_share, checks.min_negative_margin)
-    limit = min(checks.max_similarity_to_positive, _NEAR_COPY)
+    limit = min(checks.max_similarity_to_positive, NEAR_COPY)
     (safe,) = np.nonzero((cosines < bound) & (to_positives < limit))
     return int(safe[0]) if len(safe) else None
-
-
-def document_of(id: str) -> str:
-    """Return the id of the document that a passage is a piece of, or the passage's own.
-
-    >>> document_of("guide.md#3"), document_of("4983")
-    ('guide.md', '4983')
-    """
-    piece = _PIECE.fullmatch(id)
-    return piece[1] if piece else id
-
-
-def _numbered(values: Iterable[str]) -> "NDArray[np.int64]":
-    """Return a number for each value, the same for equal ones."""
-    import numpy as np  # noqa: PLC0415 - heavy: only when searching
-
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(value, len(numbers)) for value in values], np.int64)
 
 
 def _rounded(value: "np.float32") -> float:

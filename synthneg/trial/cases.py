@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from synthneg.corpus.check import draw
 from synthneg.grouped import Grouped
-from synthneg.mine.near import document_of
+from synthneg.mine.known import document_of
 from synthneg.records import Passage, Query
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder

@@ -114,7 +114,7 @@ def _documents(run: Run, prompt: Prompt) -> Iterator[_Asked]:
     """Yield the documents written for each query that had passed, the highest grade first, likewise."""
     found: defaultdict[str, list[tuple[str, Document | None]]] = defaultdict(list)
     for document in run.read("documents.jsonl", Document):
-        if document.source != "corpus":
+        if not document.is_passage:
             found[document.query_id].append((document.id, document))
     for id in _lost(run, "generate.documents", "generate.negatives"):
         found[id.rpartition(f":{prompt.kind}:")[0]].append((id, None))

@@ -10,6 +10,7 @@ from synthneg.scoring.base import Encoder
 from synthneg.trial.entries import Entry
 from synthneg.trial.measures import Measure, Ratio, mean_of, standard
 from synthneg.trial.rows import Outcome
+from synthneg.verify import order
 from synthneg.verify.copied import longest_shared_run
 from synthneg.words import words
 
@@ -66,8 +67,10 @@ def inversions(group: Sequence[Entry]) -> tuple[list[tuple[Entry, Entry]], int]:
     """
     scored = [entry for entry in group if entry.grade is not None and "cosine" in entry.scores]
     ranked = sorted(scored, key=lambda entry: -(entry.grade or 0))
-    pairs = [(a, b) for a, b in combinations(ranked, 2) if a.grade != b.grade]
-    return [(a, b) for a, b in pairs if a.scores["cosine"] <= b.scores["cosine"]], len(pairs)
+    grades = [entry.grade or 0 for entry in ranked]
+    cosines = [entry.scores["cosine"] for entry in ranked]
+    wrong = [(ranked[a], ranked[b]) for a, b in order.inversions(grades, cosines)]
+    return wrong, order.order_of(grades, cosines).pairs
 
 
 def by_query(entries: Iterable[Entry]) -> dict[str, list[Entry]]:

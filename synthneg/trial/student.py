@@ -15,7 +15,7 @@ from synthneg.llm.ask import Advance, Job, Outcome
 from synthneg.progress import say
 from synthneg.run import Run
 from synthneg.scoring.encoder import check_model, load_encoder
-from synthneg.stages import must_keep, open_encoder
+from synthneg.stages import must_keep, open_encoder, open_reranker
 from synthneg.train.fit import train
 from synthneg.trial.walk import Walked
 from synthneg.verify.documents import verify_documents
@@ -75,7 +75,7 @@ def _make_examples(run: Run) -> None:
         await write_negatives(run, _Nobody())
 
     asyncio.run(write())
-    verify_documents(run, open_encoder(run))
+    verify_documents(run, open_encoder(run), open_reranker(run))
 
 
 def _measured(runs: Sequence[Run], collection: Collection) -> Evaluation:

@@ -13,7 +13,7 @@ from pathlib import Path
 from synthneg.config import RunConfig
 from synthneg.corpus.read import check_corpus
 from synthneg.errors import RunError
-from synthneg.files import disk_errors
+from synthneg.files import disk_errors, write_whole
 from synthneg.generate.asking import LEDGER, Writer, release, with_asker
 from synthneg.generate.documents import write_documents
 from synthneg.generate.negatives import write_negatives
@@ -27,13 +27,21 @@ from synthneg.records import Passage, Query, Score
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.encoder import check_model
-from synthneg.stages import choose_passages, mine_passages, must_keep, open_encoder, read_corpus
+from synthneg.stages import (
+    choose_passages,
+    mine_passages,
+    must_keep,
+    open_encoder,
+    open_reranker,
+    read_corpus,
+)
 from synthneg.trial.arm import Arm, judge_arm, makes_of, open_run, query_arm, written_arm
 from synthneg.trial.cases import cases
 from synthneg.trial.judged import Judged, Said, judged, write_said
 from synthneg.trial.replies import Keys
 from synthneg.verify.documents import verify_documents
 from synthneg.verify.queries import verify_queries
+from synthneg.verify.thresholds import DISTRIBUTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +137,7 @@ def _walk_queries(arms: Sequence[Arm], runs: Sequence[Run]) -> list[Walked]:
         release(run)
     encoder = open_encoder(runs[0])
     for run in runs:
-        verify_queries(run, encoder)
+        verify_queries(run, encoder, open_reranker(run))
     return [Walked(*found) for found in zip(arms, runs, keys, strict=True)]
 
 
@@ -168,7 +176,7 @@ def _walk_written(arms: Sequence[Arm], runs: Sequence[Run], base: Run) -> list[W
         release(run)
     encoder = open_encoder(runs[0])
     for run in runs:
-        verify_documents(run, encoder)
+        verify_documents(run, encoder, open_reranker(run))
     return [Walked(*found) for found in zip(arms, runs, keys, strict=True)]
 
 
@@ -179,7 +187,7 @@ def _write_base(base: Run) -> Encoder:
     choose_passages(base)
     _ask(base, [write_queries])
     encoder = open_encoder(base)
-    verify_queries(base, encoder)
+    verify_queries(base, encoder, open_reranker(base))
     must_keep(base, "verify.queries", "queries")
     return encoder
 
@@ -191,6 +199,8 @@ def take_over_queries(run: Run, base: Run) -> None:
             stage.take()
             stage.keep(passage)
     run.write_part("verify.queries", "scores.jsonl", base.read("scores.jsonl", Score))
+    if base.has(DISTRIBUTION):
+        write_whole(run.file(DISTRIBUTION), base.file(DISTRIBUTION).read_bytes())
     with run.stage("verify.queries", "verified_queries.jsonl") as stage:
         for query in base.read("verified_queries.jsonl", Query):
             stage.take()

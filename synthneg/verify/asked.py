@@ -27,6 +27,7 @@ from synthneg.verify.judge import grade_of, verdicts_of, yes_probability
 from synthneg.verify.measure import groups, mapped
 from synthneg.verify.ruling import judge_documents
 from synthneg.verify.span import span_of
+from synthneg.verify.thresholds import document_checks
 from synthneg.verify.witnesses import JUDGE_ABOVE, wants_judge
 
 NAME = "verify.judge"
@@ -110,19 +111,20 @@ async def write_judgements(run: Run, asker: Asks) -> None:
 
 def forget_judgements(run: Run) -> None:
     """Take away what an earlier start has judged, where there was one: these settings ask no judge."""
-    if NAME in run.books():
+    if run.part("scores.jsonl", NAME).exists():
         with run.stage(NAME, "scores.jsonl"):
             pass
 
 
 def _jobs(run: Run, prompt: Prompt, kind: Kind, texts: bytes | mmap) -> Iterator[tuple[Shown, Job]]:
     chars = run.config.generate.passage_chars
+    checks = document_checks(run)
     queries = run.read("verified_queries.jsonl", Query)
     for group in groups(run):
         if group.state == "query_rejected":
             return
         query = next(queries)
-        wanted = doubted(group, run.config.verify.documents)
+        wanted = doubted(group, checks)
         documents = [from_row(Document, orjson.loads(texts[d.at[0] : d.at[1]])) for d in wanted]
         values = {"query": {"text": query.text}}
         own_id = f"{query.id}:{prompt.kind}"

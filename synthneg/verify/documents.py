@@ -6,18 +6,20 @@ from mmap import mmap
 
 import orjson
 
+from synthneg.config import DocumentChecks
 from synthneg.files import write_whole
 from synthneg.progress import track
 from synthneg.records import Row
 from synthneg.run import Run, Stage
 from synthneg.scoring.base import Encoder, Reranker
+from synthneg.verify.asked import NAME as JUDGE
 from synthneg.verify.facts import DocumentFacts, Group
 from synthneg.verify.measure import NAME, groups, mapped, measure_documents
 from synthneg.verify.order import Tally
 from synthneg.verify.ruling import Ruling, judge_documents, orders
+from synthneg.verify.thresholds import document_checks
 from synthneg.verify.whole import DocumentsInSet
 
-JUDGE = "verify.judge"
 ORDERS = "graded_order.json"
 
 _REFUSED = {
@@ -42,7 +44,7 @@ def verify_documents(run: Run, encoder: Encoder, reranker: Reranker | None = Non
         run.file("verified_queries.jsonl").open("rb") as queries,
         run.stage(NAME, "examples.jsonl") as stage,
     ):
-        said, in_set = _Said(run), DocumentsInSet(run)
+        said, checks, in_set = _Said(run), document_checks(run), DocumentsInSet(run)
         count = run.books()["verify.queries"]["kept"]
         for group in track(groups(run), NAME, "queries judged", count):
             query = orjson.loads(next(queries)) if group.state != "query_rejected" else {}
@@ -51,7 +53,7 @@ def verify_documents(run: Run, encoder: Encoder, reranker: Reranker | None = Non
                 said.add_to(group)
                 for prompt, order in orders(group.documents).items():
                     tallies[prompt].add(order)
-                _keep(stage, query, group, texts, in_set, run)
+                _keep(stage, query, group, texts, checks, in_set)
             else:
                 for document in group.documents:
                     detail = _REFUSED[group.state].format(group.query_id)
@@ -65,12 +67,12 @@ def _keep(
     query: Row,
     group: Group,
     texts: bytes | mmap,
+    checks: DocumentChecks,
     in_set: DocumentsInSet,
-    run: Run,
 ) -> None:
     judged = []
     elsewhere = in_set.refusals(document.id for document in group.documents)
-    rulings = judge_documents(group.documents, run.config.verify.documents, elsewhere)
+    rulings = judge_documents(group.documents, checks, elsewhere)
     for facts, ruling in zip(group.documents, rulings, strict=True):
         if ruling.refusal is not None:
             stage.reject(facts.id, *ruling.refusal)
@@ -117,7 +119,8 @@ class _Said:
     """What a judge has said of documents, in the order of the queries."""
 
     def __init__(self, run: Run) -> None:
-        rows = run.rows(JUDGE, "scores.jsonl")
+        # Where its books are gone, what it has said was of other documents.
+        rows = run.rows(JUDGE, "scores.jsonl") if JUDGE in run.books() else ()
         self._by_query = groupby(rows, key=lambda row: row["query_id"])
         self._next = next(self._by_query, None)
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence, Set
 
 from synthneg.verify.refusal import Refusal
+from synthneg.words import SHINGLE_WORDS
 
 Shingles = frozenset[tuple[str, ...]]
-_SHINGLE_WORDS = 5  # as in the setting's description
 
 
 def near_query(earlier: Mapping[str, float], limit: float) -> Refusal | None:
@@ -27,8 +27,8 @@ def shingles(text_words: Sequence[str]) -> Shingles:
     """Return the word 5-grams; a shorter text is one shingle, a text without words has none."""
     if not text_words:
         return frozenset()
-    last = max(len(text_words) - _SHINGLE_WORDS, 0)
-    return frozenset(tuple(text_words[i : i + _SHINGLE_WORDS]) for i in range(last + 1))
+    last = max(len(text_words) - SHINGLE_WORDS, 0)
+    return frozenset(tuple(text_words[i : i + SHINGLE_WORDS]) for i in range(last + 1))
 
 
 def jaccard(a: Set[object], b: Set[object]) -> float:

@@ -8,7 +8,7 @@ but those that go into the output.
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Self
 
-from synthneg.records import Document
+from synthneg.records import POSITIVE_SOURCES, Document
 from synthneg.verify.copied import longest_shared_run
 from synthneg.verify.duplicate import Shingles, jaccard, shingles
 from synthneg.verify.speaks import phrase_about_passage
@@ -26,6 +26,9 @@ class QueryFacts(NamedTuple):
     copied_words: str
     twin: str  # id of the first query with the same words; its own where that is itself
     ranks: Mapping[str, int]  # of each passage it was written from, among all; 1 is the nearest
+    reranked: Mapping[
+        str, int
+    ]  # likewise, among the nearest as a reranker orders them; empty without one
     earlier: Mapping[str, float]  # cosine to each earlier query of the same passage, by its id
 
 
@@ -47,7 +50,7 @@ class DocumentFacts(NamedTuple):
     @property
     def is_passage(self) -> bool:
         """Whether this is a positive of the query."""
-        return self.source in ("corpus", "written")
+        return self.source in POSITIVE_SOURCES
 
 
 class Group(NamedTuple):
@@ -75,6 +78,7 @@ def query_facts(
     passages: str,
     twin: str,
     ranks: Mapping[str, int],
+    reranked: Mapping[str, int],
     earlier: Mapping[str, float],
 ) -> QueryFacts:
     """Return the facts of a query with this `text`; `passages` is the text of all that it was written from."""
@@ -89,6 +93,7 @@ def query_facts(
         " ".join(query[start : start + run]),
         twin,
         ranks,
+        reranked,
         earlier,
     )
 

@@ -15,11 +15,13 @@ from synthneg.run import Run
 from synthneg.scoring.base import Encoder, Reranker
 from synthneg.scoring.lazy import state_of
 from synthneg.verify.facts import Group, document_facts
+from synthneg.verify.rerank import RERANK_RANK
 from synthneg.verify.scores import Candidates, keep_facts, score_documents
 from synthneg.verify.verdict import in_order
 
 NAME = "verify.documents"
 FACTS = "document_facts.jsonl"
+_OF_QUERIES = ("rank", RERANK_RANK, "cosine_to_query")  # scores of these say nothing of a document
 
 
 def measure_documents(run: Run, encoder: Encoder, reranker: Reranker | None) -> None:
@@ -104,7 +106,7 @@ def _group(
     places = dict(zip(ids, documents.places(id), strict=True))
     scores: dict[str, dict[str, float]] = {document.id: {} for document in found}
     for score in known:
-        if score.document_id in scores and score.scorer not in ("rank", "cosine_to_query"):
+        if score.document_id in scores and score.scorer not in _OF_QUERIES:
             scores[score.document_id][score.scorer] = score.value
     if state == "whole":
         # Its cosine to itself is stored nowhere; a query's cosine to it was stored when the query was verified.

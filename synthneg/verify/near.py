@@ -5,6 +5,7 @@ probability .99, one of .7 with .9998. What is said of a candidate is its exact 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -21,7 +22,9 @@ MOST_EARLIER = (
 _CHARACTERS = 3
 _HASHES = 128
 _BANDS = 32
+_DOUBT = 0.15  # by which an estimate of 128 hashes falls short in less than one of 1,000 cases
 _SEED = 1
+_REMEMBERED = 2**14  # texts whose shingles are kept for the next comparison
 _BLOCK = 1024  # texts sketched at a time
 
 
@@ -97,6 +100,7 @@ def near_matches(
         shingled: gives what a text holds.
         least: smallest Jaccard index, at least .5.
     """
+    shingled = lru_cache(_REMEMBERED)(shingled)
     sketches = list(_sketches(others, shingled))
     index = _index()
     index.insert_many(sketches)
@@ -113,6 +117,7 @@ def _near(
     texts: Sequence[str], places: Sequence[int], shingled: Shingled, least: float
 ) -> Iterator[Pair]:
     """Yield the pairs among different texts, by the later one."""
+    shingled = lru_cache(_REMEMBERED)(shingled)
     sketches = list(_sketches([texts[place] for place in places], shingled))
     index = _index()
     for number, (place, sketch) in enumerate(zip(places, sketches, strict=True)):
@@ -129,8 +134,9 @@ def _near(
 
 def _nearest(candidates: Iterable[int], sketch: Any, sketches: Sequence[Any]) -> list[int]:
     """Return the candidates by their estimated likeness, no more than are compared exactly."""
-    by_estimate = sorted(candidates, key=lambda c: (-sketch.jaccard(sketches[c]), c))
-    return by_estimate[:MOST_EARLIER]
+    estimates = ((-sketch.jaccard(sketches[candidate]), candidate) for candidate in candidates)
+    near = sorted(one for one in estimates if -one[0] >= LEAST - _DOUBT)
+    return [candidate for _, candidate in near[:MOST_EARLIER]]
 
 
 def _sketches(texts: Sequence[str], shingled: Shingled) -> Iterator[Any]:

@@ -10,12 +10,15 @@ from synthneg.grouped import Grouped
 from synthneg.progress import track
 from synthneg.records import Passage, Query, Score
 from synthneg.run import Run
+from synthneg.scoring.base import Encoder, Reranker
 from synthneg.scoring.corpus import encode_corpus
-from synthneg.scoring.encoder import Encoder
 from synthneg.scoring.lazy import state_of
 from synthneg.seen import Seen
+from synthneg.verify.distribution import distribution
 from synthneg.verify.facts import QueryFacts, query_facts
+from synthneg.verify.rerank import RERANK_RANK, rerank_queries
 from synthneg.verify.scores import keep_facts, score_queries
+from synthneg.verify.thresholds import DISTRIBUTION, query_checks, write_calibration
 from synthneg.verify.verdict import judge_query
 from synthneg.verify.whole import QueriesInSet
 from synthneg.words import normalized
@@ -24,28 +27,47 @@ NAME = "verify.queries"
 FACTS = "query_facts.jsonl"
 
 
-def verify_queries(run: Run, encoder: Encoder) -> None:
+def verify_queries(run: Run, encoder: Encoder, reranker: Reranker | None = None) -> None:
     """Write verified_queries.jsonl: the queries of queries.jsonl that pass, in their order, and why the others do not.
 
-    Where corpus, queries and encoder are as they were, nothing is scored again.
+    Where corpus, queries and models are as they were, nothing is scored again.
 
     Raises:
         RunError: queries have not been generated, or were written from another corpus.
     """
     run.need("generate.queries")
-    _measure(run, encoder)
+    _measure(run, encoder, reranker)
     _judge(run)
 
 
-def _measure(run: Run, encoder: Encoder) -> None:
+def _measure(run: Run, encoder: Encoder, reranker: Reranker | None) -> None:
+    depth = run.config.verify.queries.rerank_depth
+
     def scores() -> Iterator[Score]:
         corpus = encode_corpus(run, encoder)
         with Grouped(run.file("queries.jsonl"), Query, "passage_id") as queries:
             yield from score_queries(encoder, queries, corpus)
+        if reranker is not None and depth:
+            read = run.read("queries.jsonl", Query)
+            with Grouped(run.file("passages.jsonl"), Passage, "id") as passages:
+
+                def text_of(id: str) -> str:
+                    return passages[id][0].full_text
+
+                yield from rerank_queries((encoder, reranker), read, corpus, text_of, depth)
 
     files = (run.file("passages.jsonl"), run.file("queries.jsonl"))
-    inputs = fingerprint(encoder.name, *state_of(run.config.verify.encoder), *files)
+    models = [encoder.name, *state_of(run.config.verify.encoder)]
+    if reranker is not None and depth:
+        models += [reranker.name, *state_of(reranker.name), depth]
+    inputs = fingerprint(*models, *files)
     keep_facts(run, NAME, FACTS, inputs, scores, lambda: map(list, _facts(run)))
+    if run.config.verify.calibrate:
+        seeded = fingerprint(inputs, run.config.seed)
+        run.view(
+            DISTRIBUTION, seeded, lambda: distribution(run, encoder, encode_corpus(run, encoder))
+        )
+    write_calibration(run)
 
 
 def _facts(run: Run) -> Iterator[QueryFacts]:
@@ -64,12 +86,13 @@ def _facts(run: Run) -> Iterator[QueryFacts]:
                 "\n".join(passages[id][0].full_text for id in written_from),
                 texts.add(normalized(query.text), query.id) or query.id,
                 {s.document_id: int(s.value) for s in own if s.scorer == "rank"},
+                {s.document_id: int(s.value) for s in own if s.scorer == RERANK_RANK},
                 {s.document_id: s.value for s in own if s.scorer == "cosine_to_query"},
             )
 
 
 def _judge(run: Run) -> None:
-    checks = run.config.verify.queries
+    checks = query_checks(run)
     kept_twin: dict[str, str] = {}
     kept_of_passage: defaultdict[str, list[str]] = defaultdict(list)
     with (

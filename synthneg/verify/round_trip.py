@@ -25,3 +25,24 @@ def round_trip(ranks: Mapping[str, int], most: int) -> Refusal | None:
         return Refusal("round_trip", f"its passage is at rank {rank}, at most {most}")
     places = ", ".join(f"{id} is at rank {rank}" for id, rank in far.items())
     return Refusal("round_trip", f"of its passages, {places}, at most {most}")
+
+
+def not_first(reranked: Mapping[str, int], depth: int) -> Refusal | None:
+    """Return `not_first` if a reranker prefers another of the query's nearest passages to one it was written from.
+
+    Args:
+        reranked: rank by the passage's id, as the reranker orders the nearest; empty where none was asked.
+        depth: how many were read; 0: no such check.
+
+    >>> not_first({"tea": 3}, 20)
+    Refusal(reason='not_first', detail='reranked, tea is at rank 3 of its 20 nearest, must be first')
+    """
+    if not depth:
+        return None
+    for id, rank in reranked.items():
+        if rank > 1:
+            return Refusal(
+                "not_first",
+                f"reranked, {id} is at rank {rank} of its {depth} nearest, must be first",
+            )
+    return None

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from synthneg.config import DocumentChecks
+from synthneg.records import WRITTEN
 from synthneg.verify.duplicate import near_document
 from synthneg.verify.facts import DocumentFacts
 from synthneg.verify.length import length
@@ -24,7 +25,6 @@ NOTHING: Mapping[str, Refusal] = MappingProxyType({})
 
 _POSITIVE_GRADE = 3
 _BEST_NEGATIVE_GRADE = 1
-_MADE = ("graded", "negative")  # by the language model, so that its length is the prompt's doing
 
 
 class Ruling(NamedTuple):
@@ -87,7 +87,7 @@ def _text(
     elsewhere: Refusal | None,
 ) -> Refusal | None:
     refusal = None
-    if document.source in _MADE:
+    if document.source in WRITTEN:  # how long a passage of the corpus is says nothing against it
         refusal = length(document.words, checks.min_words, checks.max_words)
     refusal = refusal or elsewhere
     if refusal is None and document.twin in twins:
@@ -110,8 +110,9 @@ def _nearness(
     found = finding(scores, positive, bound, checks)
     if found is not None:
         return _act(found, grade, flags, checks), True
-    # A document of grade 0 is to be far from the query, and a random one cannot help it.
-    meant_hard = grade == _BEST_NEGATIVE_GRADE and document.source != "random"
+    meant_hard = (
+        grade == _BEST_NEGATIVE_GRADE
+    )  # what is written or drawn as grade 0 is to be far away
     if meant_hard and positive["cosine"] - scores["cosine"] >= checks.easy_margin:
         flags = (*flags, "too_easy")
     return Ruling(None, grade, flags), False

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TYPE_CHECKING, SupportsFloat, TypeVar
+from typing import SupportsFloat, TypeVar
 
 from synthneg.grouped import Grouped
 from synthneg.progress import Progress
@@ -12,15 +12,11 @@ from synthneg.run import Run
 from synthneg.scoring.base import Reranker
 from synthneg.scoring.corpus import BLOCK_TEXTS, CorpusVectors, row_of
 from synthneg.scoring.encoder import Encoder
+from synthneg.scoring.search import count_above
 from synthneg.verify.witnesses import RERANK
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 G = TypeVar("G")
 
-_BLOCK_VALUES = 2**24  # similarities held at a time: 64 MB
 # Two products of the same vectors may differ by rounding; a passage is nearer only by more than that.
 _TIE = 1e-6
 _DECIMALS = 6  # of a stored score: float32 holds no more
@@ -87,7 +83,7 @@ def score_queries(
             asked = vectors[[i for i, _ in pairs]]
             own = corpus.vectors[[row_of(corpus, flat[i], id) for i, id in pairs]]
             cosines = (asked * own).sum(axis=1)
-            ranks = 1 + _nearer(asked, corpus.vectors, cosines)
+            ranks = 1 + count_above(asked, corpus.vectors, cosines + _TIE)
             found = zip(pairs, cosines, ranks, strict=True)
             start = 0
             for group in block:
@@ -150,22 +146,6 @@ def _rerank(reranker: Reranker, block: Sequence[Candidates]) -> Iterator[Score]:
 
 def _score(query_id: str, document_id: str, scorer: str, value: SupportsFloat) -> Score:
     return Score(query_id, document_id, scorer, round(float(value), _DECIMALS))
-
-
-def _nearer(
-    queries: "NDArray[np.float32]",
-    passages: "NDArray[np.float32]",
-    own: "NDArray[np.float32]",
-) -> "NDArray[np.int64]":
-    """Return how many passages are nearer to each query than its own, whose cosine is in `own`."""
-    import numpy as np  # noqa: PLC0415 - heavy: only when scoring
-
-    nearer = np.zeros(len(queries), np.int64)
-    bounds = own[:, None] + _TIE
-    step = max(1, _BLOCK_VALUES // len(queries))
-    for start in range(0, len(passages), step):
-        nearer += (queries @ passages[start : start + step].T > bounds).sum(axis=1)
-    return nearer
 
 
 def _blocks(groups: Iterable[G], texts: Callable[[G], int]) -> Iterator[list[G]]:

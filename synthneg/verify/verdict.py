@@ -2,8 +2,8 @@
 
 A record gets the reason of the first check that it fails. For a query the order is too_short, too_long, what
 `verify.whole` says of it (refusal, meta, private_…, leak), speaks_of_passage, copied, duplicate, near_duplicate,
-round_trip, and near_duplicate of a query of another passage. Duplicates are sought among the records that were kept, so
-what was dropped for another reason takes nobody with it.
+round_trip, not_first, and near_duplicate of a query of another passage. Duplicates are sought among the records that
+were kept, so what was dropped for another reason takes nobody with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from synthneg.verify.duplicate import near_query
 from synthneg.verify.facts import QueryFacts
 from synthneg.verify.length import length
 from synthneg.verify.refusal import Refusal
-from synthneg.verify.round_trip import round_trip
+from synthneg.verify.round_trip import not_first, round_trip
 from synthneg.verify.speaks import speaks_of_passage
 
 
@@ -43,10 +43,11 @@ def judge_query(
         or (Refusal("duplicate", f"the same words as {same_as}") if same_as else None)
         or near_query(earlier, checks.near_duplicate)
         or round_trip(facts.ranks, checks.round_trip_k)
+        or not_first(facts.reranked, checks.rerank_depth)
     )
 
 
 def in_order(documents: Sequence[Document]) -> list[Document]:
-    """Return a query's documents as an example lists them: the positive, graded 3 to 0, then negatives."""
+    """Return a query's documents as an example lists them: the positive, graded 3 to 0, negatives, then mined ones."""
     place = {"corpus": 0, "written": 0, "graded": 1, "negative": 2}
-    return sorted(documents, key=lambda d: (place[d.source], -d.grade))
+    return sorted(documents, key=lambda d: (place.get(d.source, len(place)), -d.grade))
