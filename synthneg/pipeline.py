@@ -126,8 +126,8 @@ def _check_models(config: RunConfig, wanted: tuple[str, ...]) -> None:
     check_model(config.verify.encoder)
     if config.verify.reranker is not None:
         check_model(config.verify.reranker)
-    if "train" in wanted:
-        check_model(config.train.base_model)
+    for name in config.train.models if "train" in wanted else ():
+        check_model(name)
 
 
 def _check_evaluation(config: RunConfig) -> None:
@@ -311,7 +311,7 @@ def _inputs(config: RunConfig) -> str:
     """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version."""
     from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - as above
 
-    names = (config.verify.encoder, config.verify.reranker, config.train.base_model)
+    names = (config.verify.encoder, config.verify.reranker, *config.train.models)
     models = [find_model(name) for name in names if name is not None]
     path = config.corpus.queries or config.corpus.path
     named = (path, config.llm.model, *models, *config.evaluate.collections)

@@ -81,7 +81,12 @@ def open_encoder(run: Run) -> "Encoder":
         from synthneg.scoring.encoder import load_encoder  # noqa: PLC0415 - torch is heavy
 
         release(run)
-        return load_encoder(config.encoder, batch_size=config.encode_batch, vectors=run.vectors)
+        return load_encoder(
+            config.encoder,
+            batch_size=config.encode_batch,
+            vectors=run.vectors,
+            encoding=config.encoding,
+        )
 
     return LazyEncoder(config.encoder, load)
 
@@ -209,7 +214,7 @@ def write_arms(run: Run, arms: "Mapping[str, Mixture]", per_query: int, folder: 
 
 
 def _model(config: RunConfig) -> str:
-    return fingerprint(*state_of(config.verify.encoder))
+    return fingerprint(*state_of(config.verify.encoder, config.verify.encoding))
 
 
 def must_keep(run: Run, stage: str, what: str) -> None:

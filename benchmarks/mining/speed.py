@@ -3,9 +3,9 @@
     python benchmarks/mining/speed.py COLLECTION [COLLECTION ...] --model MODEL [--pairs 10000 100000] [--rounds 3]
                                       [--json FILE]
 
-Passages are windows of two, three and four neighbouring sentences of the collections' documents, their queries the
-words of a sentence within. MODEL, a sentence-transformers model, makes the vectors, which both are given: the library
-by a model whose `encode` returns what is stored. Both look among the 100 nearest for four negatives per query, at most
+Passages are three sentences of the collections' documents, drawn by seed 7, and their queries words of the second.
+MODEL, a sentence-transformers model, makes the vectors, which both are given: the library by a model whose `encode`
+returns what is stored. Both look among the 100 nearest for four negatives per query, at most
 .95 of the positive's cosine and .05 below it, and return their texts. Ours also refuses near copies of the positive
 and of what it has picked, by cosine and by words, which the library does not know.
 
@@ -32,33 +32,32 @@ import numpy as np
 
 COUNT, DEPTH, SHARE, MARGIN = 4, 100, 0.95, 0.05
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9])")
-WINDOWS = (2, 3, 4)
 
 
-def pairs(folders: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield pairs of a query and its passage, no passage twice."""
-    seen = set()
-    for size in WINDOWS:
-        for folder in folders:
-            for line in Path(folder, "corpus.jsonl").open(encoding="utf-8"):
-                sentences = SENTENCE.split(json.loads(line)["text"])
-                for start in range(len(sentences) - size + 1):
-                    passage = " ".join(sentences[start : start + size])
-                    query = " ".join(sentences[start + size // 2].split()[2:14])
-                    if passage not in seen and len(query.split()) > 4:
-                        seen.add(passage)
-                        yield query, passage
+def pairs(folders: list[str], count: int) -> Iterator[tuple[str, str]]:
+    """Yield `count` pairs of a query and its passage: three sentences drawn from all, and words of the second."""
+    sentences = [
+        sentence
+        for folder in folders
+        for line in Path(folder, "corpus.jsonl").open(encoding="utf-8")
+        for sentence in SENTENCE.split(json.loads(line)["text"])
+        if len(sentence.split()) > 8
+    ]
+    sentences = list(dict.fromkeys(sentences))
+    chance = np.random.default_rng(7)
+    order = chance.permutation(len(sentences))
+    for number in range(count):
+        around, place = divmod(number, len(order))  # so that no query comes twice
+        asked = sentences[order[place]]
+        first, last = (sentences[i] for i in chance.integers(len(sentences), size=2))
+        yield " ".join(asked.split()[1 + around : 13]), f"{first} {asked} {last}"
 
 
 def prepare(folders: list[str], model: str, count: int, place: Path) -> None:
-    """Write texts and vectors of `count` pairs, in an order that is drawn once."""
+    """Write texts and vectors of `count` pairs."""
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415  # only in this process
 
-    found = list(pairs(folders))
-    if len(found) < count:
-        sys.exit(f"the collections give {len(found):,} pairs, fewer than {count:,}")
-    order = np.random.default_rng(7).permutation(len(found))[:count]
-    chosen = [found[i] for i in order]
+    chosen = list(pairs(folders, count))
     (place / "pairs.json").write_text(json.dumps(chosen))
     encoder = SentenceTransformer(model)
     for name, texts in zip(("queries", "passages"), zip(*chosen, strict=True), strict=True):

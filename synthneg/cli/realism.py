@@ -63,6 +63,9 @@ def _measure(folder: Path, file: Path, every: bool) -> "Realism":
     real, generated = real_queries(file), generated_queries(folder, every)
     config = load(folder / "run.yaml")
     encoder = load_encoder(
-        config.verify.encoder, batch_size=config.verify.encode_batch, vectors=folder / "vectors"
+        config.verify.encoder,
+        batch_size=config.verify.encode_batch,
+        vectors=folder / "vectors",
+        encoding=config.verify.encoding,
     )
     return measure(str(file), real, generated, encoder, config.seed)

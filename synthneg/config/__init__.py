@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from synthneg.config.base import Name
 from synthneg.config.base import Section as Section
 from synthneg.config.corpus import CorpusConfig as CorpusConfig
+from synthneg.config.encoding import EncodingConfig as EncodingConfig
 from synthneg.config.generate import DocumentsConfig as DocumentsConfig
 from synthneg.config.generate import GenerateConfig as GenerateConfig
 from synthneg.config.generate import NegativesConfig as NegativesConfig
@@ -21,6 +22,10 @@ from synthneg.config.llm import BatchConfig as BatchConfig
 from synthneg.config.llm import BudgetConfig as BudgetConfig
 from synthneg.config.llm import LLMConfig as LLMConfig
 from synthneg.config.llm import PriceConfig as PriceConfig
+from synthneg.config.losses import GuideConfig as GuideConfig
+from synthneg.config.losses import InfoNCEConfig as InfoNCEConfig
+from synthneg.config.losses import ListsConfig as ListsConfig
+from synthneg.config.losses import MatryoshkaConfig as MatryoshkaConfig
 from synthneg.config.mine import MineConfig as MineConfig
 from synthneg.config.use import EvaluateConfig as EvaluateConfig
 from synthneg.config.use import ExportConfig as ExportConfig

@@ -5,6 +5,13 @@ from typing import Literal
 from pydantic import Field
 
 from synthneg.config.base import Section, Share
+from synthneg.config.losses import (
+    GuideConfig,
+    InfoNCEConfig,
+    ListsConfig,
+    Loss,
+    MatryoshkaConfig,
+)
 
 Shape = Literal["triplet", "n-tuple", "labeled-list", "beir"]
 
@@ -26,9 +33,15 @@ class TrainConfig(Section):
         default="sentence-transformers/all-MiniLM-L6-v2",
         description="model to start from; a folder or a Hub name",
     )
-    loss: Literal["infonce"] = Field(
-        default="infonce", description="infonce: in-batch and hard negatives, gradients cached"
+    loss: Loss = Field(
+        default="infonce",
+        description="infonce, source-share, gist: a positive and its negatives; margin-mse, kl: lists with a teacher's"
+        " scores; listnet, ws2, rank-pairs: graded lists",
     )
+    infonce: InfoNCEConfig = InfoNCEConfig()
+    lists: ListsConfig = ListsConfig()
+    guide: GuideConfig = GuideConfig()
+    matryoshka: MatryoshkaConfig = MatryoshkaConfig()
     negatives: int = Field(
         default=1,
         ge=0,
@@ -45,7 +58,7 @@ class TrainConfig(Section):
     learning_rate: float = Field(
         default=2e-5,
         gt=0,
-        description="peak of the schedule; a static table of word vectors takes about 0.01",
+        description="peak of the schedule; a static table of word vectors takes about 0.2",
     )
     warmup: Share = Field(default=0.1, description="share of steps with a rising learning rate")
     temperature: float = Field(default=0.05, gt=0, description="softmax temperature of the loss")
@@ -54,6 +67,14 @@ class TrainConfig(Section):
         default=False,
         description="train though texts of an evaluation set are among the examples",
     )
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that training takes beside verify.encoder: the base, and who teaches or guides it."""
+        teaches = self.loss in ("kl", "margin-mse") and self.lists.scorer is None
+        others = (self.lists.teacher if teaches else None, self.guide.model)
+        guided = others if self.loss == "gist" else others[:1]
+        return (self.base_model, *(name for name in guided if name is not None))
 
 
 class EvaluateConfig(Section):

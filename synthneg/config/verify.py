@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from synthneg.config.base import Section, Share
+from synthneg.config.encoding import EncodingConfig
 
 
 class QueryChecks(Section):
@@ -192,6 +193,7 @@ class VerifyConfig(Section):
         description="model that scores; a folder or a Hub name",
     )
     encode_batch: int = Field(default=64, ge=1, description="texts per encoder call")
+    encoding: EncodingConfig = EncodingConfig()
     reranker: str | None = Field(
         default=None,
         description="cross-encoder that scores each query with its documents as a second witness; a folder or a Hub "

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from synthneg.config.encoding import EncodingConfig, Pooling
 from synthneg.errors import ModelError
 from synthneg.files import fingerprint
-from synthneg.progress import Progress
+from synthneg.progress import Progress, say
 from synthneg.scoring.base import Encoder as Encoder
 from synthneg.scoring.base import Role as Role
+from synthneg.scoring.family import family_of
+from synthneg.scoring.models import brings, content, cut_at, load, set_precision
 from synthneg.scoring.models import check_model as check_model
-from synthneg.scoring.models import content, cut_at, load
 from synthneg.scoring.models import find_model as find_model
 from synthneg.scoring.models import readable as readable
 from synthneg.scoring.store import CHUNK
@@ -21,34 +23,93 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_AS_IT_IS = EncodingConfig()
+
+
 def load_encoder(
-    name: str, *, batch_size: int, max_length: int | None = None, vectors: Path | None = None
+    name: str,
+    *,
+    batch_size: int,
+    max_length: int | None = None,
+    vectors: Path | None = None,
+    encoding: EncodingConfig = _AS_IT_IS,
 ) -> Encoder:
-    """Return the sentence-transformers model `name`, its own prompts applied to queries and documents.
+    """Return the sentence-transformers model `name`, with the prompts of queries and of documents.
 
     Args:
         name: a model's folder, or a name that `find_model` knows or the Hub has.
         batch_size: texts per forward pass.
         max_length: tokens kept of a text, at most what the model can read; None: what the model itself keeps.
         vectors: folder of the vector cache; None: every text is encoded each time.
+        encoding: how it reads, where that is not what `load_model` finds.
 
     Raises:
         ModelError: there is no such model, its folder is broken, or the Hub cannot be reached.
     """
-    model = load_model(name, max_length)
+    model = load("SentenceTransformer", name)
+    changes = _read_as(model, name, encoding)
+    if max_length is not None:
+        cut_at(model, max_length)
+    used = set_precision(model, encoding.precision)
     encoder: Encoder = SentenceEncoder(name, model, batch_size)
     if vectors is not None:
-        identity = fingerprint(content(model, name), str(model.max_seq_length))
+        changes += [used] if used != "float32" else []
+        identity = fingerprint(content(model, name), str(model.max_seq_length), *changes)
         encoder = CachedEncoder(encoder, vectors, identity)
     return encoder
 
 
 def load_model(name: str, max_length: int | None) -> Any:
-    """Return the SentenceTransformer itself, as training needs it; arguments and errors are those of `load_encoder`."""
+    """Return the SentenceTransformer itself, as training needs it; arguments and errors are those of `load_encoder`.
+
+    A model of a known family that brings no prompts of its own has those that the family was trained with.
+    """
     model = load("SentenceTransformer", name)
+    _read_as(model, name, _AS_IT_IS)
     if max_length is not None:
         cut_at(model, max_length)
     return model
+
+
+def _read_as(model: Any, name: str, encoding: EncodingConfig) -> list[str]:
+    """Give the model prefixes and a pooling, and return what differs from what it brings."""
+    family = family_of(name)
+    prompts = dict(model.prompts)
+    pooling = encoding.pooling
+    if family is not None and not any(prompts.values()):
+        prompts |= {"query": family.query, "document": family.document}
+    if family is not None and pooling is None and not brings(name, "modules.json"):
+        pooling = family.pooling
+    if encoding.query_prefix is not None:
+        prompts["query"] = encoding.query_prefix
+    if encoding.document_prefix is not None:
+        prompts["document"] = encoding.document_prefix
+    changes = []
+    if prompts != model.prompts:
+        changes.append(f"query {prompts.get('query')!r}, document {prompts.get('document')!r}")
+        model.prompts = prompts
+    if pooling is not None and _pool(model, name, pooling):
+        changes.append(f"pooling {pooling}")
+    if changes and encoding == _AS_IT_IS and family is not None:
+        say(f"{name}: read as {family.name} does: {', '.join(changes)}")
+    return changes
+
+
+def _pool(model: Any, name: str, pooling: Pooling) -> bool:
+    """Let the model make its vectors in this way, and return whether that is another than before."""
+    from sentence_transformers.sentence_transformer import modules  # noqa: PLC0415 - heavy: torch
+
+    for place, module in enumerate(model):
+        if isinstance(module, modules.Pooling):
+            other = modules.Pooling(module.embedding_dimension, pooling)
+            if other.get_config_dict() == module.get_config_dict():
+                return False
+            model[place] = other
+            return True
+    raise ModelError(
+        f"{name}: expected a model that pools its tokens, as the pooling {pooling} asks, but it makes its vectors in"
+        " another way; leave out verify.encoding.pooling"
+    )
 
 
 class SentenceEncoder:
@@ -82,7 +143,6 @@ class SentenceEncoder:
         rows: NDArray[np.float32] = encode(
             [readable(text) for text in texts] or [""],  # none would be without a dimension
             batch_size=self._batch_size,
-            normalize_embeddings=True,
             show_progress_bar=False,
         )[: len(texts)].astype(np.float32)
         if not np.isfinite(rows).all():
@@ -90,4 +150,6 @@ class SentenceEncoder:
                 f"{self.name}: expected finite numbers, but it gives vectors with NaN or infinity;"
                 " its weights are broken, train it again with a lower learning rate"
             )
+        # Here, not by the library, which would divide in the precision of the weights.
+        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return rows

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from synthneg import __version__
+from synthneg.config.encoding import EncodingConfig
 from synthneg.files import states
 from synthneg.scoring.base import Encoder, Reranker, Role
 from synthneg.scoring.models import find_model
@@ -43,7 +44,11 @@ class LazyReranker:
         return self._reranker.score(pairs)
 
 
-def state_of(name: str) -> tuple[object, ...]:
-    """Return what changes when the model `name` may score otherwise: its files' state, or its name on the Hub."""
+def state_of(name: str, encoding: EncodingConfig | None = None) -> tuple[object, ...]:
+    """Return what changes when the model `name` may score otherwise: its files' state, or its name on the Hub.
+
+    Of an encoder also how it reads.
+    """
     found = find_model(name)
-    return (__version__, found, states(found))
+    reads = encoding.model_dump(mode="json") if encoding is not None else None
+    return (__version__, found, states(found), reads)

@@ -8,10 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from synthneg.config.encoding import Precision
 from synthneg.errors import ModelError
 from synthneg.files import fingerprint
-
-Precision = Literal["auto", "float32", "bfloat16"]
 
 _PACKAGED = ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
 _MODEL_FILES = ("modules.json", "config.json")
@@ -104,6 +103,16 @@ def set_precision(model: Any, precision: Precision) -> str:
         precision = "bfloat16" if fit else "float32"
     model.to(getattr(torch, precision))
     return precision
+
+
+def brings(name: str, file: str) -> bool:
+    """Whether a model that has been loaded has this file, in its folder or in what the Hub gave."""
+    found = find_model(name)
+    if Path(found).is_dir():
+        return Path(found, file).is_file()
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - heavy: only from the Hub
+
+    return isinstance(try_to_load_from_cache(found, file), str)
 
 
 def content(model: Any, name: str) -> str:

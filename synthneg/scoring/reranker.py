@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from synthneg.config.encoding import Precision
 from synthneg.errors import ModelError
 from synthneg.files import fingerprint
 from synthneg.progress import Progress
 from synthneg.scoring.base import Reranker
-from synthneg.scoring.models import Precision, content, cut_at, load, readable, set_precision
+from synthneg.scoring.models import content, cut_at, load, readable, set_precision
 from synthneg.scoring.store import CHUNK, RowStore, key
 
 if TYPE_CHECKING:

@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from synthneg.config import RunConfig, TrainConfig
-from synthneg.errors import ModelError, RunError
+from synthneg.config import RunConfig
+from synthneg.errors import ModelError
 from synthneg.files import fingerprint, recover_folder, replace_folder, write_whole
 from synthneg.progress import Progress, say
-from synthneg.records import Example
 from synthneg.run import Run
 from synthneg.scoring.encoder import find_model, load_model
-from synthneg.train.data import Pair, lend_negatives, training_pairs
+from synthneg.train.data import Pair
+from synthneg.train.losses import LOSSES
+from synthneg.train.losses.build import build_loss, is_static
+from synthneg.train.rows import guide_of, rows_inputs, training_examples, training_rows, unlisted
 from synthneg.train.sampler import DistinctBatches
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
 
 _LOSSES_KEPT = 50  # points of the loss curve
+_LEAST_FOR_TABLES = 0.01  # learning rate; the vectors are far longer than the steps of smaller ones
 
 
 def train(run: Run) -> Path:
@@ -37,15 +40,16 @@ def train(run: Run) -> Path:
     """
     config, folder = run.config.train, run.file("model")
     recover_folder(folder)
-    pairs = _pairs(run)
+    examples = training_examples(run)
     found = find_model(config.base_model)
     base = Path(found) if Path(found).is_dir() else found
     settings = config.model_dump(mode="json")
-    inputs = fingerprint(run.file("examples.jsonl"), settings, run.config.seed, base)
+    inputs = fingerprint(rows_inputs(run), settings, run.config.seed, base)
     if not (run.is_done("train", inputs) and folder.is_dir()):
+        pairs = training_rows(run, examples)
         part = run.file("model.part")
         try:
-            losses = _fit(run.config, pairs, part)
+            losses = _fit(run.config, pairs, part, guide_of(run))
             log = b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in losses)
             write_whole(run.file("train_log.jsonl"), log)
             replace_folder(part, folder)
@@ -55,30 +59,9 @@ def train(run: Run) -> Path:
     return folder
 
 
-def _pairs(run: Run) -> list[Pair]:
-    """Return the training pairs, all with the same number of negatives."""
-    wanted = run.config.train.negatives
-    pairs = training_pairs(run.read("examples.jsonl", Example), wanted)
-    passages = len({pair.positive for pair in pairs})
-    if passages < 2:
-        raise RunError(
-            f"{run.folder}: training needs verified queries of at least 2 passages, found {passages};"
-            " raise corpus.limit, lower corpus.held_out or loosen verify"
-        )
-    without = sum(not pair.negatives for pair in pairs)
-    if wanted and without == len(pairs):
-        say(
-            f"train: none of {len(pairs)} queries has a hard negative; training with in-batch negatives alone"
-        )
-    elif wanted and without:
-        say(
-            f"train: {without} of {len(pairs)} queries have no hard negative and borrow those of others"
-        )
-        pairs = lend_negatives(pairs, wanted, run.config.seed)
-    return pairs
-
-
-def _fit(config: RunConfig, pairs: Sequence[Pair], part: Path) -> list[dict[str, float]]:
+def _fit(
+    config: RunConfig, pairs: Sequence[Pair], part: Path, guide: str
+) -> list[dict[str, float]]:
     """Train, write the model to the folder `part`, and return the loss curve: steps with the mean loss up to each."""
     import torch  # noqa: PLC0415 - heavy: only when training
     from datasets import Dataset  # noqa: PLC0415 - heavy: only when training
@@ -86,15 +69,21 @@ def _fit(config: RunConfig, pairs: Sequence[Pair], part: Path) -> list[dict[str,
     from transformers import PrinterCallback  # noqa: PLC0415 - heavy: only when training
 
     settings = config.train
-    batches = DistinctBatches(pairs, settings.batch_size, config.seed)
+    taken = LOSSES[settings.loss]
+    batches = DistinctBatches(unlisted(pairs, taken), settings.batch_size, config.seed)
     steps = math.ceil(settings.epochs * len(batches))
     model = load_model(settings.base_model, settings.max_length)
     _describe(model, config, pairs)
+    if is_static(model) and settings.learning_rate < _LEAST_FOR_TABLES:
+        say(
+            f"train: {settings.base_model} is a static table of word vectors, which a learning rate of"
+            f" {settings.learning_rate} hardly moves; about 0.2 does"
+        )
     trainer = SentenceTransformerTrainer(
         model=model,
-        args=_arguments(config, model, batches, steps, part),
-        train_dataset=Dataset.from_list([_row(pair) for pair in pairs]),
-        loss=_infonce(model, settings),
+        args=_arguments(config, model, batches, steps, part, len(pairs[0].negatives)),
+        train_dataset=Dataset.from_list([_row(pair, taken != "pairs") for pair in pairs]),
+        loss=build_loss(model, settings, guide),
     )
     trainer.remove_callback(PrinterCallback)  # prints to standard output
     losses: list[dict[str, float]] = []
@@ -112,25 +101,10 @@ def _fit(config: RunConfig, pairs: Sequence[Pair], part: Path) -> list[dict[str,
     return losses
 
 
-def _infonce(model: Any, settings: TrainConfig) -> Any:
-    """Return InfoNCE with its gradients cached (GradCache, arXiv:2101.06983); the result is that of a whole batch.
-
-    A static table of word vectors takes a batch whole: it has next to no activations to save.
-    """
-    from sentence_transformers.sentence_transformer import losses  # noqa: PLC0415 - heavy
-    from sentence_transformers.sentence_transformer.modules import StaticEmbedding  # noqa: PLC0415
-
-    scale = 1 / settings.temperature
-    if isinstance(model[0], StaticEmbedding):
-        return losses.MultipleNegativesRankingLoss(model, scale=scale)
-    return losses.CachedMultipleNegativesRankingLoss(
-        model, scale=scale, mini_batch_size=settings.mini_batch_size
-    )
-
-
-def _row(pair: Pair) -> dict[str, str]:
+def _row(pair: Pair, labelled: bool) -> dict[str, object]:
     negatives = {f"negative_{i}": text for i, text in enumerate(pair.negatives, start=1)}
-    return {"query": pair.query, "positive": pair.positive, **negatives}
+    labels = {"label": list(pair.labels)} if labelled else {}
+    return {"query": pair.query, "positive": pair.positive, **negatives, **labels}
 
 
 def _describe(model: Any, config: RunConfig, pairs: Sequence[Pair]) -> None:
@@ -148,7 +122,12 @@ def _describe(model: Any, config: RunConfig, pairs: Sequence[Pair]) -> None:
 
 
 def _arguments(
-    config: RunConfig, model: Any, batches: DistinctBatches, steps: int, part: Path
+    config: RunConfig,
+    model: Any,
+    batches: DistinctBatches,
+    steps: int,
+    part: Path,
+    negatives: int,
 ) -> Any:
     import torch  # noqa: PLC0415 - heavy: only when training
     from sentence_transformers import (  # noqa: PLC0415 - heavy: only when training
@@ -164,7 +143,7 @@ def _arguments(
         learning_rate=settings.learning_rate,
         warmup_steps=math.ceil(settings.warmup * steps),
         batch_sampler=lambda *_, **__: batches,
-        prompts=column_prompts(model.prompts, settings.negatives),
+        prompts=column_prompts(model.prompts, negatives),
         logging_steps=max(1, steps // _LOSSES_KEPT),
         save_strategy="no",
         report_to="none",

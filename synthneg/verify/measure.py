@@ -41,7 +41,7 @@ def measure_documents(run: Run, encoder: Encoder, reranker: Reranker | None) -> 
             whole = (c for c in _candidates(run, documents) if _has_positive(c))
             yield from score_documents(encoder, reranker, whole, count)
 
-    models = [(encoder.name, *state_of(run.config.verify.encoder))]
+    models = [(encoder.name, *state_of(run.config.verify.encoder, run.config.verify.encoding))]
     if reranker is not None:
         models.append((reranker.name, *state_of(reranker.name)))
     files = (

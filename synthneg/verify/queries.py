@@ -57,7 +57,7 @@ def _measure(run: Run, encoder: Encoder, reranker: Reranker | None) -> None:
                 yield from rerank_queries((encoder, reranker), read, corpus, text_of, depth)
 
     files = (run.file("passages.jsonl"), run.file("queries.jsonl"))
-    models = [encoder.name, *state_of(run.config.verify.encoder)]
+    models = [encoder.name, *state_of(run.config.verify.encoder, run.config.verify.encoding)]
     if reranker is not None and depth:
         models += [reranker.name, *state_of(reranker.name), depth]
     inputs = fingerprint(*models, *files)

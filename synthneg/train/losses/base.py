@@ -1,0 +1,130 @@
+"""What the losses have in common: a query column, document columns, and whole batches.
+
+A loss is a function of the batch's embeddings (`of_embeddings`). `ColumnLoss` brings it to sentence-transformers'
+trainer, with gradients cached (GradCache, arXiv:2101.06983) where a mini-batch is given, else in one forward pass.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from sentence_transformers.base.losses.gradcache import CachedLossMixin
+from sentence_transformers.base.losses.merged_forward import embed_columns
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+PADDED = float("-inf")  # label of a document that only fills up a list
+Features = dict[str, Any]
+
+
+class ColumnLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]  # the library is untyped
+    """A loss over one column of queries and G columns of documents, each of B texts.
+
+    The result with cached gradients is that of the whole batch; memory is that of `mini_batch_size` texts.
+    """
+
+    def __init__(
+        self, model: Any, *, mini_batch_size: int | None = None, cosine: bool = True
+    ) -> None:
+        """Take in the student.
+
+        Args:
+            model: the SentenceTransformer that is trained.
+            mini_batch_size: texts per forward pass; None: a whole batch, as static tables of word vectors need it.
+            cosine: whether a score is a cosine; False: a dot product.
+        """
+        super().__init__()
+        self.model = model
+        self.cosine = cosine
+        self.uses_gradient_cache = mini_batch_size is not None
+        self.mini_batch_size = mini_batch_size or 0
+        self._seen: Tensor | None = None  # the texts of the batch at work
+
+    def of_embeddings(
+        self, embeddings: Sequence[Tensor], labels: Tensor | None, texts: Tensor | None
+    ) -> Tensor:
+        """Return the loss of a batch.
+
+        Args:
+            embeddings: 1 + G tensors (B, d): queries first, then each column of documents.
+            labels: (B, G), what the loss takes; None where it takes none.
+            texts: (1 + G, B) numbers, equal for equal texts; None: nothing is known of them.
+        """
+        raise NotImplementedError
+
+    def forward(self, sentence_features: Iterable[Features], labels: Tensor | None) -> Tensor:
+        """Return the loss of a batch as the trainer's collator gives it."""
+        features = list(sentence_features)
+        self._seen = same_texts(features)
+        if self.uses_gradient_cache:
+            cached: Tensor = CachedLossMixin.forward_cached(self, features, labels)
+            return cached
+        return self.of_embeddings(embed_columns(self.model, features), labels, self._seen)
+
+    def calculate_loss(
+        self,
+        reps: Sequence[Sequence[Tensor]],
+        labels: Tensor | None = None,
+        *,
+        with_backward: bool = False,
+    ) -> Tensor:
+        """Return the loss of embeddings that came in mini-batches; the library calls it between its two passes."""
+        loss = self.of_embeddings([torch.cat(list(r)) for r in reps], labels, self._seen)
+        if with_backward:
+            torch.autograd.backward(loss)
+            loss = loss.detach()
+        return loss
+
+    def scaled(self, embeddings: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return (B, d) queries and (G, B, d) documents whose dot products are the scores."""
+        queries, documents = embeddings[0], torch.stack(list(embeddings[1:]))
+        if self.cosine:
+            queries, documents = normalize(queries, dim=-1), normalize(documents, dim=-1)
+        return queries, documents
+
+    def of_lists(self, embeddings: Sequence[Tensor]) -> Tensor:
+        """Return (B, G) scores of each query with the documents of its own list."""
+        queries, documents = self.scaled(embeddings)
+        return torch.einsum("bd,gbd->bg", queries, documents)
+
+    def of_batch(self, embeddings: Sequence[Tensor]) -> Tensor:
+        """Return (B, G·B) scores of each query with all documents, column after column: see `own`."""
+        queries, documents = self.scaled(embeddings)
+        return queries @ documents.flatten(0, 1).T
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Return what the model card says of the loss."""
+        return {"cosine": self.cosine, "mini_batch_size": self.mini_batch_size or None}
+
+
+def own(queries: int, columns: int) -> Tensor:
+    """Return (B, G): where in a row of `of_batch` the documents of each query's own list stand.
+
+    >>> own(2, 3).tolist()
+    [[0, 2, 4], [1, 3, 5]]
+    """
+    return torch.arange(queries * columns).reshape(columns, queries).T
+
+
+def same_texts(features: Sequence[Features]) -> Tensor | None:
+    """Return (columns, B) numbers, equal where the tokens are; None where features hold no tokens."""
+    if not all("input_ids" in column for column in features):
+        return None
+    numbers: dict[bytes, int] = {}
+    return torch.tensor(
+        [[numbers.setdefault(key, len(numbers)) for key in _keys(column)] for column in features]
+    )
+
+
+def _keys(features: Features) -> list[bytes]:
+    """Return the tokens of each text of a column: of padded rows, of rows end to end, or of a static table's."""
+    ids = features["input_ids"].cpu().numpy()
+    if "offsets" in features or "cu_seq_lens_q" in features:
+        flat = ids.reshape(-1)
+        if "offsets" in features:
+            bounds = [*features["offsets"].tolist(), len(flat)]
+        else:
+            bounds = features["cu_seq_lens_q"].tolist()
+        return [flat[a:b].tobytes() for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    read = features["attention_mask"].cpu().numpy().astype(bool)
+    return [row[mask].tobytes() for row, mask in zip(ids, read, strict=True)]
