@@ -177,7 +177,8 @@ def test_a_window_bounds_the_ranks(tmp_path: Path) -> None:
     for draw in ("top", "random"):
         section = {"bm25": 2, "dense": 2, "reranked": 2, "draw": draw}
         section |= {"first_rank": 5, "last_rank": 15}
-        with closing(opened(tmp_path / draw, passages, asked, mine=section)) as run:
+        any_ = {"documents": {"max_similarity_to_positive": 1.0}}
+        with closing(opened(tmp_path / draw, passages, asked, mine=section, verify=any_)) as run:
             found = mine(run)
             ranks = [v for (_, _, s), v in scores_of(run).items() if s.endswith("_rank")]
         assert ranks

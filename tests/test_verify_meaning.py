@@ -100,7 +100,7 @@ def test_a_paraphrase_of_the_positive_is_no_negative(run, encoder, monkeypatch):
     plant(run, "generate.documents", "documents.jsonl", [positive, *written])
     verify_documents(run, encoder)
     refused = {id: reason for id, reason in reasons(run).items() if id in DOCUMENTS}
-    assert refused == {"near_copy": "near_positive", "paraphrase": "answers"}
+    assert refused == {"near_copy": "near_positive", "paraphrase": "near_positive"}
     (example,) = (e for e in run.read("examples.jsonl", Example) if e.query_id == "temperature")
     assert [d.id for d in example.documents] == ["tea", "on_topic", "other_drink", "unrelated"]
     assert example.documents[1].scores["cosine"] > 0.4 > 0.1 > example.documents[3].scores["cosine"]

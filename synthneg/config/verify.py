@@ -47,13 +47,13 @@ class DocumentChecks(Section):
         default=0.05, ge=0, le=2, description="TopK-MarginPos: and this far below it"
     )
     max_similarity_to_positive: float = Field(
-        default=0.95,
+        default=0.85,
         gt=0,
         le=1,
         description="from this cosine on, a negative is a near copy of the positive",
     )
     near_duplicate_jaccard: Share = Field(
-        default=0.8,
+        default=0.5,
         description="share of word 5-grams in common from which two documents of a query are "
         "duplicates",
     )

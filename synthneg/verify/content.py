@@ -36,13 +36,38 @@ _REFUSALS = (
         ("i can", "i am ", "i wo", "i wi", "i must"),
     ),
     (
+        rf"{_BEGIN}(?:thank you for (?:your|the) \w+, but |however,? )?i(?:['’]m| am) "
+        rf"(?:afraid i (?:can(?:not|['’]t)|am)|not able to {_MAKE})\b",
+        ("afraid", "not able"),
+    ),
+    (
+        rf"{_BEGIN}i (?:won['’]t|will not) be able to {_MAKE}\b",
+        ("be able to",),
+    ),
+    (
+        rf"{_BEGIN}i (?:do not|don['’]t) (?:feel comfortable \w+ing\b|have (?:enough information|the ability) to"
+        rf" {_MAKE})",
+        ("feel comfortable", "enough information", "the ability"),
+    ),
+    (
+        rf"{_BEGIN}(?:it (?:is not|isn['’]t|would (?:not )?be) (?:un)?(?:appropriate|ethical) for me to"
+        r"|my guidelines prevent me|this request (?:goes against|violates) my"
+        r"|i would (?:prefer|rather) not (?:to )?(?:write|answer|generate))\b",
+        ("for me to", "guidelines", "this request", "i would"),
+    ),
+    (
+        rf"{_BEGIN}i can(?:not|['’]t) (?:browse|access) (?:the )?(?:internet|web)\b",
+        ("browse", "access"),
+    ),
+    (
         rf"{_BEGIN}(?:my|the) (?:training data|knowledge cut-?off|programming) (?:does|do|only|is|are|prevents?|goes)\b"
         r"[^.\n]{0,60}(?:\bi\b|20\d\d)",
         ("training data", "cutoff", "cut-off", "programming"),
     ),
     (
-        rf"{_BEGIN}(?:please )?(?:provide|give) me (?:with )?(?:the|a|more) (?:passage|text|query|context|document)",
-        ("provide me", "give me"),
+        rf"{_BEGIN}(?:(?:could you )?(?:please )?(?:provide|give) me (?:with )?(?:the|a|more)"
+        r"|could you (?:please )?(?:provide|share) the) (?:passage|text|query|context|document)",
+        ("provide me", "give me", "could you"),
     ),
 )
 _TEXT = r"(?:passage|document|text|article|abstract|paragraph|answer|query|question|claim|negative|example)"
