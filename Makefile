@@ -9,8 +9,8 @@ VLLM := .venv-vllm/bin
 demo: .venv/.local  ## the whole path on this machine: documents to a measured retriever
 	$(BIN)/synthneg demo
 
-test: .venv/.dev  ## every test
-	$(BIN)/pytest -q
+test: .venv/.dev  ## every test, on as many cores as there are, at most four
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 test-vllm: .venv-vllm/.dev  ## vLLM in this process, on a CPU: five minutes, and 3.4 GB to install the first time
 	$(VLLM)/pytest -q tests/test_llm_vllm.py tests/test_llm_contract.py -k vllm

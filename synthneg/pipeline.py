@@ -95,12 +95,12 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     if "generate.queries" in wanted or config.corpus.is_written:
         check_budget(config.llm)
         check_backend(config.llm)
-    if "verify.queries" in wanted:
-        _check_sets(config)
     if "verify.queries" in wanted or _chooses_with_vectors(config):
         _check_models(config, wanted)
     if "evaluate" in wanted:
         _check_evaluation(config)
+    if "verify.queries" in wanted:
+        _check_sets(config)
 
 
 def _check_sets(config: RunConfig) -> None:

@@ -57,6 +57,7 @@ LENIENT = {
         "min_negative_margin": 0.0,
         "max_similarity_to_positive": 1.0,
     },
+    "duplicates": {"query_jaccard": 1.0, "query_cosine": None},
 }
 
 

@@ -48,7 +48,8 @@ def test_the_hardest_safe_candidate_is_taken(
     same = arrays.arrays(np.float32, len(cosines), elements=st.floats(-1, 1, width=16))
     to_positives = data.draw(same)
     bound = negative_bound(positive, checks.max_negative_share, checks.min_negative_margin)
-    safe = [i for i, c in enumerate(cosines) if c < bound and to_positives[i] < 0.95]
+    near = checks.max_similarity_to_positive
+    safe = [i for i, c in enumerate(cosines) if c < bound and to_positives[i] < near]
     assert hardest_safe(cosines, to_positives, positive, checks) == (safe[0] if safe else None)
 
 

@@ -22,11 +22,16 @@ def comparable(files: dict[str, bytes]) -> dict[str, object]:
 
     The undisturbed run had one request in flight, so run.yaml and `inputs` of run.json, a fingerprint of the settings,
     say so. `finished` is a time, and `from_ledger` counts what the last start found answered. The ledger itself (see
-    `snapshot`) has its replies in the order of their arrival, with times.
+    `snapshot`) has its replies in the order of their arrival, with times. `inputs` of leaks.json says of which
+    evaluation sets it is, with the times of their files.
     """
     found: dict[str, object] = dict(files)
     concurrency = b"concurrency: %d" % CONCURRENCY
     found["run.yaml"] = files["run.yaml"].replace(concurrency, b"concurrency: 1")
+    if "leaks.json" in files:
+        told = json.loads(files["leaks.json"])
+        del told["inputs"]
+        found["leaks.json"] = told
     if "run.json" in files:
         facts = json.loads(files["run.json"])
         del facts["finished"], facts["inputs"], facts["llm"]["from_ledger"]

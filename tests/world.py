@@ -208,15 +208,16 @@ def answered(run_folder: Path) -> set[str]:
 
 
 def snapshot(run_folder: Path) -> dict[str, bytes]:
-    """Return the content of all files of a run but the lock, the ledger and the mark of the corpus.
+    """Return the content of all files of a run but the lock, the ledger and the marks of what the user's files are.
 
-    Two ledgers with the same replies differ in the order and the times at which they came, and so does the mark, which
-    knows when passages.jsonl was written.
+    Two ledgers with the same replies differ in the order and the times at which they came, and so do the marks, which
+    know when the corpus and the evaluation sets were written.
     """
     return {
         file.relative_to(run_folder).as_posix(): file.read_bytes()
         for file in sorted(run_folder.rglob("*"))
         if file.is_file()
         and file.name not in (".lock", "corpus.done")
+        and not file.match("alike_*.done")
         and not file.name.startswith("ledger.sqlite")
     }
