@@ -11,11 +11,6 @@ from synthneg.trial.view import Card, Piece, Sheet, kept_where
 from synthneg.trial.walk import Walked
 
 _BEGINNING = 240  # characters of a passage that are shown
-_ABOUT: dict[Which, str] = {
-    "own": "its own passage",
-    "near": "a passage near the query",
-    "random": "a random passage",
-}
 
 
 def judge_outcomes(judged: Sequence[Judged]) -> list[Outcome]:
@@ -65,13 +60,11 @@ def _card(one: Judged) -> Card:
     pieces = []
     for which, passage in one.case.passages.items():
         value, words, raw = one.said[which]
-        text = f"{passage.title}. {passage.text}" if passage.title else passage.text
+        text = passage.full_text
         shown = text if len(text) <= _BEGINNING else text[:_BEGINNING] + "…"
         score = "" if value is None else f"{value:.2f}: "
         facts = f"passage {passage.id}"
-        pieces.append(
-            Piece(_ABOUT[which], shown, (), _is_right(which, value), score + words, facts, raw)
-        )
+        pieces.append(Piece(which, shown, (), _is_right(which, value), score + words, facts, raw))
     title = f"{own.id}{' · ' + own.title if own.title else ''}"
     return Card(one.case.query.id, title, own.text, one.case.query.text, tuple(pieces), "")
 
