@@ -122,10 +122,11 @@ def _chooses_with_vectors(config: RunConfig) -> bool:
 
 def _check_models(config: RunConfig, wanted: tuple[str, ...]) -> None:
     from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - as above
+    from synthneg.scoring.models import check_reranker  # noqa: PLC0415 - as above
 
     check_model(config.verify.encoder)
     if config.verify.reranker is not None:
-        check_model(config.verify.reranker)
+        check_reranker(config.verify.reranker)
     for name in config.train.models if "train" in wanted else ():
         check_model(name)
 

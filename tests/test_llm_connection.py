@@ -313,9 +313,9 @@ def test_a_large_answer_and_a_large_request() -> None:
 @pytest.mark.parametrize(
     ("coding", "data"),
     [
-        (b"gzip", gzip.compress(b"sweet")),
+        (b"gzip", gzip.compress(b"sweet", mtime=0)),
         (b"deflate", zlib.compress(b"sweet")),
-        (b"GZIP ", gzip.compress(b"sweet")),
+        (b"GZIP ", gzip.compress(b"sweet", mtime=0)),
         (b"identity", b"sweet"),
     ],
 )
@@ -327,7 +327,7 @@ def test_an_answer_that_is_compressed_unasked_is_unpacked(coding: bytes, data: b
 
 @pytest.mark.parametrize(
     ("coding", "data"),
-    [(b"br", b"\x0b\x02\x80sweet\x03"), (b"gzip", b"sweet"), (b"gzip", gzip.compress(b"s")[:-9])],
+    [(b"br", b"\x0b\x02\x80sweet\x03"), (b"gzip", b"sweet"), (b"gzip", gzip.compress(b"s", mtime=0)[:-9])],
 )
 def test_an_answer_that_cannot_be_unpacked_is_a_failure(coding: bytes, data: bytes) -> None:
     """A coding that we do not know, or a broken one, is never taken for text."""

@@ -15,6 +15,7 @@ from tiny_model import save_tiny_model, save_tiny_reranker
 from synthneg.errors import ModelError
 from synthneg.scoring import store
 from synthneg.scoring.base import Reranker
+from synthneg.scoring.models import check_reranker
 from synthneg.scoring.reranker import CachedReranker, load_reranker
 from synthneg.testing import OverlapReranker
 
@@ -202,3 +203,10 @@ def test_weights_that_are_no_numbers_are_said(tmp_path):
     with pytest.raises(ModelError, match="diverged: expected finite numbers"):
         load_reranker(str(folder), batch_size=4, scores=tmp_path / "s").score([("tea", "pot")])
     assert [f.stat().st_size for f in (tmp_path / "s").iterdir()] == [0, 0]
+
+
+def test_an_encoder_is_no_reranker_before_anything_is_loaded(tmp_path: Path) -> None:
+    """The folder of an encoder is refused by its files, that of a cross-encoder is not."""
+    check_reranker(str(save_tiny_reranker(tmp_path / "reranker")))
+    with pytest.raises(ModelError, match=r"this is an encoder; an encoder goes to verify\.encoder"):
+        check_reranker(str(save_tiny_model(tmp_path / "encoder")))

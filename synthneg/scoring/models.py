@@ -37,6 +37,21 @@ def check_model(name: str) -> None:
         )
 
 
+def check_reranker(name: str) -> None:
+    """Refuse a name that cannot become a cross-encoder, without loading anything; as `check_model`.
+
+    Raises:
+        ModelError: as `check_model` says, or the folder holds an encoder, which pools a text into a vector.
+    """
+    check_model(name)
+    modules = Path(find_model(name), "modules.json")
+    if modules.is_file() and "Pooling" in modules.read_text(encoding="utf-8"):
+        raise ModelError(
+            f"{name}: expected a cross-encoder such as cross-encoder/ms-marco-MiniLM-L6-v2, which reads query and"
+            " document together, but this is an encoder; an encoder goes to verify.encoder"
+        )
+
+
 def find_model(name: str) -> str:
     """Return the folder of the model `name` where it is on disk, else the name as the Hub knows it.
 

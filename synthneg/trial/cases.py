@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from synthneg.corpus.check import draw
 from synthneg.grouped import Grouped
-from synthneg.mine.known import document_of
+from synthneg.mine.known import NEAR_COPY, document_of
 from synthneg.records import Passage, Query
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 Which = Literal["own", "near", "random"]
 
 _DEPTH = 30  # ranks among which the near passage is looked for
-_NEAR_COPY = 0.95  # cosine from which a passage says what the own one says
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def _chosen(
 
     def differs(row: int) -> bool:
         alike = corpus.vectors[positives] @ corpus.vectors[row]
-        return document_of(ids[row]) not in documents and bool((alike < _NEAR_COPY).all())
+        return document_of(ids[row]) not in documents and bool((alike < NEAR_COPY).all())
 
     found: dict[Which, str] = {"own": query.passage_id}
     near = next((row for row in map(int, nearest) if differs(row)), None)
