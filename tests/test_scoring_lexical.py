@@ -53,6 +53,15 @@ def test_the_result_is_that_of_sorting_the_librarys_scores(documents, queries, k
         assert scores.tolist() == right[order].tolist()
 
 
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=60), st.integers(1, 12))
+def test_of_equal_documents_the_first_are_kept(repeats, k):
+    """Whatever comes when, of many documents with few different scores the first k by (-score, place) are found."""
+    documents = [" ".join(["tea"] * n + ["pot"] * (6 - n)) for n in repeats]
+    [(places, _)] = Bm25(documents).search(["tea"], k)
+    right = reference(documents, "tea")
+    assert places.tolist() == np.argsort(-right, kind="stable")[:k].tolist()
+
+
 def test_equal_documents_stand_in_their_order():
     """Of equal documents those that come first are found, whatever k."""
     index = Bm25(["green tea", "tea", "tea", "rock", "tea"])
