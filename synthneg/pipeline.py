@@ -30,6 +30,7 @@ from synthneg.llm.open import check_backend
 from synthneg.progress import say
 from synthneg.records import WRITTEN, Example, Passage
 from synthneg.run import STAGES, Run
+from synthneg.scoring.approximate import check_approximate
 from synthneg.stages import (
     choose_passages,
     compare_documents,
@@ -44,6 +45,7 @@ from synthneg.stages import (
     open_reranker,
     read_corpus,
 )
+from synthneg.verify.private import check_private
 
 if TYPE_CHECKING:
     from synthneg.evaluate.collection import Collection
@@ -83,6 +85,7 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
         BackendError: the language model's address or weights are missing.
         ModelError: the encoder or the base model is a folder without a model.
         CollectionError: a test collection is missing or broken.
+        MissingExtra: the packages of an extra that the settings need are not installed.
     """
     if until not in STAGES:
         raise SettingsError(f"--until {until}: expected one of {', '.join(STAGES)}")
@@ -101,6 +104,9 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
         _check_evaluation(config)
     if "verify.queries" in wanted:
         _check_sets(config)
+        check_private(config.verify.content)
+    if "mine" in wanted and config.mine.approximate_above is not None:
+        check_approximate()
 
 
 def _check_sets(config: RunConfig) -> None:

@@ -144,6 +144,21 @@ def test_each_source_alone(tmp_path: Path, source: str) -> None:
             assert ranks == sorted(ranks)
 
 
+def test_above_a_size_the_nearest_clusters_are_looked_through(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A corpus of more passages than the setting says is searched by clusters, one of as many is not."""
+    section = {**dict.fromkeys(ALL, 0), "dense": 2, "max_negative_share": 2}
+    found = {}
+    for above in (len(PASSAGES) - 1, len(PASSAGES)):
+        own = section | {"approximate_above": above}
+        with closing(opened(tmp_path / str(above), PASSAGES, QUERIES, mine=own)) as run:
+            found[above] = {id: len(documents) for id, documents in mine(run).items()}
+        assert ("clusters are looked through" in capsys.readouterr().err) == (above < len(PASSAGES))
+    assert found[len(PASSAGES)] == dict.fromkeys((q.id for q in QUERIES), 2)
+    assert found[len(PASSAGES) - 1].keys() == found[len(PASSAGES)].keys()
+
+
 def test_ranks_do_not_count_the_positives(tmp_path: Path) -> None:
     """The nearest passage that is not known to answer has rank 1, wherever the positives stand."""
     section = {

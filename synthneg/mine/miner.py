@@ -11,7 +11,17 @@ from synthneg.grouped import Grouped
 from synthneg.mine.copies import Copies
 from synthneg.mine.known import NEAR_COPY, Known, known_of
 from synthneg.mine.pick import Picks, Rules, pick
-from synthneg.mine.rank import Asked, Found, Search, at_random, bm25, dense, ranked, reranked
+from synthneg.mine.rank import (
+    Asked,
+    Found,
+    Search,
+    at_random,
+    bm25,
+    dense,
+    dense_nearby,
+    ranked,
+    reranked,
+)
 from synthneg.records import MinedSource, Passage, Query
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder, Reranker
@@ -138,7 +148,9 @@ def opened(
     if sources & {"bm25", "reranked"}:
         searches["bm25"] = bm25([p.full_text for p in run.read("passages.jsonl", Passage)])
     if sources & {"dense", "reranked"}:
-        searches["dense"] = dense(corpus.vectors)
+        above = run.config.mine.approximate_above
+        nearby = above is not None and len(ids) > above
+        searches["dense"] = (dense_nearby if nearby else dense)(corpus.vectors)
     with Grouped(run.file("passages.jsonl"), Passage, "id") as passages:
         yield Miner(
             run.config,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from synthneg.corpus.check import draw
 from synthneg.mine.known import Known
 from synthneg.records import Query
+from synthneg.scoring.approximate import ApproximateSearch
 from synthneg.scoring.base import Reranker
 from synthneg.scoring.search import top_k
 
@@ -89,6 +90,14 @@ def dense(vectors: "NDArray[np.float32]") -> Search:
         return list(zip(found, cosines, strict=True))
 
     return search
+
+
+def dense_nearby(vectors: "NDArray[np.float32]") -> Search:
+    """Return the search by cosine that looks through the nearest clusters; see `ApproximateSearch`."""
+    import numpy as np  # noqa: PLC0415 - heavy: only when searching
+
+    index = ApproximateSearch(vectors)
+    return lambda asked, k: index.top_k(np.stack([one.vector for one in asked]), k)
 
 
 def bm25(texts: Sequence[str]) -> Search:

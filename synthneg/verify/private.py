@@ -54,6 +54,12 @@ def _phone(text: str, region: str | None) -> str:
     return next((str(found.raw_string) for found in PhoneNumberMatcher(text, region)), "")
 
 
+def check_private(checks: ContentChecks) -> None:
+    """Raise MissingExtra where what the settings look for needs packages that are not installed."""
+    for kind in checks.private:
+        _need({"email": "email_validator", "phone": "phonenumbers"}[kind])
+
+
 @cache
 def _need(module: str) -> None:
     require(module, "content", "verify.content.private")
