@@ -86,6 +86,7 @@ def open_encoder(run: Run) -> "Encoder":
             batch_size=config.encode_batch,
             vectors=run.vectors,
             encoding=config.encoding,
+            processes=config.encode_processes,
         )
 
     return LazyEncoder(config.encoder, load)

@@ -193,6 +193,13 @@ class VerifyConfig(Section):
         description="model that scores; a folder or a Hub name",
     )
     encode_batch: int = Field(default=64, ge=1, description="texts per encoder call")
+    encode_processes: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="that encode on a CPU, each with a copy of the weights and its share of the cores; more than one"
+        " pays where there are many cores; a GPU takes no notice",
+    )
     encoding: EncodingConfig = EncodingConfig()
     reranker: str | None = Field(
         default=None,

@@ -1,6 +1,7 @@
 """Encoders: texts to unit vectors, by sentence-transformers."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from synthneg.scoring.models import brings, content, cut_at, load, set_precision
 from synthneg.scoring.models import check_model as check_model
 from synthneg.scoring.models import find_model as find_model
 from synthneg.scoring.models import readable as readable
+from synthneg.scoring.processes import Processes
 from synthneg.scoring.store import CHUNK
 from synthneg.scoring.vectors import CachedEncoder
 
@@ -33,6 +35,7 @@ def load_encoder(
     max_length: int | None = None,
     vectors: Path | None = None,
     encoding: EncodingConfig = _AS_IT_IS,
+    processes: int = 1,
 ) -> Encoder:
     """Return the sentence-transformers model `name`, with the prompts of queries and of documents.
 
@@ -42,6 +45,7 @@ def load_encoder(
         max_length: tokens kept of a text, at most what the model can read; None: what the model itself keeps.
         vectors: folder of the vector cache; None: every text is encoded each time.
         encoding: how it reads, where that is not what `load_model` finds.
+        processes: how many encode on a CPU, each with the model loaded.
 
     Raises:
         ModelError: there is no such model, its folder is broken, or the Hub cannot be reached.
@@ -51,7 +55,13 @@ def load_encoder(
     if max_length is not None:
         cut_at(model, max_length)
     used = set_precision(model, encoding.precision)
-    encoder: Encoder = SentenceEncoder(name, model, batch_size)
+    many = None
+    if processes > 1 and model.device.type == "cpu":
+        again = partial(
+            load_encoder, name, batch_size=batch_size, max_length=max_length, encoding=encoding
+        )
+        many = Processes(processes, again)
+    encoder: Encoder = SentenceEncoder(name, model, batch_size, many)
     if vectors is not None:
         changes += [used] if used != "float32" else []
         identity = fingerprint(content(model, name), str(model.max_seq_length), *changes)
@@ -115,9 +125,12 @@ def _pool(model: Any, name: str, pooling: Pooling) -> bool:
 class SentenceEncoder:
     """A loaded sentence-transformers model as an Encoder."""
 
-    def __init__(self, name: str, model: Any, batch_size: int) -> None:
+    def __init__(
+        self, name: str, model: Any, batch_size: int, processes: Processes | None = None
+    ) -> None:
+        """Take in the model, and who encodes more than a batch of texts where this process does not."""
         self.name = name
-        self._model, self._batch_size = model, batch_size
+        self._model, self._batch_size, self._processes = model, batch_size, processes
 
     def encode(self, texts: Sequence[str], role: Role) -> "NDArray[np.float32]":
         """Return (n, d) unit rows, with the model's prompt for `role`.
@@ -139,6 +152,8 @@ class SentenceEncoder:
     def _encode_chunk(self, texts: Sequence[str], role: Role) -> "NDArray[np.float32]":
         import numpy as np  # noqa: PLC0415 - heavy: only when encoding
 
+        if self._processes is not None and len(texts) > self._batch_size:
+            return self._processes.encode(texts, role, self._batch_size)
         encode = self._model.encode_query if role == "query" else self._model.encode_document
         rows: NDArray[np.float32] = encode(
             [readable(text) for text in texts] or [""],  # none would be without a dimension
