@@ -198,7 +198,8 @@ class ScriptedBackend:
         text = self._answer(request)
         said = sum(len((message.content or "").split()) for message in request.messages)
         top = alternatives(text, request.sampling.get("top_logprobs", 0))
-        return Reply(text, "stop", said, len(text.split()), self.identity, top=top)
+        sure = -0.25 if request.sampling.get("logprobs") else None
+        return Reply(text, "stop", said, len(text.split()), self.identity, top=top, logprob=sure)
 
     def waits_for(self) -> str:
         """Return ""; see `Backend`."""

@@ -231,9 +231,11 @@ def completion(body: dict[str, Any], text: str, finish: str) -> dict[str, Any]:
     replied = len(text.split())
     choice = {"index": 0, "message": {"role": "assistant", "content": text}}
     if body.get("logprobs"):
-        top = alternatives(text, body["top_logprobs"])
+        top = alternatives(text, body.get("top_logprobs", 0))
         tokens = [{"token": token, "logprob": value} for token, value in top.items()]
-        choice["logprobs"] = {"content": [tokens[0] | {"top_logprobs": tokens}]}
+        said = [{"token": token, "logprob": -0.25} for token in text.split()]
+        said[0]["top_logprobs"] = tokens
+        choice["logprobs"] = {"content": said}
     return {
         "id": "chatcmpl-0",
         "object": "chat.completion",

@@ -10,7 +10,7 @@ import pytest
 from synthneg.config import LLMConfig, RunConfig
 from synthneg.errors import PromptError
 from synthneg.generate.jobs import About, all_prompts, document_jobs, origin_of, text_of
-from synthneg.generate.query_jobs import AboutQuery, queries_of
+from synthneg.generate.query_jobs import AboutQuery, queries_of, query_jobs
 from synthneg.llm.ask import Answer, Asker, Failure, Job, Outcome
 from synthneg.llm.base import Reply, Request
 from synthneg.llm.jobs import answers, job_for
@@ -45,6 +45,21 @@ def passage_job(prompt: Prompt, number: int = 0) -> Job:
     """Return a job of a prompt that makes a query."""
     values = {"passage": {"text": PASSAGE.text, "title": PASSAGE.title}}
     return job_for(prompt, f"p1:{prompt.kind}:{number}", values, 7)
+
+
+def test_how_probable_a_query_was_is_kept_where_it_is_asked_for() -> None:
+    """With generate.queries.logprobs the request asks for it, and the record's origin has it; else neither does."""
+    prompt = load("query/question-zero-shot")
+    for wanted in (True, False):
+        config = RunConfig(
+            run="r", corpus={"path": "docs"}, generate={"queries": {"logprobs": wanted}}
+        )
+        [(about, job)] = query_jobs(config, [prompt], [PASSAGE])
+        [outcome], [sent] = ask([job])
+        assert isinstance(outcome, Answer)
+        [query] = queries_of(about, job, outcome)
+        assert ("logprobs" in sent.sampling) is wanted
+        assert query.origin.said == ({"logprob": -0.25} if wanted else {})
 
 
 def test_what_a_named_turn_said_is_kept_and_shown_to_the_model() -> None:

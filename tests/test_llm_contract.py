@@ -154,6 +154,18 @@ def test_what_the_first_token_could_have_been_comes_where_it_is_asked_for(subjec
     assert reply.text.startswith(next(iter(reply.top)))
 
 
+def test_how_probable_a_reply_was_comes_where_it_is_asked_for(subject: Subject) -> None:
+    """With `logprobs`, the mean logarithm of its tokens' probabilities comes, the same for the same seed; else none."""
+    plain = request_of("Say in five words what green tea is.")
+    asked = replace(plain, sampling={"temperature": 0.0, "max_tokens": 16, "logprobs": True})
+    without, reply, again = subject.complete(plain, asked, asked)
+    assert without.logprob is None
+    assert reply.logprob is not None
+    assert -10 < reply.logprob <= 0
+    assert again.logprob == pytest.approx(reply.logprob, abs=0.1)
+    assert len(reply.top) <= 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_closing_twice_is_closing_once(kind: str, request: pytest.FixtureRequest) -> None:
     """`close` may be called again, before anything was asked too, and the next one has the same identity."""

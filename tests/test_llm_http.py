@@ -270,6 +270,16 @@ def test_a_server_without_probabilities_is_asked_for_them_once(tmp_path: Path) -
     assert all(reply.text and reply.top == {} for reply in replies)
 
 
+def test_probabilities_are_not_asked_of_a_server_that_has_none() -> None:
+    """A query whose probability is to be told is answered without it, and no request names it again."""
+    question = replace(request_of("tea"), sampling={"max_tokens": 4, "logprobs": True})
+    with serving(logprobs=False) as server:
+        replies = complete(settings_of(server), question, replace(question, seed=2))
+        asked = ["logprobs" in body for body in server.bodies]
+    assert [isinstance(reply, Reply) and reply.logprob is None for reply in replies] == [True] * 2
+    assert asked.count(False) == 2
+
+
 @pytest.mark.parametrize(
     "words",
     [

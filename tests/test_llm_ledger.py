@@ -26,7 +26,7 @@ REQUEST = Request(
     7,
     None,
 )
-REPLY = Reply("Green tea.", "stop", 5, 2, "m", "I think of tea.")
+REPLY = Reply("Green tea.", "stop", 5, 2, "m", "I think of tea.", {"Green": -0.25}, -0.5)
 KEY, OTHER = key_of("m", REQUEST), key_of("other", REQUEST)
 WRITER = """
 import sys

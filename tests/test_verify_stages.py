@@ -96,6 +96,26 @@ def test_each_planted_fault_gets_its_reason(make_run):
     }
 
 
+def test_an_improbable_query_is_refused_where_its_probability_is_known(make_run, tmp_path, capsys):
+    """Below the bound a query goes, at it and untold it stays; of how many it is not known is said."""
+    told = {"q1": -1.5, "q2": -1.0, "q3": None}
+    planted = [
+        q
+        if told[q.id] is None
+        else replace(q, origin=replace(ORIGIN, said={"logprob": told[q.id]}))
+        for q in QUERIES
+    ]
+    made = make_run(planted)
+    verify = {"queries": QUERY_CHECKS | {"min_logprob": -1.0}}
+    asked = {"generate": {"queries": {"logprobs": True}}, "verify": verify}
+    made.close()
+    run = Run(tmp_path, resolve({"run": "r0", "corpus": {"path": "x"}} | asked, "test"))
+    verify_queries(run, HashingEncoder())
+    run.close()
+    assert outcome(run) == (["q2", "q3"], {"q1": "improbable"})
+    assert "nobody told their probability: 1" in capsys.readouterr().err
+
+
 def test_swapped_pairs_do_not_survive_the_round_trip(make_run):
     """Two queries whose passages were exchanged rank them below the right ones, and are dropped."""
     swapped = [replace(QUERIES[0], passage_id="steel"), replace(QUERIES[1], passage_id="tea")]

@@ -17,15 +17,16 @@ COPY = "what the passage says of green tea that is steeped in very hot water"
 
 def test_a_query_gets_the_first_reason_in_the_documented_order():
     """With every fault at once the reason is the first of the order; as each is put right, the next one shows."""
-    checks = QueryChecks(min_words=1000, max_words=1, rerank_depth=9)
+    checks = QueryChecks(min_words=1000, max_words=1, rerank_depth=9, min_logprob=-1)
     text = f"{COPY} according to the text"
-    facts = query_facts("q1", "p", text, f"{COPY}.", "q0", {"p": 21}, {"p": 2}, {"q0": 1.0})
+    facts = query_facts("q1", "p", text, f"{COPY}.", -2.0, "q0", {"p": 21}, {"p": 2}, {"q0": 1.0})
     same_as, earlier = "q0", {"q0": 1.0}
     steps = [
         ("too_short", lambda f, c, s, e: (f, c.model_copy(update={"min_words": 1}), s, e)),
         ("too_long", lambda f, c, s, e: (f, c.model_copy(update={"max_words": 40}), s, e)),
         ("speaks_of_passage", lambda f, c, s, e: (f._replace(speaks=None), c, s, e)),
         ("copied", lambda f, c, s, e: (f._replace(copied=12), c, s, e)),
+        ("improbable", lambda f, c, s, e: (f._replace(logprob=-1.0), c, s, e)),
         ("duplicate", lambda f, c, s, e: (f, c, None, e)),
         ("near_duplicate", lambda f, c, s, e: (f, c, s, {"q0": 0.2})),
         ("round_trip", lambda f, c, s, e: (f._replace(ranks={"p": 20}), c, s, e)),

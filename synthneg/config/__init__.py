@@ -68,6 +68,16 @@ class RunConfig(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _probabilities_are_asked_for(self) -> Self:
+        """Refuse a bound on what nobody is asked."""
+        if self.verify.queries.min_logprob is not None and not self.generate.queries.logprobs:
+            raise ValueError(
+                "verify.queries.min_logprob needs the probabilities of the queries; set generate.queries.logprobs to"
+                " true, which asks for them anew"
+            )
+        return self
+
 
 def dump(config: RunConfig) -> str:
     """Return the settings as YAML, defaults filled in. They hold no secret: keys are named, not kept."""

@@ -34,6 +34,11 @@ class QueriesConfig(Section):
         le=1,
         description="share of a prompt's queries that may have a first word, or three words in a row, in common",
     )
+    logprobs: bool = Field(
+        default=False,
+        description="ask how probable each query was to the model, which verify.queries.min_logprob judges; another"
+        " value asks for all queries anew",
+    )
     language: Literal["passage", "any"] = Field(
         default="passage",
         description="passage: a query in another language than its passage, or than the one its prompt draws, is asked"

@@ -27,6 +27,12 @@ class QueryChecks(Section):
         le=1000,
         description="with verify.reranker: it must put the passage first of the query's so many nearest; 0: not asked",
     )
+    min_logprob: float | None = Field(
+        default=None,
+        le=0,
+        description="smallest mean logarithm of the probabilities of a query's tokens, where generate.queries.logprobs"
+        " has them told (InPars keeps the most probable); null: whatever it is",
+    )
     near_duplicate: Share = Field(
         default=0.95, description="cosine from which two queries of one passage are duplicates"
     )

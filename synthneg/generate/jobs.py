@@ -127,6 +127,8 @@ def origin_of(prompt: Prompt, answer: Answer, draws: Draws, part: str = "") -> O
     if isinstance(answer.value, dict):
         texts = (*map(str, prompt.head.grades), TEXT_KEYS.get(prompt.head.makes))
         said |= {name: value for name, value in answer.value.items() if name not in texts}
+    if answer.reply.logprob is not None:
+        said["logprob"] = answer.reply.logprob
     return Origin(
         prompt.tag, answer.reply.model, asked.sampling, asked.seed, asked.key, draws, said
     )

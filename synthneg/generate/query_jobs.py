@@ -1,6 +1,7 @@
 """The jobs that ask for queries, and the queries that their replies hold."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
@@ -74,7 +75,10 @@ def _job(
     if other is not None:
         values["related"] = shown(other, most)
         about = about._replace(also=(other.id,))
-    return about, job_for(prompt, id, values, config.seed)
+    job = job_for(prompt, id, values, config.seed)
+    if config.generate.queries.logprobs:
+        job = replace(job, sampling=job.sampling | {"logprobs": True})
+    return about, job
 
 
 def queries_of(about: AboutQuery, job: Job, answer: Answer) -> list[Query]:

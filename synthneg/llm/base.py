@@ -13,7 +13,7 @@ class Request:
     """One completion to be asked for; the ledger's key covers all of it."""
 
     messages: tuple[Message, ...]
-    # temperature, max_tokens, top_p, stop, suppress, top_logprobs
+    # temperature, max_tokens, top_p, stop, suppress, top_logprobs, logprobs
     sampling: dict[str, Any]
     seed: int
     schema: dict[str, Any] | None  # JSON schema of the reply; None for text
@@ -32,6 +32,9 @@ class Reply:
     # What the first token could have been: its text -> natural logarithm of its probability. Empty where it was not
     # asked for with `top_logprobs`, or the backend does not give it.
     top: dict[str, float] = field(default_factory=dict, hash=False)
+    # The mean natural logarithm of the probabilities of its tokens, at most 0; None where it was not asked for with
+    # `logprobs`, or the backend does not give it.
+    logprob: float | None = None
 
 
 class Transient(Exception):  # noqa: N818  # a signal to try again, caught by `ask`; it never reaches a user

@@ -104,7 +104,8 @@ class Ledger:
                 if seal != _seal(key, reply, top):
                     raise self._broken(f"the reply {key.hex()} is not as it was written")
                 if top:
-                    reply = replace(reply, top=orjson.loads(top))
+                    likely, mean = orjson.loads(top)
+                    reply = replace(reply, top=likely, logprob=mean)
                 found[key.hex()] = reply
         return found
 
@@ -224,7 +225,8 @@ class Ledger:
         """Insert a reply; return False where its key has one."""
         shared = shared_part(row.identity, row.request)
         reply, key = row.reply, bytes.fromhex(row.key)
-        top = orjson.dumps(reply.top).decode() if reply.top else ""
+        told = bool(reply.top) or reply.logprob is not None
+        top = orjson.dumps((reply.top, reply.logprob)).decode() if told else ""
         said = (reply.text, reply.finish, reply.tokens_in, reply.tokens_out, reply.model)
         asked = (row.request.seed, self._shared_id(shared), orjson.dumps(row.request.messages[-1]))
         values = (key, *said, reply.reasoning, top, _seal(key, reply, top), row.seconds, row.at)

@@ -25,10 +25,11 @@ from synthneg.llm.base import TOO_LONG, Reply, Request, Transient, Unanswerable
 from synthneg.llm.local import edge_hash
 from synthneg.llm.orphan import OWNER
 from synthneg.llm.suppress import SUPPRESS, bias_of
-from synthneg.llm.wire import merged
+from synthneg.llm.wire import mean_logprob, merged
 from synthneg.progress import say
 
 if TYPE_CHECKING:
+    from vllm.outputs import CompletionOutput
     from vllm.sampling_params import SamplingParams
     from vllm.v1.engine.async_llm import AsyncLLM
 
@@ -54,12 +55,24 @@ _SHAPING = (
 )
 _SAMPLING = (
     *("temperature", "top_p", "top_k", "min_p", "max_tokens", "min_tokens", "stop"),
-    *("presence_penalty", "frequency_penalty", "repetition_penalty", SUPPRESS, "top_logprobs"),
+    *(
+        "presence_penalty",
+        "frequency_penalty",
+        "repetition_penalty",
+        SUPPRESS,
+        "top_logprobs",
+        "logprobs",
+    ),
 )
-_NAMES = {"top_logprobs": "logprobs"}  # what vLLM's engine calls otherwise than its server
 _MODEL_FILES = (".json", ".safetensors", ".bin", ".pt", ".model", ".jinja", ".txt")
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _MOST_WORDS_CHARS = 300
+
+
+def _mean(said: "CompletionOutput") -> float | None:
+    """Return the mean logarithm of the probabilities of the tokens that were said."""
+    places = zip(said.token_ids, said.logprobs or (), strict=False)
+    return mean_logprob([place[token].logprob for token, place in places])
 
 
 class VllmBackend:
@@ -155,7 +168,10 @@ class _Engine:
             tokens_in=tokens,
             tokens_out=len(said.token_ids),
             model=model,
-            top=merged((one.decoded_token or "", one.logprob) for one in first),
+            top=merged((one.decoded_token or "", one.logprob) for one in first)
+            if "top_logprobs" in request.sampling
+            else {},
+            logprob=_mean(said) if "logprobs" in request.sampling else None,
         )
 
     def stop(self) -> None:
@@ -179,8 +195,11 @@ class _Engine:
                 f" it knows {', '.join(_SAMPLING)}"
             )
         sampling = {key: value for key, value in request.sampling.items() if key != SUPPRESS}
+        # The engine has one argument for both: how many alternatives, none of them beside the token itself.
+        if sampling.pop("logprobs", False) or "top_logprobs" in sampling:
+            sampling["logprobs"] = sampling.pop("top_logprobs", 0)
         return SamplingParams(
-            **self._advice | {_NAMES.get(name, name): v for name, v in sampling.items()},
+            **self._advice | sampling,
             logit_bias=bias_of(request.sampling.get(SUPPRESS, ()), self._llm.get_tokenizer()),
             seed=request.seed if self._seeds else None,
             structured_outputs=request.schema and StructuredOutputsParams(json=request.schema),

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -23,6 +23,7 @@ _TOO_LONG = re.compile(
     r"context (?:size|length|window)|maximum context|too many tokens", re.IGNORECASE
 )
 _FORMAT = re.compile("format|schema|grammar", re.IGNORECASE)
+_LOGPROBS = {"logprobs", "top_logprobs"}  # what is asked for in a request
 _PROBABILITIES = re.compile("log_?prob", re.IGNORECASE)
 # It gives them, but fewer: what is to be lowered is the prompt's.
 _FEWER = re.compile("greater|maximum|at most|less than|exceed|between", re.IGNORECASE)
@@ -73,11 +74,12 @@ def body_of(model: str | None, request: Request, dialect: Dialect) -> dict[str, 
     body.pop(SUPPRESS, None)  # which tokens the words have is known to who holds the weights alone
     if dialect.limit != "max_tokens" and "max_tokens" in body:
         body[dialect.limit] = body.pop("max_tokens")
-    if "top_logprobs" in body:
-        if dialect.lacks:
-            del body["top_logprobs"]
-        else:
-            body["logprobs"] = True
+    if dialect.lacks:
+        body.pop("top_logprobs", None)
+        body.pop("logprobs", None)
+    elif not _LOGPROBS.isdisjoint(body):
+        # llama.cpp would tell twenty alternatives of every token, where none are asked for, and none at all with 0.
+        body |= {"logprobs": True, "top_logprobs": body.get("top_logprobs", 1)}
     format = dialect.format
     if request.schema is not None and format == "json_schema":
         body["response_format"] = {
@@ -111,6 +113,7 @@ def reply_of(data: bytes) -> Reply:
             model=str(body.get("model") or ""),
             reasoning=str(message.get("reasoning_content") or message.get("reasoning") or ""),
             top=_alternatives(choice["logprobs"]) if choice.get("logprobs") else {},
+            logprob=_mean(choice["logprobs"]) if choice.get("logprobs") else None,
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise Transient("bad_body", f"expected a chat completion, got {data[:120]!r}") from error
@@ -125,6 +128,25 @@ def _alternatives(logprobs: Any) -> dict[str, float]:
         )
     except (LookupError, TypeError, ValueError):
         return {}
+
+
+def _mean(logprobs: Any) -> float | None:
+    """Return the mean logarithm of the tokens' probabilities; None where there is none that could be one."""
+    try:
+        return mean_logprob([float(one["logprob"]) for one in logprobs["content"]])
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
+def mean_logprob(logprobs: Sequence[float]) -> float | None:
+    """Return the mean, at most 0; None of none, or where one is no number.
+
+    >>> mean_logprob([-0.5, -1.0]), mean_logprob([]), mean_logprob([-0.5, -math.inf])
+    (-0.75, None, None)
+    """
+    if not logprobs or not all(map(math.isfinite, logprobs)):
+        return None
+    return round(min(math.fsum(logprobs) / len(logprobs), 0.0), 4)
 
 
 def merged(alternatives: Iterable[tuple[str, float]]) -> dict[str, float]:
@@ -194,7 +216,7 @@ def refusal_of(
 
 def _other(dialect: Dialect, request: Request, status: int, words: str) -> Dialect | None:
     """Return the dialect that the words of a refusal ask for, or None where they speak of something else."""
-    asked = "top_logprobs" in request.sampling and not dialect.lacks
+    asked = not dialect.lacks and not request.sampling.keys().isdisjoint(_LOGPROBS)
     if asked and _PROBABILITIES.search(words) and not _FEWER.search(words):
         return replace(dialect, lacks="no logprobs")
     if status == 403:

@@ -24,6 +24,7 @@ class QueryFacts(NamedTuple):
     speaks: str | None  # the words by which it speaks of its passage
     copied: int  # words of the longest run that its passages have, too
     copied_words: str
+    logprob: float | None  # mean logarithm of the probabilities of its tokens
     twin: str  # id of the first query with the same words; its own where that is itself
     ranks: Mapping[str, int]  # of each passage it was written from, among all; 1 is the nearest
     reranked: Mapping[
@@ -76,6 +77,7 @@ def query_facts(
     passage_id: str,
     text: str,
     passages: str,
+    logprob: float | None,
     twin: str,
     ranks: Mapping[str, int],
     reranked: Mapping[str, int],
@@ -91,6 +93,7 @@ def query_facts(
         phrase_about_passage(text),
         run,
         " ".join(query[start : start + run]),
+        logprob,
         twin,
         ranks,
         reranked,

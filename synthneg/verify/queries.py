@@ -7,7 +7,7 @@ import orjson
 
 from synthneg.files import fingerprint
 from synthneg.grouped import Grouped
-from synthneg.progress import track
+from synthneg.progress import say, track
 from synthneg.records import Passage, Query, Score
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder, Reranker
@@ -84,6 +84,7 @@ def _facts(run: Run) -> Iterator[QueryFacts]:
                 query.passage_id,
                 query.text,
                 "\n".join(passages[id][0].full_text for id in written_from),
+                query.origin.said.get("logprob"),
                 texts.add(normalized(query.text), query.id) or query.id,
                 {s.document_id: int(s.value) for s in own if s.scorer == "rank"},
                 {s.document_id: int(s.value) for s in own if s.scorer == RERANK_RANK},
@@ -93,6 +94,7 @@ def _facts(run: Run) -> Iterator[QueryFacts]:
 
 def _judge(run: Run) -> None:
     checks = query_checks(run)
+    untold = 0
     kept_twin: dict[str, str] = {}
     kept_of_passage: defaultdict[str, list[str]] = defaultdict(list)
     with (
@@ -104,6 +106,7 @@ def _judge(run: Run) -> None:
         for line, row in track(zip(lines, measured, strict=True), NAME, "queries judged"):
             facts = QueryFacts(*orjson.loads(row))
             stage.take()
+            untold += facts.logprob is None
             siblings = kept_of_passage[facts.passage_id]
             earlier = {id: facts.earlier[id] for id in siblings}
             elsewhere = in_set.refusal(facts.id, facts.ranks)
@@ -115,3 +118,7 @@ def _judge(run: Run) -> None:
                 kept_twin[facts.twin] = facts.id
                 siblings.append(facts.id)
                 in_set.keep(facts.id)
+    if checks.min_logprob is not None and untold:
+        say(
+            f"verify.queries: queries that min_logprob lets pass because nobody told their probability: {untold:,}"
+        )

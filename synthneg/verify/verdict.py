@@ -1,9 +1,9 @@
 """The verdict on a query, as a pure function of its facts and settings, and the order of an example's documents.
 
 A record gets the reason of the first check that it fails. For a query the order is too_short, too_long, what
-`verify.whole` says of it (refusal, meta, private_…, leak), speaks_of_passage, copied, duplicate, near_duplicate,
-round_trip, not_first, and near_duplicate of a query of another passage. Duplicates are sought among the records that
-were kept, so what was dropped for another reason takes nobody with it.
+`verify.whole` says of it (refusal, meta, private_…, leak), speaks_of_passage, copied, improbable, duplicate,
+near_duplicate, round_trip, not_first, and near_duplicate of a query of another passage. Duplicates are sought among
+the records that were kept, so what was dropped for another reason takes nobody with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from synthneg.records import Document
 from synthneg.verify.copied import copied
 from synthneg.verify.duplicate import near_query
 from synthneg.verify.facts import QueryFacts
+from synthneg.verify.improbable import improbable
 from synthneg.verify.length import length
 from synthneg.verify.refusal import Refusal
 from synthneg.verify.round_trip import not_first, round_trip
@@ -40,6 +41,7 @@ def judge_query(
         or elsewhere
         or speaks_of_passage(facts.speaks)
         or copied(facts.copied, facts.copied_words, checks.max_copied_words)
+        or improbable(facts.logprob, checks.min_logprob)
         or (Refusal("duplicate", f"the same words as {same_as}") if same_as else None)
         or near_query(earlier, checks.near_duplicate)
         or round_trip(facts.ranks, checks.round_trip_k)
