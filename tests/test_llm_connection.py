@@ -327,7 +327,11 @@ def test_an_answer_that_is_compressed_unasked_is_unpacked(coding: bytes, data: b
 
 @pytest.mark.parametrize(
     ("coding", "data"),
-    [(b"br", b"\x0b\x02\x80sweet\x03"), (b"gzip", b"sweet"), (b"gzip", gzip.compress(b"s", mtime=0)[:-9])],
+    [
+        (b"br", b"\x0b\x02\x80sweet\x03"),
+        (b"gzip", b"sweet"),
+        (b"gzip", gzip.compress(b"s", mtime=0)[:-9]),
+    ],
 )
 def test_an_answer_that_cannot_be_unpacked_is_a_failure(coding: bytes, data: bytes) -> None:
     """A coding that we do not know, or a broken one, is never taken for text."""
