@@ -1,14 +1,17 @@
 """Models side by side: the files that other programs read, and the words that a person reads."""
 
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from synthneg.errors import SettingsError
 from synthneg.evaluate.collection import Collection
-from synthneg.evaluate.compare import evaluate, to_json, write
-from synthneg.evaluate.table import table
+from synthneg.evaluate.compare import evaluate, from_json, to_json, write, write_all
+from synthneg.evaluate.significance import holm
+from synthneg.evaluate.table import overview, saved_tables, table
 from synthneg.testing import HashingEncoder
 
 WORDS = [f"word{i}" for i in range(60)]
@@ -68,7 +71,8 @@ def test_the_file_has_the_fixed_names(tmp_path):
         for name in ("nDCG@10", "R@5")
     ]
     first = found["differences"][0]
-    assert set(first) == {"a", "b", "measure", "mean", "low", "high", "p", "verdict"}
+    fixed = {"a", "b", "measure", "mean", "low", "high", "p", "verdict"}
+    assert set(first) == fixed | {"p_holm", "comparisons", "smallest"}
     assert first["verdict"] == "better"
     assert first["mean"] == pytest.approx(
         found["models"]["tuned"]["nDCG@10"]["mean"] - found["models"]["base"]["nDCG@10"]["mean"]
@@ -105,7 +109,10 @@ def test_the_table_says_what_can_be_said():
     assert "tuned is better than base" in lines[6]
     assert "base is worse than bm25" in lines[7]
     assert "tuned and bm25 are not distinguishable" in lines[8]
-    assert lines[8].endswith("p = 1.0000")
+    assert lines[8].endswith(
+        "p = 1.0000"
+    )  # all differences are 0: no spread tells what could be seen
+    assert "p = 0.0020  sees 0." in lines[6]
 
 
 def test_real_queries_are_not_called_synthetic():
@@ -124,8 +131,103 @@ def test_bm25_alone_is_a_table_without_comparisons():
 
 
 def test_each_collection_has_its_own_evaluation():
-    """Two collections give two evaluations, in their order."""
-    assert [e.collection for e in measured([planted("one"), planted("two")])] == ["one", "two"]
+    """Two collections give two evaluations, in their order, and one of their mean; of a synthetic one there is none."""
+    found = measured([planted("one"), planted("two"), planted("held-out", synthetic=True)])
+    assert [e.collection for e in found] == ["one", "two", "held-out", "mean"]
+    assert [e.collections for e in found] == [1, 1, 1, 2]
+    assert len(measured([planted("one"), planted("held-out", synthetic=True)])) == 2
+
+
+def test_the_mean_weighs_collections_alike():
+    """The mean over collections of 60 and 20 queries is half of each mean, and its differences are paired."""
+    one, two = planted("one"), planted("two")
+    few = dict(list(two.queries.items())[:20])
+    two = replace(two, queries=few, qrels={id: two.qrels[id] for id in few})
+    first, second, mean = measured([one, two])
+    assert (mean.queries, second.queries) == (80, 20)
+    for model in ("base", "tuned"):
+        halves = [e.models[model]["R@5"].mean for e in (first, second)]
+        assert mean.models[model]["R@5"].mean == pytest.approx(sum(halves) / 2)
+    gap = mean.models["tuned"]["R@5"].mean - mean.models["base"]["R@5"].mean
+    [difference] = [
+        d for d in mean.differences if (d.a, d.b, d.measure) == ("tuned", "base", "R@5")
+    ]
+    assert difference.mean == pytest.approx(gap)
+    assert difference.smallest < second.differences[1].smallest
+
+
+def test_comparisons_are_corrected_over_measures_and_collections():
+    """Two measures on two collections are four comparisons with the base, eight with BM25; synthetic ones are apart."""
+    found = measured([planted("one"), planted("two"), planted("held-out", synthetic=True)])
+    counts = {(e.collection, d.b): d.comparisons for e in found for d in e.differences}
+    assert counts == {
+        **{("one", "base"): 4, ("two", "base"): 4, ("held-out", "base"): 2, ("mean", "base"): 2},
+        **{("one", "bm25"): 8, ("two", "bm25"): 8, ("held-out", "bm25"): 4, ("mean", "bm25"): 4},
+    }
+    family = [d for e in found[:2] for d in e.differences if d.b == "base"]
+    assert [d.p_holm for d in family] == holm([d.p for d in family])
+    assert all(d.p_holm > d.p for d in family)
+
+
+def test_several_collections_stand_in_one_table_of_100_columns():
+    """A row per collection and one of the mean, a column per model with its sign; nothing is wider than 100 columns."""
+    knowing = HashingEncoder(1024)
+    long = f"outputs/a-run-with-a-long-name/{'x' * 60}/model"
+    models = {"base": Guessing(), "tuned": knowing, long: knowing}
+    models |= {f"another-model-of-some-size-{i}": knowing for i in range(4)}
+    names = [planted("scifact"), planted("a-collection-with-a-name-that-is-far-too-long-to-print")]
+    found = evaluate(
+        models,
+        names,
+        measures=("nDCG@10", "R@5", "P@10", "RR@10", "AP"),
+        seed=7,
+        resamples=2000,
+        bm25=True,
+        batch_size=8,
+    )
+    lines = overview(found)
+    assert lines[0].split()[:4] == ["nDCG@10", "queries", "base", "tuned"]
+    assert lines[1].split()[:2] == ["scifact", "60"]
+    assert lines[1].split()[4:5] == ["↑"]
+    assert lines[3].startswith("  mean of 2 collections")
+    assert "↑ better" in lines[-1]
+    assert max(map(len, lines)) <= 100
+    assert overview(found[:1]) == []
+
+
+def test_measures_of_an_older_version_are_read(tmp_path):
+    """A file without corrected p-values is read as uncorrected, and has a table."""
+    (evaluation,) = measured([planted()])
+    row = to_json(evaluation)
+    for difference in row["differences"]:
+        for key in ("p_holm", "comparisons", "smallest"):
+            del difference[key]
+    del row["collections"]
+    (tmp_path / "planted.json").write_text(json.dumps(row))
+    ((_, *lines),) = saved_tables(tmp_path)
+    assert any("tuned is better than base" in line for line in lines)
+
+
+def test_what_is_written_is_read_again(tmp_path):
+    """`from_json` of a written file is the evaluation without its values per query, undefined numbers included."""
+    (evaluation,) = measured([planted()])
+    read = from_json(json.loads(write(evaluation, tmp_path).read_bytes()))
+    assert to_json(read) == to_json(evaluation)
+    assert math.isnan(read.differences[-1].smallest)
+    assert table(read) == table(evaluation)
+
+
+def test_one_file_for_all_has_the_queries_beside_it(tmp_path):
+    """`evaluate --json` gives the numbers of all collections, and in FILE.per-query.jsonl those of each query."""
+    found = measured([planted("one"), planted("two")])
+    details = write_all(found, tmp_path / "all.json")
+    assert [row["collection"] for row in json.loads((tmp_path / "all.json").read_bytes())] == [
+        *("one", "two", "mean")
+    ]
+    rows = [json.loads(line) for line in details.read_bytes().splitlines()]
+    assert details.name == "all.per-query.jsonl"
+    assert len(rows) == 2 * 60 * 3 * 2
+    assert set(rows[0]) == {"collection", "query_id", "model", "measure", "value"}
 
 
 def test_names_that_would_hide_a_result_are_refused():

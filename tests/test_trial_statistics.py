@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prompt_arms import draw
 
 from synthneg.evaluate.significance import randomisation_p
-from synthneg.trial.arms import compare_arms, holm
+from synthneg.trial.arms import compare_arms
 from synthneg.trial.measures import mean_of, standard
 from synthneg.trial.resample import swapped_ratios
 from synthneg.trial.rows import Outcome, smallest
@@ -219,11 +219,6 @@ def test_few_discordant_passages_are_no_test():
     kept = compare(a, six, resamples=4000)["kept"]
     assert kept.p == pytest.approx(1 / 32, abs=0.01)
     assert kept.tests == 2  # kept and passes copied; all texts are alike in both arms
-
-
-def test_holm_by_hand():
-    """.01 of three counts three times, .04 then twice, .03 is not below what came before it."""
-    assert holm([0.04, 0.01, 0.03], [True] * 3) == pytest.approx([0.06, 0.03, 0.06])
 
 
 def test_nothing_kept_leaves_the_costs_of_a_kept_record_open():

@@ -77,14 +77,11 @@ def _evaluate_models(
         raise SettingsError(
             f"--json {json_file}: expected a file in a folder that exists; make the folder or name another"
         )
-    import orjson  # noqa: PLC0415  # not needed for help
-
     from synthneg.config import EvaluateConfig, VerifyConfig  # noqa: PLC0415  # pydantic is not needed for help
     from synthneg.evaluate.collection import read_collection  # noqa: PLC0415  # as above
     from synthneg.evaluate.compare import evaluate as measure  # noqa: PLC0415  # as above
-    from synthneg.evaluate.compare import to_json  # noqa: PLC0415  # as above
-    from synthneg.evaluate.table import table  # noqa: PLC0415  # as above
-    from synthneg.files import write_whole  # noqa: PLC0415  # as above
+    from synthneg.evaluate.compare import write_all  # noqa: PLC0415  # as above
+    from synthneg.evaluate.table import tables  # noqa: PLC0415  # as above
 
     config = EvaluateConfig()
     evaluations = measure(
@@ -96,12 +93,10 @@ def _evaluate_models(
         bm25=config.bm25,
         batch_size=VerifyConfig().encode_batch,
     )
-    for evaluation in evaluations:
-        typer.echo("\n".join([*table(evaluation), ""]))
+    for lines in tables(evaluations):
+        typer.echo("\n".join([*lines, ""]))
     if json_file is not None:
-        write_whole(
-            json_file, orjson.dumps([to_json(e) for e in evaluations], option=orjson.OPT_INDENT_2)
-        )
+        write_all(evaluations, json_file)
 
 
 def publish(

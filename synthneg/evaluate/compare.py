@@ -1,7 +1,8 @@
 """Models side by side on test collections: the measures of each, and what can be said of their differences."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,28 @@ import orjson
 from synthneg.errors import SettingsError
 from synthneg.evaluate.collection import Collection
 from synthneg.evaluate.measure import PerQuery, bm25_rank, dense_rank, depth_for, measure
-from synthneg.evaluate.significance import Difference, Interval, compare, interval, verdict
+from synthneg.evaluate.significance import (
+    Difference,
+    Interval,
+    compare_over,
+    corrected,
+    interval_over,
+    verdict,
+)
 from synthneg.files import write_whole
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.encoder import load_encoder
 
 BM25 = "bm25"
+MEAN = "mean"  # what the mean over collections is called among them
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What was measured on one collection. `models` starts with the base that the others are compared with."""
+    """What was measured on one collection, or the mean over several.
+
+    `models` starts with the base that the others are compared with.
+    """
 
     collection: str
     split: str
@@ -30,7 +42,8 @@ class Evaluation:
     resamples: int
     models: Mapping[str, Mapping[str, Interval]]  # model -> measure
     differences: tuple[Difference, ...]
-    per_query: Mapping[str, PerQuery]  # model -> measure -> query id
+    per_query: Mapping[str, PerQuery]  # model -> measure -> query id; empty of a mean
+    collections: int = 1  # of which these are the means
 
 
 def evaluate(
@@ -45,9 +58,10 @@ def evaluate(
     max_length: int | None = None,
     vectors: Path | None = None,
 ) -> list[Evaluation]:
-    """Measure every model on every collection, one evaluation per collection.
+    """Measure every model on every collection: an evaluation each, then one of their mean where two or more are real.
 
-    Each model is compared with the first one, and all of them with BM25 where it is asked for.
+    Each model is compared with the first one, and all of them with BM25 where it is asked for. The comparisons with
+    one model, over measures and collections, are corrected together; those of the mean likewise.
 
     Args:
         models: what a model is called in the results -> its folder or Hub name, or an encoder.
@@ -78,8 +92,35 @@ def evaluate(
     for collection, found in zip(collections, scores, strict=True):
         if bm25:
             found[BM25] = measure(collection, bm25_rank(collection, depth), measures)
+    found_each = [
+        _summary([c], [found], seed, resamples)
+        for c, found in zip(collections, scores, strict=True)
+    ]
+    real = [k for k, collection in enumerate(collections) if not collection.synthetic]
+    evaluations = correct_together(found_each)
+    if len(real) > 1:
+        mean = _summary([collections[k] for k in real], [scores[k] for k in real], seed, resamples)
+        evaluations += correct_together([mean])
+    return evaluations
+
+
+def correct_together(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """Return the evaluations, the comparisons with each model corrected over all of them (Holm 1979).
+
+    Those over queries that a language model wrote are a family of their own: they are no proof, and cost none.
+    """
+    families: dict[tuple[str, bool], list[tuple[int, int]]] = {}
+    changed = [list(evaluation.differences) for evaluation in evaluations]
+    for k, evaluation in enumerate(evaluations):
+        for i, difference in enumerate(evaluation.differences):
+            families.setdefault((difference.b, evaluation.synthetic), []).append((k, i))
+    for places in families.values():
+        found = corrected([changed[k][i] for k, i in places])
+        for (k, i), difference in zip(places, found, strict=True):
+            changed[k][i] = difference
     return [
-        _summary(c, found, seed, resamples) for c, found in zip(collections, scores, strict=True)
+        replace(evaluation, differences=tuple(differences))
+        for evaluation, differences in zip(evaluations, changed, strict=True)
     ]
 
 
@@ -87,7 +128,11 @@ def to_json(evaluation: Evaluation) -> dict[str, Any]:
     """Return the content of evaluation/<collection>.json: everything but the values per query."""
     row = asdict(evaluation)
     del row["per_query"]
-    row["differences"] = [asdict(d) | {"verdict": verdict(d)} for d in evaluation.differences]
+    row["differences"] = [
+        asdict(d)
+        | {"smallest": None if math.isnan(d.smallest) else d.smallest, "verdict": verdict(d)}
+        for d in evaluation.differences
+    ]
     return row
 
 
@@ -97,30 +142,51 @@ def from_json(row: dict[str, Any]) -> Evaluation:
         model: {name: Interval(**value) for name, value in measures.items()}
         for model, measures in row["models"].items()
     }
-    differences = tuple(
-        Difference(**{key: value for key, value in d.items() if key != "verdict"})
-        for d in row["differences"]
-    )
+    differences = tuple(_difference(d) for d in row["differences"])
     return Evaluation(**row | {"models": models, "differences": differences, "per_query": {}})
+
+
+def _difference(row: dict[str, Any]) -> Difference:
+    values = {key: value for key, value in row.items() if key != "verdict"}
+    values = {"p_holm": row["p"]} | values  # measures of an older version are uncorrected
+    smallest = values.get("smallest")
+    return Difference(**values | {"smallest": math.nan if smallest is None else smallest})
 
 
 def write(evaluation: Evaluation, folder: Path) -> Path:
     """Write <collection>.json and, beside it, <collection>.per-query.jsonl; return the path of the first.
 
-    A line of the second is {"query_id", "model", "measure", "value"}.
+    A line of the second is {"query_id", "model", "measure", "value"}. A mean over collections has none.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [
-        {"query_id": id, "model": model, "measure": name, "value": value}
-        for model, measures in evaluation.per_query.items()
-        for name, values in measures.items()
-        for id, value in values.items()
-    ]
-    details = folder / f"{evaluation.collection}.per-query.jsonl"
-    write_whole(details, b"".join(orjson.dumps(x, option=orjson.OPT_APPEND_NEWLINE) for x in lines))
+    if evaluation.per_query:
+        details = folder / f"{evaluation.collection}.per-query.jsonl"
+        write_whole(details, b"".join(_lines(evaluation, {})))
     file = folder / f"{evaluation.collection}.json"
     write_whole(file, orjson.dumps(to_json(evaluation), option=orjson.OPT_INDENT_2))
     return file
+
+
+def write_all(evaluations: Sequence[Evaluation], file: Path) -> Path:
+    """Write all evaluations to `file`, and what each query got beside it; return the path of the second.
+
+    A line of the second is {"collection", "query_id", "model", "measure", "value"}.
+    """
+    details = file.with_name(f"{file.stem}.per-query.jsonl")
+    write_whole(
+        details,
+        b"".join(line for e in evaluations for line in _lines(e, {"collection": e.collection})),
+    )
+    write_whole(file, orjson.dumps([to_json(e) for e in evaluations], option=orjson.OPT_INDENT_2))
+    return details
+
+
+def _lines(evaluation: Evaluation, first: dict[str, str]) -> Iterator[bytes]:
+    for model, measures in evaluation.per_query.items():
+        for name, values in measures.items():
+            for id, value in values.items():
+                row = first | {"query_id": id, "model": model, "measure": name, "value": value}
+                yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _check_names(
@@ -128,7 +194,7 @@ def _check_names(
 ) -> None:
     if bm25 and BM25 in models:
         raise SettingsError(f"a model is called {BM25}, as BM25's own row is; give it another name")
-    check_names_differ([collection.name for collection in collections])
+    check_names_differ([MEAN, *(collection.name for collection in collections)])
 
 
 def check_names_differ(names: Sequence[str]) -> None:
@@ -140,28 +206,39 @@ def check_names_differ(names: Sequence[str]) -> None:
 
 
 def _summary(
-    collection: Collection, scores: dict[str, PerQuery], seed: int, resamples: int
+    collections: Sequence[Collection],
+    scores: Sequence[dict[str, PerQuery]],
+    seed: int,
+    resamples: int,
 ) -> Evaluation:
+    """Return the evaluation of one collection, or the mean of several, in which each weighs the same."""
+    first, lone = collections[0], len(collections) == 1
+    models, names = list(scores[0]), list(next(iter(scores[0].values()), {}))
     return Evaluation(
-        collection=collection.name,
-        split=collection.split,
-        queries=len(collection.queries),
-        synthetic=collection.synthetic,
+        collection=first.name if lone else MEAN,
+        split=", ".join(dict.fromkeys(c.split for c in collections)),
+        queries=sum(len(c.queries) for c in collections),
+        synthetic=first.synthetic,
         seed=seed,
         resamples=resamples,
         models={
             model: {
-                name: interval(list(values.values()), seed, resamples)
-                for name, values in found.items()
+                name: interval_over(
+                    [list(found[model][name].values()) for found in scores], seed, resamples
+                )
+                for name in names
             }
-            for model, found in scores.items()
+            for model in models
         },
         differences=tuple(
-            compare(a, b, name, _paired(values, scores[b][name]), seed, resamples)
-            for a, b in _pairs(list(scores))
-            for name, values in scores[a].items()
+            compare_over(
+                a, b, name, [_paired(f[a][name], f[b][name]) for f in scores], seed, resamples
+            )
+            for a, b in _pairs(models)
+            for name in names
         ),
-        per_query=scores,
+        per_query=scores[0] if lone else {},
+        collections=len(collections),
     )
 
 

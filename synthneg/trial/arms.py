@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from synthneg.evaluate.significance import LEVEL, Interval
+from synthneg.evaluate.significance import LEVEL, Interval, holm
 from synthneg.trial.measures import Distinct, Measure, Ratio
 from synthneg.trial.resample import (
     bootstrap,
@@ -64,7 +64,7 @@ def compare_arms(
         return []
     columns = [_column(measure, cells) for measure in measures]
     p, tested = _p_values(columns, seed, resamples)
-    corrected = holm(p, tested)
+    corrected = _corrected(p, tested)
     rows = []
     for k, (measure, a_b, gap) in enumerate(_intervals(measures, columns, seed, resamples)):
         said = word(gap, corrected[k], measure.better)
@@ -98,18 +98,12 @@ def word(difference: Interval, p: float, better: Better) -> Word:
     return "better" if (difference.mean > 0) == (better == "higher") else "worse"
 
 
-def holm(p: Sequence[float], tested: Sequence[bool]) -> list[float]:
-    """Return p-values corrected for how many were tested (Holm 1979); 1 for what was not.
-
-    >>> holm([0.02, 0.01, 0.5], [True, True, False])
-    [0.02, 0.02, 1.0]
-    """
+def _corrected(p: Sequence[float], tested: Sequence[bool]) -> list[float]:
+    """Return p-values corrected for how many were tested; 1 for what was not."""
     found = [1.0] * len(p)
-    order = sorted((k for k in range(len(p)) if tested[k]), key=lambda k: p[k])
-    least = 0.0
-    for done, k in enumerate(order):
-        least = min(1.0, max(least, p[k] * (len(order) - done)))
-        found[k] = least
+    places = [k for k in range(len(p)) if tested[k]]
+    for k, value in zip(places, holm([p[k] for k in places]), strict=True):
+        found[k] = value
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any, Literal
 
-from synthneg.evaluate.significance import LEVEL, Interval
+from synthneg.evaluate.significance import LEVEL, Interval, smallest_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 Better = Literal["higher", "lower"] | None
 Form = Literal["share", "number"]
 Word = Literal["better", "worse", "higher", "lower", "not distinguishable"]
-
-_POWER = 0.8  # how often a difference is to be found, by the usual convention
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +66,11 @@ class Row:
 def smallest(row: Row) -> float:
     """Return about the smallest difference that these passages would have shown in four cases of five.
 
-    (z(1 - LEVEL / 2 / tests) + z(.8)) standard errors of the paired difference, the error taken from the width of its
-    interval: Holm's correction at its strictest, since a row cannot know how the others come out. NaN for a row whose
-    interval has no width, or none.
+    The standard error of the paired difference is taken from the width of its interval. NaN for a row whose interval
+    has no width, or none.
     """
-    normal = NormalDist()
     width = row.difference.high - row.difference.low
-    error = width / 2 / normal.inv_cdf(1 - LEVEL / 2)
-    needed = normal.inv_cdf(1 - LEVEL / 2 / max(row.tests, 1)) + normal.inv_cdf(_POWER)
-    return needed * error if error > 0 else math.nan
+    return smallest_for(width / 2 / NormalDist().inv_cdf(1 - LEVEL / 2), row.tests)
 
 
 def to_json(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from synthneg.errors import SettingsError
 from synthneg.evaluate.collection import Collection, check_collection, read_collection
-from synthneg.evaluate.compare import Evaluation, evaluate
+from synthneg.evaluate.compare import Evaluation, correct_together, evaluate
 from synthneg.evaluate.significance import compare
 from synthneg.generate.documents import write_documents
 from synthneg.generate.negatives import write_negatives
@@ -108,7 +108,8 @@ def _measured(runs: Sequence[Run], collection: Collection) -> Evaluation:
     a, b = (found.per_query[name][MEASURE] for name in "AB")
     gaps = [value - a[id] for id, value in b.items()]
     both = compare("B", "A", MEASURE, gaps, config.seed, resamples)
-    return replace(found, differences=(*found.differences, both))
+    [found] = correct_together([replace(found, differences=(*found.differences, both))])
+    return found
 
 
 class _Nobody:
