@@ -28,11 +28,14 @@ def clock(seconds: float) -> str:
 
 
 class Progress:
-    """A counter that shows itself. Use it as a context and call `advance` for each unit of work done."""
+    """A counter that shows itself. Use it as a context and call `advance` for each unit of work done.
 
-    def __init__(self, stage: str, total: int | None, unit: str) -> None:
+    `done` units were done before it began; the rate is that of the others.
+    """
+
+    def __init__(self, stage: str, total: int | None, unit: str, done: int = 0) -> None:
         self.stage, self.total, self.unit = stage, total, unit
-        self.done = 0
+        self.done = self._before = done
         self.note = ""
         self._start = time.monotonic()
         self._terminal = sys.stderr.isatty()
@@ -63,11 +66,11 @@ class Progress:
     def line(self, now: float) -> str:
         """Return what is shown at the monotonic time `now`."""
         seconds = max(now - self._start, 1e-9)
-        rate = self.done / seconds
+        rate = (self.done - self._before) / seconds
         of = f"/{self.total:,}" if self.total is not None else ""
         speed = f"{rate:,.0f}/s" if rate >= 10 else f"{rate * 60:,.1f}/min"
         left = ""
-        if self.total is not None and 0 < self.done < self.total:
+        if self.total is not None and self._before < self.done < self.total:
             left = f", {clock((self.total - self.done) / rate)} left"
         elif self.total is None or self.done >= self.total:
             left = f", took {clock(seconds)}"

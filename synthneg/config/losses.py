@@ -34,7 +34,10 @@ class InfoNCEConfig(Section):
         description="nor is a document of a query's list whose label is above this share of the best",
     )
     focal: float = Field(
-        default=0, ge=0, le=5, description="exponent of the weight (1-p) of a query; 0: no weights"
+        default=0.0,
+        ge=0,
+        le=5,
+        description="exponent of the weight (1-p) of a query; 0: no weights",
     )
     mixed: int = Field(
         default=0, ge=0, le=1024, description="negatives mixed of a query's hardest ones, per query"

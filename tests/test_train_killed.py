@@ -1,0 +1,139 @@
+"""A training that is killed, by SIGKILL in a process of its own, and taken up again."""
+
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from examples import TOPICS, example, run_of
+from killed_training import CURVE_POINTS
+from tiny_model import save_static_model, save_tiny_model
+
+from synthneg.files import fingerprint
+from synthneg.train import checkpoints, loop
+from synthneg.train.checkpoints import Checkpoints, Pace
+from synthneg.train.fit import train
+
+EXAMPLES = [example(topic, i) for topic in TOPICS for i in range(2)]
+SCRIPT = Path(__file__).with_name("killed_training.py")
+# 24 steps of 4 an epoch; a point of the curve, and so a checkpoint, every 3.
+TIMEOUT_S = 1500
+LEARN = {"epochs": 6, "batch_size": 4, "max_length": 32, "learning_rate": 1e-3}
+
+
+def processes(outputs: Path, *points: str) -> tuple[list[int], list[str]]:
+    """Train in one process after the other, killed at these points; return exit statuses and what each has said."""
+    command = [sys.executable, str(SCRIPT), str(outputs), *points]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    statuses = [int(line.split()[1]) for line in done.stdout.splitlines()]
+    assert len(statuses) == len(points), done.stderr
+    return statuses, re.split(r"^-- .*\n", done.stderr, flags=re.MULTILINE)
+
+
+def made(folder: Path) -> dict[str, str]:
+    """Return a hash of each file that training has made."""
+    files = [p for p in (folder / "model").rglob("*") if p.is_file()]
+    return {
+        str(p.relative_to(folder)): fingerprint(p) for p in [*files, folder / "train_log.jsonl"]
+    }
+
+
+def learn_of(kind: str, folder: Path) -> dict[str, object]:
+    """Return the settings of a student of this kind, written to `folder`."""
+    if kind == "static":
+        words = [word for title, text in TOPICS.items() for word in f"{title} {text}".split()]
+        return LEARN | {"base_model": str(save_static_model(folder / "table", words))}
+    # Mixed negatives are drawn while training, and the model has dropout.
+    base = str(save_tiny_model(folder / "tiny"))
+    return LEARN | {"base_model": base, "infonce": {"mixed": 3, "mixed_from": 4}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["transformer", "static"])
+def test_a_killed_training_ends_as_if_nothing_had_happened(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Killed at four points, within an epoch, at its end and before a checkpoint is whole, it gives the same bytes."""
+    learn = learn_of(kind, tmp_path)
+    monkeypatch.setattr(loop, "_LOSSES_KEPT", CURVE_POINTS)
+    undisturbed = run_of(EXAMPLES, tmp_path / "a", train=learn)
+    train(undisturbed)
+    undisturbed.close()
+    run_of(EXAMPLES, tmp_path / "b", train=learn).close()
+    points = ("step:2", "step:11", "marked:12", "unmarked:18", "end")
+    statuses, said = processes(tmp_path / "b", *points)
+    assert statuses == [-signal.SIGKILL] * 4 + [0], said
+    taken_up = [re.findall(r"taken up at step (\d+) of 24", text) for text in said]
+    assert taken_up[:5] == [[], [], ["9"], ["12"], ["15"]]
+    folder = tmp_path / "b" / "small"
+    assert made(folder) == made(undisturbed.folder)
+    assert not (folder / "checkpoints").exists()
+
+
+def checkpoint(folder: Path, step: int, inputs: str | None = None) -> Path:
+    """Write a checkpoint, marked as whole with these inputs."""
+    made = folder / f"checkpoint-{step}"
+    made.mkdir(parents=True)
+    (made / "model.safetensors").write_bytes(b"weights")
+    if inputs is not None:
+        (made / "inputs.sha256").write_text(inputs)
+    return made
+
+
+def test_only_a_whole_checkpoint_of_these_inputs_is_taken_up(tmp_path: Path):
+    """Of other inputs, unmarked or older ones are removed; the newest by number is taken, not by name."""
+    kept = Checkpoints(tmp_path, "a")
+    assert kept.newest() is None
+    checkpoint(tmp_path, 9, "a")
+    checkpoint(tmp_path, 10, "a")
+    checkpoint(tmp_path, 20, "b")
+    checkpoint(tmp_path, 30)
+    assert kept.newest() == tmp_path / "checkpoint-10"
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint-10"]
+    assert Checkpoints(tmp_path, "b").newest() is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_finished_checkpoint_takes_the_place_of_the_one_before(tmp_path: Path):
+    """The older one is there until the newer one is whole, and gone after."""
+    kept = Checkpoints(tmp_path, "a")
+    older = checkpoint(tmp_path, 3)
+    kept.finish(3)
+    newer = checkpoint(tmp_path, 6)
+    assert older.exists()
+    kept.finish(6)
+    assert kept.newest() == newer
+    assert not older.exists()
+    kept.remove()
+    assert not tmp_path.exists()
+
+
+def test_checkpoints_take_a_fiftieth_of_the_time(monkeypatch: pytest.MonkeyPatch):
+    """A step of a second, a checkpoint of 3: over five hours they take no more than 2 %, and are no rarer than that."""
+    now = 0.0
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now)
+    pace, written = Pace(), []
+    while now < 18_000:
+        now += 1
+        if pace.begin():
+            written.append(now)
+            now += 3
+            pace.end()
+    assert written[0] == 60
+    assert 0.019 < 3 * len(written) / now <= 0.02
+
+
+@pytest.mark.slow
+def test_a_training_of_other_inputs_begins_anew(tmp_path: Path):
+    """Checkpoints of other settings or examples are not gone on with: another fingerprint, another training."""
+    base = str(save_tiny_model(tmp_path / "tiny"))
+    for epochs, points, status in ((6, "marked:6", -signal.SIGKILL), (3, "end", 0)):
+        learn = LEARN | {"base_model": base, "epochs": epochs}
+        run_of(EXAMPLES, tmp_path / "a", train=learn).close()
+        statuses, said = processes(tmp_path / "a", points)
+        assert statuses == [status], said
+        assert "taken up" not in "".join(said)
+    log = tmp_path / "a" / "small" / "train_log.jsonl"
+    assert len(log.read_text().splitlines()) == 12
