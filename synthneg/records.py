@@ -151,6 +151,7 @@ class Score:
     document_id: str
     scorer: str  # such as "cosine", "rank", "cosine_to_positive"
     value: float
+    key: str = ""  # of the reply in the ledger that says so; "" where no language model was asked
 
 
 @dataclass(frozen=True, slots=True)

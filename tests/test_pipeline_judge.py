@@ -9,8 +9,10 @@ import orjson
 import pytest
 from examples import TOPICS, example, run_of, settings
 from test_pipeline_near import topic_passages
+from typer.testing import CliRunner
 
 from synthneg import pipeline, stages
+from synthneg.cli.app import app
 from synthneg.generate.asking import release
 from synthneg.llm.base import Request
 from synthneg.records import Judged
@@ -77,6 +79,21 @@ def test_a_run_with_a_judge_balances_and_is_asked_once(walk: Walk) -> None:
     again, more = walk(judge="judge/answers")
     assert more == []
     assert (again / "examples.jsonl").read_bytes() == before
+
+
+def test_what_a_judge_said_of_a_document_is_shown(walk: Walk) -> None:
+    """`synthneg show` of a judged document prints its score with the judge's prompt as sent and the raw reply."""
+    folder, _ = walk(judge="judge/answers")
+    scores = map(orjson.loads, (folder / "scores.jsonl").read_bytes().splitlines())
+    score = next(row for row in scores if row["scorer"] == "judge_yes")
+    shown = CliRunner().invoke(
+        app, ["show", folder.name, score["document_id"], "--outputs", str(folder.parent)]
+    )
+    assert shown.exit_code == 0
+    judged = shown.stdout.partition(f"value: {score['value']}\nkey: {score['key']}\n")[2]
+    assert judged.lstrip().startswith("=== system")
+    assert "You check search" in judged
+    assert "=== raw reply (stop" in judged
 
 
 def test_with_a_reranker_the_judge_is_asked_less(walk: Walk) -> None:

@@ -55,7 +55,10 @@ def show(
     id: Annotated[str, typer.Argument(metavar="ID", help="Id of a query, document or passage.")],
     outputs: Outputs = DEFAULT_OUTPUTS,
 ) -> None:
-    """Show where a record comes from and what became of it: prompt as sent, raw reply, scores, reason of a reject."""
+    """Show where a record comes from and what became of it: prompt as sent, raw reply, scores, reason of a reject.
+
+    Of what a judge said of a document, its reply is shown too.
+    """
     from synthneg.llm.ledger import Ledger  # noqa: PLC0415  # not needed for help
 
     folder = run_folder(run, outputs)
@@ -69,13 +72,18 @@ def show(
         if (folder / "ledger.sqlite").exists()
         else None
     )
+    judged = set()
     for file, row in rows:
         typer.echo(f"── {file}")
         for key, value in row.items():
-            if key != "origin":
+            if key != "origin" and value != "":
                 typer.echo(f"{key}: {value}")
         if ledger is not None and row.get("origin"):
             _show_origin(row["origin"], ledger, folder)
+        key = row.get("key", "")
+        if ledger is not None and key and key not in judged:  # a reply may say several things
+            judged.add(key)
+            _show_reply(key, ledger)
     if ledger is not None:
         ledger.close()
 
@@ -98,7 +106,11 @@ def _show_origin(origin: dict[str, Any], ledger: "Ledger", folder: "Path") -> No
     typer.echo(
         f"sampling: {origin['sampling']}  draws: {origin['draws']}  ledger key: {origin['key']}"
     )
-    stored = ledger.show(origin["key"])
+    _show_reply(origin["key"], ledger)
+
+
+def _show_reply(key: str, ledger: "Ledger") -> None:
+    stored = ledger.show(key)
     if stored is not None:
         reply = stored.reply
         for message in stored.messages:

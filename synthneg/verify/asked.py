@@ -176,9 +176,10 @@ def _keep(stage: Stage, kind: Kind, about: Shown, job: Job, outcome: Answer | Fa
         if said.value is None:
             stage.reject(said.document_id, said.reason, f"{job.id}: {outcome.reply.text[:120]}")
             continue
-        stage.keep(Score(about.query_id, said.document_id, said.scorer, said.value))
+        key = outcome.asked.key
+        stage.keep(Score(about.query_id, said.document_id, said.scorer, said.value, key))
         if said.above is not None:
-            above = Score(about.query_id, said.document_id, JUDGE_ABOVE, float(said.above))
+            above = Score(about.query_id, said.document_id, JUDGE_ABOVE, float(said.above), key)
             stage.keep(above, count=0)
 
 
