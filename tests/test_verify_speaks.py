@@ -34,6 +34,8 @@ SPEAKING = [
     "What can be concluded based on the above?",
     "What   does\nTHE PASSAGE suggest?",
     "What did this recent study show?",
+    "What does the author of the passage say about tea?",
+    "The writers of this article argue that tea calms.",
 ]
 
 STANDING_ALONE = [

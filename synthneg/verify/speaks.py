@@ -50,6 +50,7 @@ _PATTERNS = tuple(
         r"\bin the (?:passage|excerpt|snippet|abstract|article|stud(?:y|ies)|paper)\s*[?.!]?$",
         rf"\b(?:does|do|did) the {_NOUN} {_SAY}\b",
         rf"^the {_NOUN} {_SAY}\b",
+        rf"\bthe (?:author|writer)s? of (?:the|this) {_NOUN} {_SAY}\b",
         rf"\b{_PART} of (?:the|this) {_NOUN}{_END}",
         rf"\b(?:is|are|was) the {_NOUN} (?:\w+ly )?about\b",
         r"\b(?:as |was |were |is |are )?(?:mentioned|described|stated|discussed|noted|shown) (?:above|below|earlier)\b",
