@@ -1,5 +1,6 @@
 """The stages verify.queries and verify.documents on a run's folder, with planted records and a hashing encoder."""
 
+from contextlib import closing
 from dataclasses import replace
 from itertools import permutations
 
@@ -114,6 +115,19 @@ def test_an_improbable_query_is_refused_where_its_probability_is_known(make_run,
     run.close()
     assert outcome(run) == (["q2", "q3"], {"q1": "improbable"})
     assert "nobody told their probability: 1" in capsys.readouterr().err
+
+
+def test_a_round_trip_that_checks_nothing_is_said(make_run, tmp_path, capsys):
+    """Where a large share of the corpus is near enough, the user is told, with a bound that would be a check."""
+    passages = [replace(PASSAGES[0], id=f"p{i}", text=f"tea number {i}") for i in range(40)]
+    run = make_run(QUERIES[:1], passages=[PASSAGES[0], *passages])
+    verify_queries(run, HashingEncoder())
+    assert "round_trip_k" not in capsys.readouterr().err
+    run.close()
+    with closing(Run(tmp_path, resolve({"run": "r0", "corpus": {"path": "x"}}, "test"))) as loose:
+        verify_queries(loose, HashingEncoder())
+    said = capsys.readouterr().err
+    assert "round_trip_k 20 of 41 passages lets nearly any query pass; 4 would be a check" in said
 
 
 def test_swapped_pairs_do_not_survive_the_round_trip(make_run):
