@@ -92,6 +92,16 @@ def evaluate(
     for collection, found in zip(collections, scores, strict=True):
         if bm25:
             found[BM25] = measure(collection, bm25_rank(collection, depth), measures)
+    return summarise(collections, scores, seed, resamples)
+
+
+def summarise(
+    collections: Sequence[Collection],
+    scores: Sequence[dict[str, PerQuery]],
+    seed: int,
+    resamples: int,
+) -> list[Evaluation]:
+    """Return what `evaluate` does, of what was measured before: per collection, model -> measures of its queries."""
     found_each = [
         _summary([c], [found], seed, resamples)
         for c, found in zip(collections, scores, strict=True)
@@ -165,6 +175,16 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
     file = folder / f"{evaluation.collection}.json"
     write_whole(file, orjson.dumps(to_json(evaluation), option=orjson.OPT_INDENT_2))
     return file
+
+
+def read_per_query(file: Path) -> dict[str, PerQuery]:
+    """Return what `write` wrote beside <collection>.json: of each model, its measures by query."""
+    found: dict[str, PerQuery] = {}
+    with file.open("rb") as lines:
+        for row in map(orjson.loads, lines):
+            of_model = found.setdefault(row["model"], {})
+            of_model.setdefault(row["measure"], {})[row["query_id"]] = row["value"]
+    return found
 
 
 def write_all(evaluations: Sequence[Evaluation], file: Path) -> Path:
