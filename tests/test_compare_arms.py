@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +13,11 @@ import pytest
 from comparing import ARMS, declared, planned, world
 
 from synthneg.cli.app import app
+from synthneg.compare import plot
 from synthneg.compare.arms import compare_arms
 from synthneg.compare.examples import drawn, examples_of, pool_of
+from synthneg.compare.runs import compare_runs
+from synthneg.errors import RunError
 from synthneg.run import Run
 from synthneg.train import fit
 
@@ -130,6 +134,59 @@ def test_the_plots_are_drawn(done: Path) -> None:
     assert all(f"<!-- {name} -->" in drawn_in for name in ARMS)
 
 
+def test_without_matplotlib_all_else_is_there(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line says how to have the plot; the figures are written, and no picture."""
+    monkeypatch.setattr(plot, "find_spec", lambda name: None)
+    runs = [done / "outputs" / "first" / "arms" / f"{arm}-seed-1" for arm in ("none", "random")]
+    lines = compare_runs(runs, tmp_path / "to")
+    assert capsys.readouterr().err.splitlines() == [
+        "no plot: it needs the package matplotlib; run: pip install 'synthneg[plot]'"
+    ]
+    assert [file.name for file in (tmp_path / "to").iterdir()] == ["compare.json"]
+    assert lines
+
+
+def test_finished_runs_are_compared_by_what_their_queries_got(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of two runs, base, BM25 and both models have rows, with the difference of the runs' own values query by query."""
+    arms = done / "outputs" / "first" / "arms"
+    names = ("none-seed-1", "random-seed-2")
+    arguments = ["compare", *(str(arms / name) for name in names), "--to", str(tmp_path / "to")]
+    app(arguments, standalone_mode=False)
+    said = capsys.readouterr().out
+    assert max(map(len, (line for line in said.splitlines() if "doctor" not in line))) <= 100
+    for name in ("(base)", "(BM25)", *names):
+        assert re.search(rf"^  {re.escape(name)} +0\.\d{{3}} \[", said, re.M), name
+    facts = json.loads((tmp_path / "to" / "compare.json").read_bytes())
+    [found] = facts["collections"]
+    [gap] = [d["mean"] for d in found["differences"] if d["against"] == "first"]
+    one, other = (facts["per_query"]["people"][name][0]["nDCG@10"] for name in names)
+    assert gap == pytest.approx(sum(other[id] - one[id] for id in one) / len(one))
+    assert (tmp_path / "to" / "compare.png").exists()
+
+
+def test_runs_of_other_queries_are_refused(done: Path, tmp_path: Path) -> None:
+    """A run measured on another split, or on other queries of one name, is not set beside the first."""
+    arms = done / "outputs" / "first" / "arms"
+    for change, words in (
+        (
+            lambda file, text: text.replace('"dev"', '"test"'),
+            "measured on one collection and split",
+        ),
+        (lambda file, text: text.replace('"q1"', '"x1"'), "got other queries"),
+    ):
+        other = tmp_path / f"other-{words[:3]}"
+        shutil.copytree(arms / "random-seed-1" / "evaluation", other / "evaluation")
+        shutil.copy(arms / "random-seed-1" / "run.yaml", other)
+        for file in (other / "evaluation").iterdir():
+            file.write_text(change(file, file.read_text()))
+        with pytest.raises(RunError, match=words):
+            compare_runs([arms / "none-seed-1", other], None)
+
+
 def test_the_same_command_trains_nothing_again(done: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A finished comparison is told anew to the byte without a training; a further arm is trained alone."""
     trained = []
@@ -154,7 +211,7 @@ def test_the_same_command_trains_nothing_again(done: Path, monkeypatch: pytest.M
 def test_the_same_seeds_make_the_same_table(done: Path, tmp_path: Path) -> None:
     """Made anew in another place, every figure is the same."""
     folder = world(tmp_path)
-    plan = planned(folder, {"random": ARMS["random"]})
+    plan = planned(folder, {"random": {"negatives": "random:2"}})
     compare_arms(plan, folder / "outputs" / "small", folder / "outputs")
     one, other = (
         json.loads((f / "outputs" / "first" / "compare.json").read_bytes())["per_query"]["people"]

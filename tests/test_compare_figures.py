@@ -48,6 +48,16 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     assert spread((0.4, 0.6)) == pytest.approx(0.1 * math.sqrt(2))
 
 
+def test_few_seeds_see_less() -> None:
+    """Over the same queries, the smallest difference that is seen is larger with two seeds than with eight."""
+    zero = np.zeros((1, 200))
+    seen = [
+        difference(("a", "b"), MEASURE, ([drawn(0, n, chance=4)], [zero]), 7, 200).smallest
+        for n in (2, 8)
+    ]
+    assert seen[0] > 1.5 * seen[1]
+
+
 def test_the_interval_covers_the_truth() -> None:
     """Of 300 simulated differences with noise of query, seed and both, 92 to 99 of 100 intervals hold the true one."""
     held = 0

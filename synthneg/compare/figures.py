@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from synthneg.evaluate.significance import (
+    LEVEL,
     Difference,
     Interval,
     Verdict,
@@ -118,9 +119,17 @@ def difference(
     error = standard_error(over_seeds)
     of_seeds = spread(_seed_means(gaps))
     if not math.isnan(of_seeds):
-        error = math.hypot(error, of_seeds / math.sqrt(len(gaps[0])))
+        error = math.hypot(error, of_seeds / math.sqrt(len(gaps[0])) * _heavier(len(gaps[0])))
     smallest = smallest_for(error, 1)
     return Difference(*names, measure, found.mean, found.low, found.high, p, p, smallest=smallest)
+
+
+def _heavier(seeds: int) -> float:
+    """Return how much wider Student's t of so many seeds is than the normal distribution, at the interval's ends."""
+    from scipy.stats import norm, t  # noqa: PLC0415 - heavy: only when comparing
+
+    tail = 1 - LEVEL / 2
+    return float(t.ppf(tail, seeds - 1) / norm.ppf(tail))
 
 
 def _interval(groups: "Sequence[Values]", seed: int, resamples: int) -> Interval:

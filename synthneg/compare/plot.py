@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from synthneg.compare.figures import Told
 from synthneg.compare.result import BM25_ROW, Curve, Entry, Found
 from synthneg.evaluate.significance import Interval
 from synthneg.files import beside
@@ -77,7 +78,7 @@ def _points(entries: Sequence[Entry], found: Sequence[Found]) -> Any:
     return figure
 
 
-def _is_shown(told: Any, measure: str) -> bool:
+def _is_shown(told: Told, measure: str) -> bool:
     return told.against == "base" and told.difference.measure == measure
 
 
