@@ -20,7 +20,7 @@ LAYERS = (
     {"llm", "scoring"},
     {"generate", "mine", "verify", "dataset", "train", "evaluate", "realism"},
     {"stages"},
-    {"pipeline", "reparse", "compare", "report", "publish", "trial"},
+    {"pipeline", "reparse", "compare", "report", "publish", "trial", "doctor"},
     {"cli"},
 )
 LAYER = {unit: number for number, units in enumerate(LAYERS) for unit in units}
