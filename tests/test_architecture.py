@@ -19,7 +19,7 @@ LAYERS = (
     {"corpus", "prompts", "run", "settings", "grouped"},
     {"llm", "scoring"},
     {"generate", "mine", "verify", "dataset", "train", "evaluate", "realism"},
-    {"stages"},
+    {"stages", "rounds"},
     {"pipeline", "reparse", "compare", "report", "publish", "trial", "doctor"},
     {"cli"},
 )

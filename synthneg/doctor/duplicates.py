@@ -10,7 +10,7 @@ DIAGNOSIS = Diagnosis(
     "duplicates",
     why="Of two equal passages, one is a negative to the other's query in every batch that holds both; equal queries"
     " count for several and teach nothing new.",
-    remedy="verify.duplicates.query_jaccard and .query_cosine lower; corpus.sample: cluster, which takes no near copies,"
+    remedy="verify.duplicates.query_jaccard and .query_cosine lower; corpus.sample: cluster, which takes no copies,"
     " or a corpus without copies; for queries that resemble each other generate.queries.worn_share: 0.1",
     suspect=0.05,
     bad=0.2,

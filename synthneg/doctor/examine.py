@@ -23,13 +23,14 @@ from synthneg.errors import SynthnegError
 from synthneg.evaluate.significance import verdict
 from synthneg.progress import track
 
-# The likelier a fault explains a loss, the earlier; `benchmarks/doctor/planted.py` has what each one costs.
+# The likelier a fault explains a loss, the earlier, and what makes others appear before these: texts that are read
+# wrongly or cut off look like false negatives, and both keep a loss from falling.
 _DIAGNOSES: tuple[tuple[Diagnosis, Callable[[Patient], Finding]], ...] = (
-    (loss_curve.DIAGNOSIS, loss_curve.examine),
-    (false_negatives.DIAGNOSIS, false_negatives.examine),
     (reading.DIAGNOSIS, reading.examine),
-    (moved.DIAGNOSIS, moved.examine),
     (truncation.DIAGNOSIS, truncation.examine),
+    (false_negatives.DIAGNOSIS, false_negatives.examine),
+    (loss_curve.DIAGNOSIS, loss_curve.examine),
+    (moved.DIAGNOSIS, moved.examine),
     (duplicates.DIAGNOSIS, duplicates.examine),
     (shortcut.DIAGNOSIS, shortcut.examine),
     (kinds.DIAGNOSIS, kinds.examine),
