@@ -31,6 +31,7 @@ from synthneg.progress import say
 from synthneg.records import WRITTEN, Example, Passage
 from synthneg.run import STAGES, Run
 from synthneg.scoring.approximate import check_approximate
+from synthneg.scoring.choice import FAILED
 from synthneg.stages import (
     choose_passages,
     compare_documents,
@@ -63,7 +64,9 @@ def build(run: Run, until: str = STAGES[-1]) -> bool:
         SynthnegError: the settings do not pass `check_settings`, or a stage meets what it cannot put right.
     """
     check_settings(run.config, until)
-    inputs = _inputs(run.config)
+    if run.earlier is not None:
+        _check_earlier(run, run.earlier)
+    inputs = _inputs(run.config, run.earlier)
     if _finished_with(run) == inputs:
         return False
     run.unfinish()
@@ -107,6 +110,17 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
         check_private(config.verify.content)
     if "mine" in wanted and config.mine.approximate_above is not None:
         check_approximate()
+
+
+def _check_earlier(run: Run, earlier: Path) -> None:
+    missing = [
+        name for name in ("examples.jsonl", FAILED, "model") if not (earlier / name).exists()
+    ]
+    if missing:
+        raise RunError(
+            f"{run.folder}: expected the round before it in {earlier}, but {', '.join(missing)} is not there;"
+            f" `synthneg run FILE --round {run.config.rounds.number}` makes both"
+        )
 
 
 def _check_sets(config: RunConfig) -> None:
@@ -248,9 +262,12 @@ def evaluate_model(run: Run) -> "list[Evaluation]":
         shutil.rmtree(run.file("evaluation"), ignore_errors=True)
         say("evaluate: no collection in the settings and no held-out query; nothing is measured")
         return []
+    models, tuned = {"base": run.config.train.base_model}, {"tuned": str(run.file("model"))}
+    before = {} if run.earlier is None else {_of_round(run): str(run.earlier / "model")}
     evaluations = evaluate(
-        {"base": run.config.train.base_model, "tuned": str(run.file("model"))},
+        models | before | tuned,
         collections,
+        beside=[("tuned", name) for name in before],
         measures=config.measures,
         seed=run.config.seed,
         resamples=config.resamples,
@@ -263,6 +280,23 @@ def evaluate_model(run: Run) -> "list[Evaluation]":
     for evaluation in evaluations:
         write(evaluation, run.file("evaluation"))
     return evaluations
+
+
+def _of_round(run: Run) -> str:
+    """Return what the model of the round before is called beside `tuned`."""
+    return f"round-{run.config.rounds.number - 1}"
+
+
+def next_round(run: Run) -> RunConfig:
+    """Finish a round, and return the settings of the one after it.
+
+    Raises:
+        SynthnegError: as `build` does, or the tuned model fails no query.
+    """
+    from synthneg.rounds.further import further  # noqa: PLC0415 - as above
+
+    build(run)
+    return further(run)
 
 
 _STEPS: dict[str, Callable[[Run], object]] = {
@@ -314,8 +348,11 @@ def held_out(run: Run) -> "Collection | None":
     )
 
 
-def _inputs(config: RunConfig) -> str:
-    """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version."""
+def _inputs(config: RunConfig, earlier: Path | None) -> str:
+    """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version.
+
+    Of a further round also what the one before, whose folder is `earlier`, hands on.
+    """
     from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - as above
 
     names = (config.verify.encoder, config.verify.reranker, *config.train.models)
@@ -325,7 +362,8 @@ def _inputs(config: RunConfig) -> str:
     named += tuple(str(folder) for folder, _ in declared_sets(config).values())
     found = states(*(path for path in dict.fromkeys(named) if path is not None))
     tags = [prompt.tag for prompt in all_prompts(config)]
-    return fingerprint(__version__, config.model_dump(mode="json"), tags, found)
+    before = [] if earlier is None else [earlier / name for name in ("examples.jsonl", FAILED)]
+    return fingerprint(__version__, config.model_dump(mode="json"), tags, found, *before)
 
 
 def _finished_with(run: Run) -> str | None:

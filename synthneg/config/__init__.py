@@ -27,6 +27,7 @@ from synthneg.config.losses import InfoNCEConfig as InfoNCEConfig
 from synthneg.config.losses import ListsConfig as ListsConfig
 from synthneg.config.losses import MatryoshkaConfig as MatryoshkaConfig
 from synthneg.config.mine import MineConfig as MineConfig
+from synthneg.config.rounds import RoundsConfig as RoundsConfig
 from synthneg.config.use import EvaluateConfig as EvaluateConfig
 from synthneg.config.use import ExportConfig as ExportConfig
 from synthneg.config.use import PublishConfig as PublishConfig
@@ -56,6 +57,7 @@ class RunConfig(Section):
     export: ExportConfig = ExportConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    rounds: RoundsConfig = RoundsConfig()
     publish: PublishConfig = PublishConfig()
 
     @model_validator(mode="after")

@@ -57,6 +57,7 @@ def evaluate(
     batch_size: int,
     max_length: int | None = None,
     vectors: Path | None = None,
+    beside: Sequence[tuple[str, str]] = (),
 ) -> list[Evaluation]:
     """Measure every model on every collection: an evaluation each, then one of their mean where two or more are real.
 
@@ -73,6 +74,7 @@ def evaluate(
         batch_size: texts per forward pass of the encoders.
         max_length: tokens kept of a text; None: what each model itself keeps.
         vectors: folder of the vector cache; None: no cache.
+        beside: further pairs of models that are compared.
 
     Raises:
         SettingsError: an unknown measure, a name that is taken, or collections with the same name.
@@ -93,13 +95,15 @@ def evaluate(
         if bm25:
             found[BM25] = measure(collection, bm25_rank(collection, depth), measures)
     found_each = [
-        _summary([c], [found], seed, resamples)
+        _summary([c], [found], seed, resamples, beside)
         for c, found in zip(collections, scores, strict=True)
     ]
     real = [k for k, collection in enumerate(collections) if not collection.synthetic]
     evaluations = correct_together(found_each)
     if len(real) > 1:
-        mean = _summary([collections[k] for k in real], [scores[k] for k in real], seed, resamples)
+        mean = _summary(
+            [collections[k] for k in real], [scores[k] for k in real], seed, resamples, beside
+        )
         evaluations += correct_together([mean])
     return evaluations
 
@@ -210,6 +214,7 @@ def _summary(
     scores: Sequence[dict[str, PerQuery]],
     seed: int,
     resamples: int,
+    beside: Sequence[tuple[str, str]],
 ) -> Evaluation:
     """Return the evaluation of one collection, or the mean of several, in which each weighs the same."""
     first, lone = collections[0], len(collections) == 1
@@ -234,7 +239,7 @@ def _summary(
             compare_over(
                 a, b, name, [_paired(f[a][name], f[b][name]) for f in scores], seed, resamples
             )
-            for a, b in _pairs(models)
+            for a, b in (*_pairs(models), *beside)
             for name in names
         ),
         per_query=scores[0] if lone else {},

@@ -14,6 +14,7 @@ from synthneg.verify.alike import (
     SAID_OF_QUERIES,
     Alike,
     Said,
+    earlier_queries,
 )
 from synthneg.verify.leaks import counts, leak
 from synthneg.verify.refusal import Refusal
@@ -28,7 +29,7 @@ class QueriesInSet:
         self._said = _said(run, SAID_OF_QUERIES)
         self._held: dict[str, list[Alike]] = {}
         self._twins: dict[str, list[Alike]] = {}
-        self._kept: set[str] = set()
+        self._kept = set(earlier_queries(run))
         for one in _alike(run, QUERIES):
             if one.place and counts(one, config.leaks):
                 self._held.setdefault(one.id, []).append(one)
