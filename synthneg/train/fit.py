@@ -20,7 +20,7 @@ from synthneg.train.data import Pair
 from synthneg.train.losses import LOSSES
 from synthneg.train.losses.build import build_loss, is_static
 from synthneg.train.rows import guide_of, rows_inputs, training_examples, training_rows, unlisted
-from synthneg.train.sampler import DistinctBatches
+from synthneg.train.sampling.distinct import DistinctBatches
 
 _PACKAGES = ("sentence-transformers", "torch", "transformers")
 _LEAST_FOR_TABLES = 0.01  # learning rate; the vectors are far longer than the steps of smaller ones
