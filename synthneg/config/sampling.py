@@ -5,9 +5,12 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from synthneg.config.base import Section, Share
+from synthneg.config.losses import Loss
 
 Grouping = Literal["distinct", "tas", "ngame"]
 Drawn = Literal["own", "star", "adore", "balanced", "progressive"]
+_LISTS_ALONE: tuple[Loss, ...] = ("kl", "margin-mse", "listnet")  # see no other query's documents
+_TAUGHT: tuple[Loss, ...] = ("kl", "margin-mse")
 
 
 class SamplingConfig(Section):
@@ -93,3 +96,46 @@ class MixConfig(Section):
                 "expected a split that is trained on, got test, which is for measuring; set split to train"
             )
         return self
+
+
+def sampling_refusal(
+    sampling: SamplingConfig,
+    mix: MixConfig,
+    loss: Loss,
+    epochs: float,
+    weight: float,
+    stored: str | None,
+) -> str:
+    """Return why the settings of sampling are of no use to the loss; "" where they are.
+
+    Args:
+        sampling: what comes in which batch.
+        mix: labelled data.
+        loss: its name.
+        epochs: of the training.
+        weight: of InfoNCE beside it.
+        stored: name of the teacher whose scores stand in the examples; None where it is a model.
+    """
+    grouped, mixed = sampling.batches != "distinct", mix.collection is not None
+    if grouped and loss in _LISTS_ALONE and not weight:
+        return (
+            f"sampling.batches {sampling.batches}: {loss} sees a query's own list alone, so it does not matter which"
+            " queries come in one batch; set infonce.weight above 0, or sampling.batches to distinct"
+        )
+    if grouped and mixed:
+        return (
+            f"sampling.batches {sampling.batches}: with mix.collection, the share of labelled data says what comes in a"
+            " batch; set sampling.batches to distinct"
+        )
+    if sampling.batches == "ngame" and epochs <= 1:
+        return (
+            f"sampling.batches ngame: clusters grow from epoch to epoch, and epochs is {epochs:g};"
+            " set it above 1"
+        )
+    if stored and loss in _TAUGHT and (mixed or sampling.negatives != "own"):
+        what = "mix.collection" if mixed else f"sampling.negatives {sampling.negatives}"
+        return (
+            f"{what}: {loss} needs the teacher's score of every document, and lists.teacher {stored} has those of the"
+            " examples alone; name a model"
+        )
+    return ""

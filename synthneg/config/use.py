@@ -12,10 +12,9 @@ from synthneg.config.losses import (
     Loss,
     MatryoshkaConfig,
 )
-from synthneg.config.sampling import MixConfig, SamplingConfig
+from synthneg.config.sampling import MixConfig, SamplingConfig, sampling_refusal
 
 Shape = Literal["triplet", "n-tuple", "labeled-list", "beir"]
-_LISTS_ALONE = ("kl", "margin-mse", "listnet")  # losses that see no other query's documents
 
 
 class ExportConfig(Section):
@@ -83,36 +82,13 @@ class TrainConfig(Section):
     @model_validator(mode="after")
     def _sampling_reaches_the_loss(self) -> Self:
         """Refuse batches or negatives that the loss cannot make use of, and say why."""
-        refusal = sampling_refusal(self)
+        stored = self.lists.teacher if self.lists.scorer is not None else None
+        refusal = sampling_refusal(
+            self.sampling, self.mix, self.loss, self.epochs, self.infonce.weight, stored
+        )
         if refusal:
             raise ValueError(refusal)
         return self
-
-
-def sampling_refusal(train: TrainConfig) -> str:
-    """Return why the sampling of these settings is of no use to their loss; "" where it is."""
-    sampling, mixed = train.sampling, train.mix.collection is not None
-    grouped = sampling.batches != "distinct"
-    stored = train.loss in ("kl", "margin-mse") and train.lists.scorer is not None
-    if grouped and train.loss in _LISTS_ALONE and not train.infonce.weight:
-        return (
-            f"sampling.batches {sampling.batches}: {train.loss} sees a query's own list alone, so it does not matter"
-            " which queries come in one batch; set infonce.weight above 0, or sampling.batches to distinct"
-        )
-    if grouped and mixed:
-        return (
-            f"sampling.batches {sampling.batches}: with mix.collection, the share of labelled data says what comes in a"
-            " batch; set sampling.batches to distinct"
-        )
-    if sampling.batches == "ngame" and train.epochs <= 1:
-        return f"sampling.batches ngame: clusters grow between epochs, and epochs is {train.epochs:g}; set it above 1"
-    if stored and (mixed or sampling.negatives != "own"):
-        what = "mix.collection" if mixed else f"sampling.negatives {sampling.negatives}"
-        return (
-            f"{what}: {train.loss} needs the teacher's score of every document, and lists.teacher"
-            f" {train.lists.teacher} has those of the examples alone; name a model"
-        )
-    return ""
 
 
 class EvaluateConfig(Section):
