@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NONE = -1  # stands where there is no candidate
+_DECIMALS = 6  # of a cosine: float32 holds no more
 _BLOCK = 256  # queries that are searched together
 _SPARE = 32  # ranks searched beyond those wanted, for what may not be taken
 _TEXTS = 2**14  # passages of which the text is remembered
@@ -62,7 +63,9 @@ class Candidates:
         self.queries = encoder.encode([pair.query for pair in pairs], "query")
         self.positives = encoder.encode([pair.positive for pair in pairs], "document")
         cosines = np.einsum("nd,nd->n", self.queries, self.positives)
-        self._bounds = np.array([_bound(float(cosine), checks) for cosine in cosines])
+        self._bounds = np.array(
+            [_bound(round(float(cosine), _DECIMALS), checks) for cosine in cosines]
+        )
         self.margins_to = cosines  # a teacher's margin is this, less the cosine of the negative
         self._ids = list(corpus.rows)
         self._opened = ExitStack()
@@ -95,7 +98,8 @@ class Candidates:
 
     def safe(self, query: int, rows: "NDArray[np.int64]") -> "NDArray[np.int64]":
         """Return those of (k,) passages that are not known to answer, and stand far enough from the query."""
-        far = self.cosines(query, rows) < self._bounds[query]
+        cosines = self.cosines(query, rows).astype("f8").round(_DECIMALS)
+        far = cosines < self._bounds[query]
         found: NDArray[np.int64] = rows[far & ~self._known.among(rows, self.answers[query])]
         return found
 

@@ -41,7 +41,8 @@ class MixedBatches(Batches):
             [row for row in range(len(pairs)) if row not in chosen],
             [row for row in range(len(pairs)) if row in chosen],
         )
-        self._shares = shares
+        # Where one kind has no rows, the other fills the batches.
+        self._shares = shares if all(self._decks) else (float(not self._decks[0]),) * 2
         self._last = max(1, -int(-epochs * self._length // 1) - 1)  # number of the last batch
 
     def share_at(self, batch: int) -> float:
@@ -65,12 +66,12 @@ class MixedBatches(Batches):
     def _totals(self, batches: int) -> Iterator[tuple[int, int]]:
         """Yield how many rows of each kind are dealt before each batch, and after the last.
 
-        They are rounded over all batches so far, so that shares of less than a row come to their due.
+        They are rounded down over all batches so far, so that shares of less than a row come to their due.
         """
         labelled = 0.0
         for batch in range(batches + 1):
             rows = batch * self.batch_size
-            yield rows - round(labelled), round(labelled)
+            yield rows - int(labelled), int(labelled)
             labelled += self.share_at(batch) * self.batch_size
 
     def _dealt(self, kind: int, start: int, end: int) -> list[int]:
@@ -86,7 +87,7 @@ class MixedBatches(Batches):
     def _fill(self, batch: Batch, queue: list[int], count: int) -> None:
         """Put the first rows of a queue into the batch that it admits; the others wait for the next one."""
         place = 0
-        while count and place < len(queue):
+        while count > 0 and place < len(queue):
             row = queue[place]
             if batch.admits(self._pairs[row]):
                 batch.add(queue.pop(place), self._pairs[row])
