@@ -11,12 +11,12 @@ from mining import query
 from sentence_transformers.util import mine_hard_negatives
 
 from synthneg.config import DocumentChecks, MineConfig
-from synthneg.mine.copies import Copies, may_share, print_of, share, sketch_of
-from synthneg.mine.known import Known
 from synthneg.mine.pick import Rules, pick
 from synthneg.mine.rank import Asked, Found, dense, ranked, reranked
 from synthneg.records import Passage, Query
+from synthneg.scoring.copies import Copies, may_share, print_of, share, sketch_of
 from synthneg.scoring.corpus import CorpusVectors
+from synthneg.scoring.known import Known
 from synthneg.testing import OverlapReranker
 from synthneg.verify.duplicate import jaccard, shingles
 from synthneg.words import normalized, words
