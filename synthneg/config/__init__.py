@@ -27,6 +27,9 @@ from synthneg.config.losses import InfoNCEConfig as InfoNCEConfig
 from synthneg.config.losses import ListsConfig as ListsConfig
 from synthneg.config.losses import MatryoshkaConfig as MatryoshkaConfig
 from synthneg.config.mine import MineConfig as MineConfig
+from synthneg.config.students import LoraConfig as LoraConfig
+from synthneg.config.students import RerankConfig as RerankConfig
+from synthneg.config.students import SparseConfig as SparseConfig
 from synthneg.config.use import EvaluateConfig as EvaluateConfig
 from synthneg.config.use import ExportConfig as ExportConfig
 from synthneg.config.use import PublishConfig as PublishConfig
