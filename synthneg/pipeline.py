@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from synthneg import __version__
-from synthneg.config import RunConfig
+from synthneg.config import RerankConfig, RunConfig
 from synthneg.corpus.read import check_corpus
 from synthneg.errors import RunError, SettingsError
 from synthneg.files import fingerprint, states, write_whole
@@ -147,8 +147,12 @@ def _check_models(config: RunConfig, wanted: tuple[str, ...]) -> None:
     check_model(config.verify.encoder)
     if config.verify.reranker is not None:
         check_reranker(config.verify.reranker)
-    for name in config.train.models if "train" in wanted else ():
-        check_model(name)
+    if "train" in wanted:
+        from synthneg.train.students import check_student  # noqa: PLC0415 - as above
+
+        for name in config.train.models:
+            check_model(name)
+        check_student(config.train)
 
 
 def _check_evaluation(config: RunConfig) -> None:
@@ -275,6 +279,7 @@ def evaluate_model(run: Run) -> "list[Evaluation]":
         batch_size=run.config.verify.encode_batch,
         max_length=run.config.train.max_length,
         vectors=run.vectors,
+        rerank=_first_stage(run.config),
     )
     shutil.rmtree(run.file("evaluation"), ignore_errors=True)
     for evaluation in evaluations:
@@ -297,6 +302,14 @@ def next_round(run: Run) -> RunConfig:
 
     build(run)
     return further(run)
+
+
+def _first_stage(config: RunConfig) -> RerankConfig:
+    """Return what a cross-encoder reranks, `encoder` by its name."""
+    rerank = config.evaluate.rerank
+    if rerank.first_stage != "encoder":
+        return rerank
+    return rerank.model_copy(update={"first_stage": config.verify.encoder})
 
 
 _STEPS: dict[str, Callable[[Run], object]] = {
