@@ -136,7 +136,7 @@ def unmoved(plan: Plan, folder: Path) -> Plan:
 
 def unfinished(plan: Plan, folder: Path) -> Plan:
     """Stop after a few steps."""
-    return replace(plan, examples=plan.examples[:40])
+    return replace(plan, examples=plan.examples[:16])
 
 
 # What was planted -> how, the diagnosis that is to name it, and the word that it is to have.

@@ -24,6 +24,13 @@ def evaluate(
             "--collection", metavar="PATH", help="A folder in BEIR format; may be repeated."
         ),
     ] = None,
+    mteb: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK",
+            help="A task of the package mteb instead, such as SciFact; may be repeated.",
+        ),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(metavar="SPLIT", help="Which qrels: qrels/<split>.tsv, test if not given."),
@@ -37,8 +44,12 @@ def evaluate(
     """Measure models against each other: nDCG@10, P@10 and R@100, with intervals and paired tests.
 
     With --collection, any sentence-transformers models; BM25 is always beside them. Without, the base and the tuned
-    model of a run, on the collections of its settings and its held-out queries.
+    model of a run, on the collections of its settings and its held-out queries. With --mteb, tasks of that package
+    (`pip install 'synthneg[mteb]'`), measured by it.
     """
+    if mteb:
+        _hand_over(models or [], mteb, json_file, bool(collections or split or changes))
+        return
     if not collections:
         _refuse_without_collection(models or [], split, json_file)
         from synthneg.pipeline import evaluate_model  # noqa: PLC0415  # needs the settings model
@@ -50,6 +61,26 @@ def evaluate(
             "evaluate: --set changes the settings of a run; with --collection there is none"
         )
     _evaluate_models(models or [], collections, split, json_file)
+
+
+def _hand_over(models: list[str], tasks: list[str], json_file: Path | None, others: bool) -> None:
+    if others:
+        raise SettingsError(
+            "evaluate: --mteb has collections, splits and settings of its own; expected none of --collection, --split"
+            " and --set beside it"
+        )
+    _check_models(models, json_file)
+    from synthneg.config import VerifyConfig  # noqa: PLC0415  # pydantic is not needed for help
+    from synthneg.evaluate.hand_over import find_tasks, lines, run_tasks  # noqa: PLC0415  # as above
+
+    found = run_tasks({m: m for m in models}, find_tasks(tasks), VerifyConfig().encode_batch)
+    typer.echo("\n".join(lines(found)))
+    if json_file is not None:
+        import orjson  # noqa: PLC0415  # not needed for help
+
+        from synthneg.files import write_whole  # noqa: PLC0415  # as above
+
+        write_whole(json_file, orjson.dumps(found, option=orjson.OPT_INDENT_2))
 
 
 def _refuse_without_collection(
@@ -66,9 +97,7 @@ def _refuse_without_collection(
         )
 
 
-def _evaluate_models(
-    models: list[str], collections: list[Path], split: str | None, json_file: Path | None
-) -> None:
+def _check_models(models: list[str], json_file: Path | None) -> None:
     if twice := next((name for name in models if models.count(name) > 1), None):
         raise SettingsError(
             f"evaluate: the model {twice} is given twice; expected models that differ in name"
@@ -77,6 +106,12 @@ def _evaluate_models(
         raise SettingsError(
             f"--json {json_file}: expected a file in a folder that exists; make the folder or name another"
         )
+
+
+def _evaluate_models(
+    models: list[str], collections: list[Path], split: str | None, json_file: Path | None
+) -> None:
+    _check_models(models, json_file)
     from synthneg.config import EvaluateConfig, VerifyConfig  # noqa: PLC0415  # pydantic is not needed for help
     from synthneg.evaluate.collection import read_collection  # noqa: PLC0415  # as above
     from synthneg.evaluate.compare import evaluate as measure  # noqa: PLC0415  # as above
