@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from synthneg.train.data import Pair, lend_negatives, training_pairs
 from synthneg.train.fit import column_prompts
-from synthneg.train.sampler import DistinctBatches, plan_batches
+from synthneg.train.sampling.distinct import DistinctBatches, plan_batches
 
 # Few texts, so that queries share passages, and one's negative is another's passage.
 TEXTS = st.sampled_from([f"text {i}" for i in range(12)])

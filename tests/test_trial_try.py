@@ -103,6 +103,13 @@ def test_all_that_the_model_said_is_shown(desk: Desk) -> None:
     assert re.search(r"cosine to the query -?\d\.\d+ \(passage \d\.\d+\), to the passage", facts)
 
 
+def test_what_is_said_beside_four_documents_stands_once(desk: Desk) -> None:
+    """The answer that a reply states for all its documents is shown with the first of them, and with no other."""
+    _, sheet = tried(desk, "document/relative", 2)
+    said = [[key for key, _ in piece.said] for piece in sheet.cards[0].pieces]
+    assert said == [["answer"], [], [], []]
+
+
 @pytest.mark.parametrize("name", ["query/multi-hop", "negative/rewrite-mined", "query/persona"])
 def test_prompts_of_further_passages_and_turns_are_tried_too(desk: Desk, name: str) -> None:
     """What they need of the corpus is found with the encoder, as in a run; each record has come to one end."""
@@ -149,9 +156,10 @@ def test_nothing_of_a_text_steers_the_terminal() -> None:
 
 
 def test_a_page_runs_nothing_that_a_passage_says(desk: Desk) -> None:
-    """Markup of passages and replies is text, the policy lets nothing load, and the page has no script at all."""
+    """Markup is text, marks that turn writing round are words, nothing may load, and the page has no script at all."""
     rows = (
-        json.dumps({"_id": f"h{n}", "text": text}) + "\n" for n, text in enumerate(HOSTILE.values())
+        json.dumps({"_id": f"h{n}", "title": "turned \u202e round", "text": text}) + "\n"
+        for n, text in enumerate(HOSTILE.values())
     )
     (desk.folder / "corpus.jsonl").write_text("".join(rows))
     desk.answers(lambda _: "what is <script>alert(1)</script> of <img src=x onerror=alert(1)> here")
@@ -160,6 +168,8 @@ def test_a_page_runs_nothing_that_a_passage_says(desk: Desk) -> None:
     assert "&lt;script&gt;" in page
     assert "<script" not in page
     assert "<img" not in page
+    assert "turned [U+202E] round" in page
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", page)
     assert re.search(r"""Content-Security-Policy" content="default-src 'none'; style-src""", page)
     assert "prefers-color-scheme: dark" in page
     assert not re.search(r"(src|href)=", re.sub(r"&lt;.*?&gt;", "", page))

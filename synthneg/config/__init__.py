@@ -28,6 +28,8 @@ from synthneg.config.losses import ListsConfig as ListsConfig
 from synthneg.config.losses import MatryoshkaConfig as MatryoshkaConfig
 from synthneg.config.mine import MineConfig as MineConfig
 from synthneg.config.rounds import RoundsConfig as RoundsConfig
+from synthneg.config.sampling import MixConfig as MixConfig
+from synthneg.config.sampling import SamplingConfig as SamplingConfig
 from synthneg.config.use import EvaluateConfig as EvaluateConfig
 from synthneg.config.use import ExportConfig as ExportConfig
 from synthneg.config.use import PublishConfig as PublishConfig

@@ -1,8 +1,8 @@
 """The settings of what is made of the examples: datasets, a retriever, its measures, a place on the Hub."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from synthneg.config.base import Section, Share
 from synthneg.config.losses import (
@@ -12,6 +12,7 @@ from synthneg.config.losses import (
     Loss,
     MatryoshkaConfig,
 )
+from synthneg.config.sampling import MixConfig, SamplingConfig, sampling_refusal
 
 Shape = Literal["triplet", "n-tuple", "labeled-list", "beir"]
 
@@ -42,6 +43,8 @@ class TrainConfig(Section):
     lists: ListsConfig = ListsConfig()
     guide: GuideConfig = GuideConfig()
     matryoshka: MatryoshkaConfig = MatryoshkaConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    mix: MixConfig = MixConfig()
     negatives: int = Field(
         default=1,
         ge=0,
@@ -75,6 +78,17 @@ class TrainConfig(Section):
         others = (self.lists.teacher if teaches else None, self.guide.model)
         guided = others if self.loss == "gist" else others[:1]
         return (self.base_model, *(name for name in guided if name is not None))
+
+    @model_validator(mode="after")
+    def _sampling_reaches_the_loss(self) -> Self:
+        """Refuse batches or negatives that the loss cannot make use of, and say why."""
+        stored = self.lists.teacher if self.lists.scorer is not None else None
+        refusal = sampling_refusal(
+            self.sampling, self.mix, self.loss, self.epochs, self.infonce.weight, stored
+        )
+        if refusal:
+            raise ValueError(refusal)
+        return self
 
 
 class EvaluateConfig(Section):

@@ -3,6 +3,7 @@
 import math
 import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,10 +18,9 @@ from synthneg.scoring.encoder import find_model, load_model
 from synthneg.train.card import describe
 from synthneg.train.checkpoints import Checkpoints
 from synthneg.train.data import Pair
-from synthneg.train.losses import LOSSES
 from synthneg.train.losses.build import build_loss, is_static
-from synthneg.train.rows import guide_of, rows_inputs, training_examples, training_rows, unlisted
-from synthneg.train.sampler import DistinctBatches
+from synthneg.train.rows import guide_of, rows_inputs, training_examples, training_rows
+from synthneg.train.sampling.build import Sampling, build_sampling
 
 _PACKAGES = ("sentence-transformers", "torch", "transformers")
 _LEAST_FOR_TABLES = 0.01  # learning rate; the vectors are far longer than the steps of smaller ones
@@ -52,8 +52,11 @@ def train(run: Run) -> Path:
         pairs = training_rows(run, examples)
         part = run.file("model.part")
         try:
-            with disk_errors(run.folder):
-                losses = _fit(run.config, pairs, part, guide_of(run), checkpoints)
+            with (
+                disk_errors(run.folder),
+                closing(build_sampling(run, examples, pairs, range(0))) as sampling,
+            ):
+                losses = _fit(run.config, pairs, sampling, part, guide_of(run), checkpoints)
                 log = b"".join(orjson.dumps(r, option=orjson.OPT_APPEND_NEWLINE) for r in losses)
                 write_whole(run.file("train_log.jsonl"), log)
                 replace_folder(part, folder)
@@ -65,10 +68,14 @@ def train(run: Run) -> Path:
 
 
 def _fit(
-    config: RunConfig, pairs: Sequence[Pair], part: Path, guide: str, checkpoints: Checkpoints
+    config: RunConfig,
+    pairs: Sequence[Pair],
+    sampling: Sampling,
+    part: Path,
+    guide: str,
+    checkpoints: Checkpoints,
 ) -> list[dict[str, float]]:
     """Train, write the model to the folder `part`, and return the loss curve: steps with the mean loss up to each."""
-    from datasets import Dataset  # noqa: PLC0415 - heavy: only when training
     from sentence_transformers import (  # noqa: PLC0415 - heavy: only when training
         SentenceTransformerTrainer,
         SentenceTransformerTrainingArguments,
@@ -77,9 +84,7 @@ def _fit(
     from synthneg.train.loop import run_trainer, shared_arguments  # noqa: PLC0415 - as above
 
     settings = config.train
-    taken = LOSSES[settings.loss]
-    batches = DistinctBatches(unlisted(pairs, taken), settings.batch_size, config.seed)
-    steps = math.ceil(settings.epochs * len(batches))
+    steps = math.ceil(settings.epochs * len(sampling.batches))
     model = load_model(settings.base_model, settings.max_length)
     describe(model, config, pairs)
     if is_static(model) and settings.learning_rate < _LEAST_FOR_TABLES:
@@ -90,21 +95,17 @@ def _fit(
     trainer = SentenceTransformerTrainer(
         model=model,
         args=SentenceTransformerTrainingArguments(
-            **shared_arguments(config, checkpoints, batches, steps),
-            prompts=column_prompts(model.prompts, len(pairs[0].negatives)),
+            **shared_arguments(config, checkpoints, sampling.batches, steps),
+            prompts=column_prompts(model.prompts, len(pairs[0].negatives) + sampling.drawn),
         ),
-        train_dataset=Dataset.from_list([_row(pair, taken != "pairs") for pair in pairs]),
+        train_dataset=sampling.dataset,
         loss=build_loss(model, settings, guide),
     )
+    if sampling.parts:
+        trainer.add_callback(sampling.callback(config, model, pairs))
     losses = run_trainer(trainer, steps, checkpoints)
     model.save_pretrained(str(part))
     return losses
-
-
-def _row(pair: Pair, labelled: bool) -> dict[str, object]:
-    negatives = {f"negative_{i}": text for i, text in enumerate(pair.negatives, start=1)}
-    labels = {"label": list(pair.labels)} if labelled else {}
-    return {"query": pair.query, "positive": pair.positive, **negatives, **labels}
 
 
 def column_prompts(prompts: dict[str, str], negatives: int) -> dict[str, str]:

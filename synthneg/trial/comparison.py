@@ -10,6 +10,7 @@ from synthneg.config import RunConfig
 from synthneg.errors import SettingsError
 from synthneg.evaluate.compare import Evaluation, to_json
 from synthneg.evaluate.table import table as evaluation_lines
+from synthneg.llm.budget import cost_usd, money
 from synthneg.prompts.head import Makes
 from synthneg.stages import open_encoder
 from synthneg.trial.arms import compare_arms
@@ -87,7 +88,7 @@ def compare_prompts(
             seed=config.seed,
             queries_by=None if plan.base is None else plan.base.prompt.tag,
             rows=tuple(rows),
-            notes=(*_lengths(a, b, makes), kept_where(arms)),
+            notes=(*_lengths(a, b, makes), *_no_price(config, makes), kept_where(arms)),
             students=measured,
             sheets=sheets,
         )
@@ -120,6 +121,12 @@ def _lengths(a: Sequence[Any], b: Sequence[Any], makes: Makes) -> list[str]:
         for name, value in (("A", one), ("B", other))
     )
     return [f"|correlation| of a document's length and its grade: {', '.join(said)}"]
+
+
+def _no_price(config: RunConfig, makes: Makes) -> list[str]:
+    """Say why a comparison of prompts that write has no row for money."""
+    known = makes == "judgement" or cost_usd(config.llm.price, 0, 0) is not None
+    return [] if known else [f"money: {money(None)}"]
 
 
 def heading(found: Comparison) -> list[str]:

@@ -85,9 +85,7 @@ def _summary(walked: Walked) -> list[str]:
             above, below = (sum(column) for column in zip(*parts, strict=True))
             if below:
                 share = measure.form == "share"
-                value = (
-                    f"{above / below:.0%}" if share else f"{above / below:,.2f}".removesuffix(".00")
-                )
+                value = f"{above / below:.0%}" if share else f"{above / below:,.0f} per query"
                 lines.append(f"{measure.name}: {value}")
     if found:
         lines.append(f"time: {busy_s(walked) / len(found):,.2f} s per query")

@@ -1,8 +1,8 @@
 """What `prompts try` shows, before it is lines or a page: a card for each passage, and what all of it comes to."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -81,9 +81,18 @@ def _card(group: Sequence[Entry], makes: Makes, passages: int) -> Card:
         f"{first.passage.id}{' · ' + first.passage.title if first.passage.title else ''}",
         first.passage.text,
         first.query.text if first.query else None,
-        tuple(_piece(entry, makes, passages) for entry in group),
+        tuple(_pieces(group, makes, passages)),
         note,
     )
+
+
+def _pieces(group: Sequence[Entry], makes: Makes, passages: int) -> Iterator[Piece]:
+    """Yield the pieces of a group; what the model said beside several of them stands with the first alone."""
+    before: set[tuple[str, str]] = set()
+    for entry in group:
+        piece = _piece(entry, makes, passages)
+        yield replace(piece, said=tuple(said for said in piece.said if said not in before))
+        before.update(piece.said)
 
 
 def _piece(entry: Entry, makes: Makes, passages: int) -> Piece:

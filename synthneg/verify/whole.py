@@ -40,7 +40,7 @@ class QueriesInSet:
         """Return why a query is dropped for what it says, or because an evaluation set holds it or its passages."""
         found = [one for one in self._held.get(id, ()) if one.kind == "query"]
         found += [a for p in passages for a in self._held.get(p, ()) if a.kind == "passage"]
-        return self._said.get(id) or leak(found, self._leaks)
+        return self._said.get(id) or (leak(found, self._leaks) if found else None)
 
     def twin(self, id: str) -> Refusal | None:
         """Return `near_duplicate` if a kept query of the set is nearly the same one."""
@@ -68,12 +68,9 @@ class DocumentsInSet:
         """Return by its id why a document of a query is dropped; none for those that pass."""
         found = {}
         for id in ids:
-            alike = self._alike.get(id, ())
-            refusal = (
-                self._said.get(id)
-                or leak(alike, self._leaks)
-                or repeated(alike, self._kept, self._duplicates)
-            )
+            refusal = self._said.get(id)
+            if refusal is None and (alike := self._alike.get(id)):  # nearly always there is none
+                refusal = leak(alike, self._leaks) or repeated(alike, self._kept, self._duplicates)
             if refusal:
                 found[id] = refusal
         return found
