@@ -29,9 +29,9 @@ from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import check_backend
 from synthneg.progress import say
 from synthneg.records import WRITTEN, Example, Passage
+from synthneg.rounds.earlier import HANDED_ON, check_earlier
 from synthneg.run import STAGES, Run
 from synthneg.scoring.approximate import check_approximate
-from synthneg.scoring.choice import FAILED
 from synthneg.stages import (
     choose_passages,
     compare_documents,
@@ -64,8 +64,7 @@ def build(run: Run, until: str = STAGES[-1]) -> bool:
         SynthnegError: the settings do not pass `check_settings`, or a stage meets what it cannot put right.
     """
     check_settings(run.config, until)
-    if run.earlier is not None:
-        _check_earlier(run, run.earlier)
+    check_earlier(run)
     inputs = _inputs(run.config, run.earlier)
     if _finished_with(run) == inputs:
         return False
@@ -110,17 +109,6 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
         check_private(config.verify.content)
     if "mine" in wanted and config.mine.approximate_above is not None:
         check_approximate()
-
-
-def _check_earlier(run: Run, earlier: Path) -> None:
-    missing = [
-        name for name in ("examples.jsonl", FAILED, "model") if not (earlier / name).exists()
-    ]
-    if missing:
-        raise RunError(
-            f"{run.folder}: expected the round before it in {earlier}, but {', '.join(missing)} is not there;"
-            f" `synthneg run FILE --round {run.config.rounds.number}` makes both"
-        )
 
 
 def _check_sets(config: RunConfig) -> None:
@@ -375,7 +363,7 @@ def _inputs(config: RunConfig, earlier: Path | None) -> str:
     named += tuple(str(folder) for folder, _ in declared_sets(config).values())
     found = states(*(path for path in dict.fromkeys(named) if path is not None))
     tags = [prompt.tag for prompt in all_prompts(config)]
-    before = [] if earlier is None else [earlier / name for name in ("examples.jsonl", FAILED)]
+    before = [] if earlier is None else [earlier / name for name in HANDED_ON]
     return fingerprint(__version__, config.model_dump(mode="json"), tags, found, *before)
 
 

@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 from ailments import AILMENTS
-from sick_runs import Plan, carry_out, material_of_docstrings, plan_of
-from small_minilm import save_first_layers
+from sick_runs import (
+    Plan,
+    carry_out,
+    material_of_docstrings,
+    plan_of,
+    save_first_layers,
+)
 from tiny_model import save_static_model
 
 from synthneg.cli import main
@@ -25,7 +30,7 @@ DIAGNOSES = 11
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the model and of the vectors that all runs share."""
     folder = tmp_path_factory.mktemp("doctor")
-    save_first_layers(folder / "minilm", 2)
+    save_first_layers(folder / "minilm", "all-MiniLM-L6-v2", 2)
     return folder
 
 

@@ -115,6 +115,8 @@ def test_examples_of_both_rounds_are_trained_on(world: World, second: Path):
     assert held_out[0] == held_out[1] != set()
     texts = [e.query.casefold() for e in read_records(second / "examples.jsonl", Example)]
     assert len(texts) == len(set(texts))
+    cards = [(f / "dataset" / "README.md").read_text() for f in (earlier, second)]
+    assert [f"the round before, `{RUN}`" in card for card in cards] == [False, True]
     models = [(f / "model" / "model.safetensors").read_bytes() for f in (earlier, second)]
     assert models[0] != models[1]
 

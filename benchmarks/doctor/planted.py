@@ -1,10 +1,11 @@
-"""Faults planted into runs on SciFact's train split, what each one costs, and what `synthneg doctor` says of it.
+"""Faults planted into runs, what each one costs, and what `synthneg doctor` says of it.
 
-    nice -n 10 python benchmarks/doctor/planted.py COLLECTIONS MODEL VECTORS [--only NAME ...] [--passages 1000]
-        [--seed 7] [--json FILE]
+    nice -n 10 python benchmarks/doctor/planted.py MODEL VECTORS [--collections FOLDER] [--layers 2] [--only NAME ...]
+        [--passages 300] [--taught 64] [--seed 7] [--json FILE]
 
-Half of the train split's claims are trained on, the passage that people judged as the positive and a mined one as the
-negative; the other half is measured on. No test judgement is read.
+Docstrings of numpy and scikit-learn without their first sentences, which are the queries; or, with --collections, the
+claims of SciFact's train split with the passages that people judged. Some queries are trained on with a mined negative
+each, the others measured. No test judgement is read. With --layers a model is cut after so many.
 """
 
 import argparse
@@ -13,34 +14,53 @@ import tempfile
 from pathlib import Path
 
 from ailments import AILMENTS
-from sick_runs import carry_out, material_of_collection, plan_of
+from sick_runs import (
+    carry_out,
+    material_of_collection,
+    material_of_docstrings,
+    plan_of,
+    save_first_layers,
+)
 
 from synthneg.doctor.examine import examine
 from synthneg.doctor.patient import Patient
 from synthneg.files import write_whole
 from synthneg.settings import load
 
+_PLACES = ("vectors", "collections", "json", "only", "model")
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("collections", type=Path)
     parser.add_argument("model")
     parser.add_argument("vectors", type=Path)
     parser.add_argument("--only", nargs="+", choices=list(AILMENTS), default=list(AILMENTS))
-    parser.add_argument("--passages", type=int, default=1000)
-    parser.add_argument("--max-length", type=int, default=256)
-    parser.add_argument("--epochs", type=float, default=1)
-    parser.add_argument("--rate", type=float, default=2e-5)
+    parser.add_argument("--collections", type=Path)
+    parser.add_argument("--layers", type=int)
+    parser.add_argument("--passages", type=int, default=300)
+    parser.add_argument("--taught", type=int, default=64)
+    parser.add_argument("--max-length", type=int, default=64)
+    parser.add_argument("--epochs", type=float, default=2)
+    parser.add_argument("--rate", type=float, default=5e-5)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    material = material_of_collection(
-        args.collections / "scifact", "train", args.passages, args.seed
-    )
-    learn = {"max_length": args.max_length, "epochs": args.epochs, "learning_rate": args.rate}
-    plan = plan_of(
-        material, args.model, args.vectors, args.seed, len(material.queries) // 2, **learn
-    )
+    learn = {
+        "max_length": args.max_length,
+        "epochs": args.epochs,
+        "learning_rate": args.rate,
+        "batch_size": args.batch,
+    }
+    if args.collections:
+        folder = args.collections / "scifact"
+        material = material_of_collection(folder, "train", args.passages, args.seed)
+    else:
+        material = material_of_docstrings(("numpy", "sklearn"), args.passages)
+    model = args.model
+    if args.layers:
+        model = str(save_first_layers(Path(tempfile.mkdtemp()) / "cut", model, args.layers))
+    plan = plan_of(material, model, args.vectors, args.seed, args.taught, **learn)
     rows = []
     for name in args.only:
         change, wanted, word = AILMENTS[name]
@@ -72,12 +92,8 @@ def main() -> None:
             flush=True,
         )
         if args.json:
-            setup = {
-                "model": Path(args.model).name,
-                "seed": args.seed,
-                "passages": args.passages,
-                **learn,
-            }
+            setup = {name: value for name, value in vars(args).items() if name not in _PLACES}
+            setup |= {"model": Path(args.model).name, "measured": len(plan.measured)}
             write_whole(args.json, json.dumps({"setup": setup, "rows": rows}, indent=1).encode())
 
 

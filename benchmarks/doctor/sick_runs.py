@@ -15,7 +15,7 @@ from synthneg.evaluate.collection import read_collection
 from synthneg.pipeline import evaluate_model
 from synthneg.records import Example, Judged, Origin, Passage, Query
 from synthneg.run import Run
-from synthneg.scoring.encoder import load_encoder
+from synthneg.scoring.encoder import load_encoder, load_model
 from synthneg.scoring.search import top_k
 from synthneg.settings import resolve
 from synthneg.stages import compare_queries, declared_sets, leak_inputs, open_encoder
@@ -28,6 +28,16 @@ ORIGIN = Origin("query/claim@1b9d6bcd", "people", {}, 0, "none")
 _WORDS = 40  # of a docstring that is a passage: quick to train on
 _DEEPEST = 50  # rank down to which a negative is looked for
 _SHARE, _MARGIN, _COPY = 0.95, 0.05, 0.85  # as verification's defaults
+
+
+def save_first_layers(folder: Path, model: str, layers: int) -> Path:
+    """Write a BERT-like model to `folder`, cut after so many of its layers: real weights, quick to train."""
+    cut = load_model(model, None)
+    transformer = cut[0].auto_model
+    transformer.encoder.layer = transformer.encoder.layer[:layers]
+    transformer.config.num_hidden_layers = layers
+    cut.save_pretrained(str(folder))
+    return folder
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import orjson
 from synthneg.config import RunConfig
 from synthneg.errors import RunError
 from synthneg.evaluate.compare import Evaluation, from_json
-from synthneg.evaluate.significance import Difference
+from synthneg.evaluate.significance import Difference, verdict
 from synthneg.records import Example, Judged, Passage
 from synthneg.run import read_records
 from synthneg.scoring.base import Encoder
@@ -93,9 +93,9 @@ class Patient:
 
     @property
     def has_lost(self) -> bool:
-        """Whether the tuned model is nowhere above its base, on queries of people where there are any."""
+        """Whether the tuned model is nowhere seen to be better, on queries of people where there are any."""
         real = [d for evaluation, d in self.differences if not evaluation.synthetic]
-        return not any(d.mean > 0 for d in real or [d for _, d in self.differences])
+        return not any(verdict(d) == "better" for d in real or [d for _, d in self.differences])
 
     @cached_property
     def base(self) -> Encoder:
