@@ -33,6 +33,7 @@ from synthneg.rounds.earlier import HANDED_ON, check_earlier
 from synthneg.run import STAGES, Run
 from synthneg.scoring.approximate import check_approximate
 from synthneg.stages import (
+    check_labelled,
     choose_passages,
     compare_documents,
     compare_queries,
@@ -45,6 +46,7 @@ from synthneg.stages import (
     open_encoder,
     open_reranker,
     read_corpus,
+    read_labelled,
 )
 from synthneg.verify.private import check_private
 
@@ -104,6 +106,8 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
         _check_models(config, wanted)
     if "evaluate" in wanted:
         _check_evaluation(config)
+    if "train" in wanted:
+        check_labelled(config)
     if "verify.queries" in wanted:
         _check_sets(config)
         check_private(config.verify.content)
@@ -232,7 +236,7 @@ def train_model(run: Run) -> None:
 
     run.need("verify.documents")
     refuse_leaks(run, list(declared_sets(run.config)), leak_inputs(run.config))
-    train(run)
+    train(run, read_labelled(run, open_encoder(run)))
 
 
 def evaluate_model(run: Run) -> "list[Evaluation]":
@@ -360,6 +364,7 @@ def _inputs(config: RunConfig, earlier: Path | None) -> str:
     models = [find_model(name) for name in names if name is not None]
     path = config.corpus.queries or config.corpus.path
     named = (path, config.llm.model, *models, *config.evaluate.collections)
+    named += (config.train.mix.collection,)
     named += tuple(str(folder) for folder, _ in declared_sets(config).values())
     found = states(*(path for path in dict.fromkeys(named) if path is not None))
     tags = [prompt.tag for prompt in all_prompts(config)]

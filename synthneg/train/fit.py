@@ -13,6 +13,7 @@ from synthneg import __version__
 from synthneg.config import RunConfig
 from synthneg.files import disk_errors, fingerprint, recover_folder, replace_folder, write_whole
 from synthneg.progress import say
+from synthneg.records import Example
 from synthneg.run import Run
 from synthneg.scoring.encoder import find_model
 from synthneg.train.card import describe
@@ -28,13 +29,17 @@ _PACKAGES = ("sentence-transformers", "torch", "transformers")
 _LEAST_FOR_TABLES = 0.01  # learning rate; the vectors are far longer than the steps of smaller ones
 
 
-def train(run: Run) -> Path:
+def train(run: Run, labelled: Sequence[Example] = ()) -> Path:
     """Train `train.base_model` on the examples of the training split and return the folder of the tuned model.
 
     Writes `model/`, which `SentenceTransformer` loads, and `train_log.jsonl`, the loss by step; does nothing where
     both were made of these examples, settings and base model. On a CPU, the same inputs give the same bytes, also
     where the process was killed and training taken up from a checkpoint; on a GPU the weights may differ in their
     last bits.
+
+    Args:
+        run: its examples have been made.
+        labelled: examples that people have labelled, to be mixed with the run's as `train.mix` says.
 
     Raises:
         RunError: the examples are missing, or are of fewer than two passages.
@@ -44,11 +49,12 @@ def train(run: Run) -> Path:
     config, folder = run.config.train, run.file("model")
     check_student(config)
     recover_folder(folder)
-    examples = training_examples(run)
+    written = training_examples(run)
+    examples = [*written, *labelled]
     found = find_model(config.base_model)
     base = Path(found) if Path(found).is_dir() else found
     settings = config.model_dump(mode="json")
-    inputs = fingerprint(rows_inputs(run), settings, run.config.seed, base)
+    inputs = fingerprint(rows_inputs(run), settings, run.config.seed, base, list(labelled))
     # What another version of these has begun, this one may not go on with.
     versions = [__version__, *map(version, _PACKAGES)]
     checkpoints = Checkpoints(run.file("checkpoints"), fingerprint(inputs, versions))
@@ -58,7 +64,9 @@ def train(run: Run) -> Path:
         try:
             with (
                 disk_errors(run.folder),
-                closing(build_sampling(run, examples, pairs, range(0))) as sampling,
+                closing(
+                    build_sampling(run, examples, pairs, range(len(written), len(examples)))
+                ) as sampling,
             ):
                 losses = _fit(run.config, pairs, sampling, part, guide_of(run), checkpoints)
                 log = b"".join(orjson.dumps(r, option=orjson.OPT_APPEND_NEWLINE) for r in losses)
