@@ -40,7 +40,7 @@ class _OfParts(nn.Module):
         for start in range(0, queries, step):
             part = slice(start, min(start + step, queries))
             wanted = labels[part].to(self.model.device) if labels is not None else None
-            loss = self.listwise.of_scores(self.scores(columns, part).float(), wanted)
+            loss = self.listwise.of_scores(self.scores(columns, part), wanted)
             loss = loss * ((part.stop - part.start) / queries)
             if torch.is_grad_enabled():
                 torch.autograd.backward(loss)

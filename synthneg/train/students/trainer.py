@@ -30,6 +30,8 @@ _CLASSES: dict[Kind, str] = {
     "multi-vector": "MultiVectorEncoder",
 }
 
+_LEAST_FOR_ADAPTERS = 5e-5  # learning rate; they begin at zero, beside weights that do not move
+
 
 def open_student(config: RunConfig) -> Any:
     """Return the model that is to be trained, with adapters where the settings have them.
@@ -53,6 +55,10 @@ def open_student(config: RunConfig) -> Any:
         from synthneg.train.students.lora import add_adapters  # noqa: PLC0415 - needs an extra
 
         add_adapters(model, settings.lora)
+        if settings.learning_rate < _LEAST_FOR_ADAPTERS:
+            say(
+                f"train: a learning rate of {settings.learning_rate} hardly moves adapters; about 2e-4 does"
+            )
     return model
 
 
