@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from synthneg import __version__
-from synthneg.config import RerankConfig, RunConfig
+from synthneg.config import RunConfig
 from synthneg.corpus.read import check_corpus
 from synthneg.errors import RunError, SettingsError
 from synthneg.files import fingerprint, states, write_whole
@@ -38,6 +38,7 @@ from synthneg.stages import (
     compare_documents,
     compare_queries,
     declared_sets,
+    first_stage,
     leak_inputs,
     mine_negatives,
     mine_passages,
@@ -271,7 +272,7 @@ def evaluate_model(run: Run) -> "list[Evaluation]":
         batch_size=run.config.verify.encode_batch,
         max_length=run.config.train.max_length,
         vectors=run.vectors,
-        rerank=_first_stage(run.config),
+        rerank=first_stage(run.config),
     )
     shutil.rmtree(run.file("evaluation"), ignore_errors=True)
     for evaluation in evaluations:
@@ -294,14 +295,6 @@ def next_round(run: Run) -> RunConfig:
 
     build(run)
     return further(run)
-
-
-def _first_stage(config: RunConfig) -> RerankConfig:
-    """Return what a cross-encoder reranks, `encoder` by its name."""
-    rerank = config.evaluate.rerank
-    if rerank.first_stage != "encoder":
-        return rerank
-    return rerank.model_copy(update={"first_stage": config.verify.encoder})
 
 
 _STEPS: dict[str, Callable[[Run], object]] = {

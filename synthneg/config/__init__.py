@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 
 from synthneg.config.base import Name
 from synthneg.config.base import Section as Section
+from synthneg.config.compare import ArmConfig as ArmConfig
+from synthneg.config.compare import CompareConfig as CompareConfig
 from synthneg.config.corpus import CorpusConfig as CorpusConfig
 from synthneg.config.encoding import EncodingConfig as EncodingConfig
 from synthneg.config.generate import DocumentsConfig as DocumentsConfig

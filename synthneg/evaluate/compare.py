@@ -109,6 +109,17 @@ def evaluate(
         ranker = opened()
         for collection, found in zip(collections, scores, strict=True):
             found[name] = measure(collection, ranker(collection, depth), measures)
+    return summarise(collections, scores, seed, resamples, beside)
+
+
+def summarise(
+    collections: Sequence[Collection],
+    scores: Sequence[dict[str, PerQuery]],
+    seed: int,
+    resamples: int,
+    beside: Sequence[tuple[str, str]] = (),
+) -> list[Evaluation]:
+    """Return what `evaluate` does, of what was measured before: per collection, model -> measures of its queries."""
     found_each = [
         _summary([c], [found], seed, resamples, beside)
         for c, found in zip(collections, scores, strict=True)
@@ -190,6 +201,16 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
     file = folder / f"{evaluation.collection}.json"
     write_whole(file, orjson.dumps(to_json(evaluation), option=orjson.OPT_INDENT_2))
     return file
+
+
+def read_per_query(file: Path) -> dict[str, PerQuery]:
+    """Return what `write` wrote beside <collection>.json: of each model, its measures by query."""
+    found: dict[str, PerQuery] = {}
+    with file.open("rb") as lines:
+        for row in map(orjson.loads, lines):
+            of_model = found.setdefault(row["model"], {})
+            of_model.setdefault(row["measure"], {})[row["query_id"]] = row["value"]
+    return found
 
 
 def write_all(evaluations: Sequence[Evaluation], file: Path) -> Path:
