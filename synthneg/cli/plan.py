@@ -37,10 +37,11 @@ def plan(
     """
     from synthneg import pipeline  # noqa: PLC0415  # needs the settings model
     from synthneg.files import disk_errors  # noqa: PLC0415  # as above
+    from synthneg.preflight import check_settings  # noqa: PLC0415  # as above
     from synthneg.run import Run  # noqa: PLC0415  # as above
 
     config, outputs = settings(target, changes, outputs)
-    pipeline.check_settings(config, "generate.queries")
+    check_settings(config, "generate.queries")
     opened = Run(outputs, config)
     try:
         with disk_errors(opened.folder):
