@@ -47,6 +47,16 @@ def test_a_loss_curve_is_read(curve: list[float], word: str, words: str, tmp_pat
     assert words in found.seen
 
 
+def test_batches_that_grow_harder_excuse_a_rising_loss(tmp_path: Path):
+    """A loss that rises is suspect, not bad, where negatives are mined anew with the live model; none is borrowed."""
+    patient = patient_of(tmp_path, EXAMPLES, sampling={"negatives": "adore"})
+    rows = [json.dumps({"step": step, "loss": 1 + step / 10}) for step in range(10)]
+    (patient.folder / "train_log.jsonl").write_text("\n".join(rows))
+
+    assert loss_curve.examine(patient).word == "suspect"
+    assert "adore" in borrowed.examine(patient).seen
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("scorer", "witness"), [("rerank", "reranker"), ("judge_grade", "judge")])
 def test_a_stronger_witness_is_heard(scorer: str, witness: str, tmp_path: Path):

@@ -21,6 +21,10 @@ def examine(patient: Patient) -> Finding:
         return DIAGNOSIS.of(
             0.0, f"train.loss {patient.config.train.loss} takes lists, for which none is borrowed"
         )
+    drawn = patient.config.train.sampling.negatives
+    if drawn != "own":
+        seen = f"train.sampling.negatives {drawn} draws passages for every query, so that none must borrow"
+        return DIAGNOSIS.of(0.0, seen)
     if not wanted:
         return DIAGNOSIS.of(
             0.0, "train.negatives is 0: the other texts of a batch are the negatives, as was wanted"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from synthneg.doctor.finding import Diagnosis, Finding
+from synthneg.doctor.finding import Diagnosis, Finding, Word
 from synthneg.doctor.patient import Patient
 
 DIAGNOSIS = Diagnosis(
@@ -14,6 +14,10 @@ DIAGNOSIS = Diagnosis(
     suspect=0.5,
     bad=1.0,
 )
+_HARDER = (
+    "adore",
+    "progressive",
+)  # negatives that grow harder, so that a loss may rise while a model learns
 _LEAST_POINTS = 6
 _PART = 5  # the curve is read at the means of its fifths: single points are noise
 _FALLS = 0.03  # share of the first loss by which a training that learns falls at least
@@ -34,10 +38,13 @@ def examine(patient: Patient) -> Finding:
             f"only {len(curve)} steps were made, too few to learn or to see a loss fall",
             remedy="corpus.limit higher, train.epochs higher, or train.batch_size lower",
         )
-    return _judge(_fifths(curve), patient.config.train.learning_rate)
+    settings = patient.config.train
+    grows = settings.sampling.batches == "ngame" or settings.sampling.negatives in _HARDER
+    return _judge(_fifths(curve), settings.learning_rate, "suspect" if grows else "bad")
 
 
-def _judge(fifths: Sequence[float], rate: float) -> Finding:
+def _judge(fifths: Sequence[float], rate: float, most: Word) -> Finding:
+    """Return what the means of the fifths say; `most` is the worst word of one that does not fall."""
     first, last, lowest = fifths[0], fifths[-1], min(fifths)
     scale = max(abs(first), 1e-9)
     shown = " → ".join(f"{mean:.3f}" for mean in fifths)
@@ -48,12 +55,14 @@ def _judge(fifths: Sequence[float], rate: float) -> Finding:
         return DIAGNOSIS.of(
             max(1.0, risen),
             f"{seen}: it rises again, {risen:.0%} above its lowest",
+            most=most,
             remedy=f"train.learning_rate: {rate / 10:g}, and train.warmup: 0.1",
         )
     if fell < _FALLS:
         return DIAGNOSIS.of(
             1.0,
             f"{seen}: it does not fall",
+            most=most,
             remedy=f"train.learning_rate, which is {rate:g}, ten times higher or lower; or data with something to"
             " learn: see shortcut, false negatives and duplicates",
         )

@@ -73,8 +73,10 @@ def _failed(
         if rank > settings.top_k or margin < settings.margin
     ]
     shown = _exemplars([examples[i] for i in places], settings.exemplars, run.config.seed)
-    beside = _neighbours(run, corpus, [own[i] for i in places])
     quiet = {examples[i].passage_id for i in places if examples[i].query_id in shown}
+    if quiet.issuperset(examples[i].passage_id for i in places):
+        shown, quiet = set(), set()  # else few failures would leave nothing to ask about
+    beside = _neighbours(run, corpus, [own[i] for i in places])
     for i, near in zip(places, beside, strict=True):
         example = examples[i]
         ask = tuple(id for id in (example.passage_id, *near) if id not in quiet)

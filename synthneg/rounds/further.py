@@ -108,4 +108,6 @@ def _draws(config: RunConfig, name: str) -> dict[str, object]:
 
 
 def _cut(text: str) -> str:
+    """Return the beginning of a passage in one line, as the exemplars of prompt files are."""
+    text = " ".join(text.split())
     return text if len(text) <= _CHARS else f"{text[:_CHARS].rpartition(' ')[0]} …"
