@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from comparing import ARMS, declared, planned, world
+from comparing import ARMS, WORDS, declared, planned, world
+from tiny_model import save_static_model
 
 from synthneg.cli.app import app
 from synthneg.compare import plot
@@ -244,6 +245,21 @@ def test_an_arm_that_learns_the_wrong_is_told_worse(tmp_path: Path) -> None:
     assert (words["wrong", "base"], words["wrong", "first"]) == ("worse", "worse")
     remedies = [line.split()[-1] for line in lines if "synthneg doctor" in line]
     assert [Path(place).name for place in remedies if "wrong" in place] == ["wrong-seed-1"]
+
+
+def test_every_student_has_a_base_of_its_own(tmp_path: Path) -> None:
+    """Students of two models have a base row each, and are beside their own; one that knows fewer words gets less."""
+    folder = world(tmp_path)
+    other = str(save_static_model(folder / "poor", WORDS[:30]))
+    arms = {"a": {"negatives": "none"}, "b": {"negatives": "none", "train": {"base_model": other}}}
+    plan = planned(folder, arms, seeds=[1], settings={"train": {"epochs": 0.1}})
+    found = compare_arms(plan, folder / "outputs" / "small", folder / "outputs")
+    [of] = found.found
+    means = {name: row["nDCG@10"].interval.mean for name, row in of.rows.items()}
+    assert list(means) == ["(table)", "(poor)", "(BM25)", "a", "b"]
+    assert means["(poor)"] < means["(table)"]
+    beside = {(t.difference.a, t.difference.b) for t in of.told}
+    assert beside == {("a", "(table)"), ("b", "(poor)"), ("b", "a")}
 
 
 def test_a_killed_comparison_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from synthneg.compare.examples import Pool, examples_of, passages_of, pool_of
-from synthneg.compare.plan import Arm, Plan
+from synthneg.compare.plan import Plan
 from synthneg.compare.plot import write_plots
 from synthneg.compare.record import arms_facts, write_facts
 from synthneg.compare.result import (
@@ -15,6 +15,7 @@ from synthneg.compare.result import (
     Entry,
     Found,
     Measured,
+    base_rows,
     below,
     compare_entries,
     curve_of,
@@ -72,10 +73,10 @@ def compare_arms(plan: Plan, source: Path, outputs: Path) -> Comparison:
         vectors = run.vectors
     collections = [read_collection(*place) for place in plan.collections]
     folders = train_all(plan, pool, passages, folder / "arms", collections, vectors)
+    entries = _entries(plan)
     measured = [
-        _measured(plan, folders, collection.name, collection.split) for collection in collections
+        _measured(entries, folders, collection.name, collection.split) for collection in collections
     ]
-    entries = tuple(Entry(arm.name, base_row(plan, arm)) for arm in plan.arms)
     resamples = plan.config.evaluate.resamples
     found = compare_entries(entries, measured, _SEED, resamples)
     curve = None
@@ -116,28 +117,22 @@ def refuse_leaks(run: Run, plan: Plan) -> None:
             )
 
 
-def base_row(plan: Plan, arm: Arm) -> str:
-    """Return what the row of the arm's student, before its training, is called."""
-    students = list(dict.fromkeys(a.student for a in plan.arms))
-    if len(students) == 1:
-        return "(base)"
-    name, max_length = arm.student
-    short = Path(name).name[:20]
-    same = [s for s in students if Path(s[0]).name[:20] == short]
-    return f"({short})" if len(same) == 1 else f"({short}, {max_length})"
+def _entries(plan: Plan) -> tuple[Entry, ...]:
+    bases = base_rows([arm.student for arm in plan.arms])
+    return tuple(Entry(arm.name, bases[arm.student]) for arm in plan.arms)
 
 
 def _measured(
-    plan: Plan, folders: Mapping[str, Sequence[Path]], collection: str, split: str
+    entries: Sequence[Entry], folders: Mapping[str, Sequence[Path]], collection: str, split: str
 ) -> Measured:
     """Read what every arm was measured to get on a collection, with its base and BM25."""
     models: dict[str, list[PerQuery]] = {}
-    for arm in plan.arms:
-        for folder in folders[arm.name]:
+    for entry in entries:
+        for folder in folders[entry.name]:
             found = read_per_query(folder / "evaluation" / f"{collection}.per-query.jsonl")
-            models.setdefault(base_row(plan, arm), [found[BASE]])
+            models.setdefault(entry.base, [found[BASE]])
             models.setdefault(BM25_ROW, [found[BM25]])
-            models.setdefault(arm.name, []).append(found[TUNED])
+            models.setdefault(entry.name, []).append(found[TUNED])
     return Measured(collection, split, models)
 
 

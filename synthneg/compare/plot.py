@@ -7,6 +7,7 @@ from typing import Any
 
 from synthneg.compare.figures import Told
 from synthneg.compare.result import BM25_ROW, Curve, Entry, Found
+from synthneg.compare.table import title_of
 from synthneg.evaluate.significance import Interval
 from synthneg.files import beside
 from synthneg.progress import say
@@ -70,7 +71,7 @@ def _points(entries: Sequence[Entry], found: Sequence[Found]) -> Any:
         panel.set_ylim(len(names) - 0.5, -0.5)
         panel.set_yticks(range(len(names)), names if panel is panels[0] else [""] * len(names))
         panel.grid(axis="x", linewidth=0.3)
-        panel.set_title(_title(f), fontsize=9)
+        panel.set_title(title_of(f), fontsize=9)
         panel.tick_params(labelsize=8)
     figure.supxlabel(
         f"{measure}, 95 % intervals; green: better than its base, red: worse, blue: not distinguishable", fontsize=8
@@ -89,12 +90,6 @@ def _dash(name: str) -> str:
 def _error_bar(panel: Any, value: Interval, place: float, color: str) -> None:
     panel.plot([value.low, value.high], [place, place], color=color, linewidth=1.6)
     panel.plot([value.mean], [place], "o", color=color, markersize=4.5)
-
-
-def _title(found: Found) -> str:
-    if found.collections > 1:
-        return f"mean of {found.collections} collections"
-    return f"{found.name} · {found.split} · {found.queries:,} queries"
 
 
 def _line(curve: Curve, found: Sequence[Found]) -> Any:
@@ -116,7 +111,7 @@ def _line(curve: Curve, found: Sequence[Found]) -> Any:
         panel.set_xticks(curve.amounts, [f"{amount:.3g}" for amount in curve.amounts])
         panel.minorticks_off()
         panel.grid(linewidth=0.3)
-        panel.set_title(_title(f), fontsize=9)
+        panel.set_title(title_of(f), fontsize=9)
         panel.tick_params(labelsize=8)
     figure.supxlabel("share of the passages", fontsize=8)
     figure.supylabel(curve.measure, fontsize=8)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthneg.compare.figures import Against, Row, Told, correct, difference, row
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from synthneg.compare.figures import Values
 
 BM25_ROW = "(BM25)"  # no arm can be called so
+_LONGEST = 20  # characters of a student's name in a table
+
+Student = tuple[str, int]  # the model that is trained, and how many tokens of a text it reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,24 @@ class Curve:
     measure: str
     enough: int
     smallest: float
+
+
+def base_rows(students: Sequence[Student]) -> dict[Student, str]:
+    """Return what the row of each student, before its training, is called.
+
+    >>> base_rows([("models/a", 256), ("models/a", 256)])
+    {('models/a', 256): '(base)'}
+    >>> list(base_rows([("models/a", 256), ("b", 256), ("b", 64)]).values())
+    ['(a)', '(b, 256)', '(b, 64)']
+    """
+    each = list(dict.fromkeys(students))
+    short = [Path(name).name[:_LONGEST] for name, _ in each]
+    if len(each) == 1:
+        return {each[0]: "(base)"}
+    return {
+        student: f"({name})" if short.count(name) == 1 else f"({name}, {student[1]})"
+        for student, name in zip(each, short, strict=True)
+    }
 
 
 def compare_entries(

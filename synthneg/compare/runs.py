@@ -8,7 +8,16 @@ import orjson
 
 from synthneg.compare.plot import write_plots
 from synthneg.compare.record import checksums, write_facts
-from synthneg.compare.result import BM25_ROW, Entry, Found, Measured, below, compare_entries
+from synthneg.compare.result import (
+    BM25_ROW,
+    Entry,
+    Found,
+    Measured,
+    Student,
+    base_rows,
+    below,
+    compare_entries,
+)
 from synthneg.compare.table import below_lines, lines_of
 from synthneg.compare.work import BASE, TUNED
 from synthneg.errors import RunError, SettingsError
@@ -27,7 +36,7 @@ class _Finished:
 
     name: str
     folder: Path
-    student: tuple[str, int]  # base model, and tokens that it reads
+    student: Student
     resamples: int
     measured: Mapping[str, tuple[str, Mapping[str, PerQuery]]]  # collection -> split, models
 
@@ -51,7 +60,8 @@ def compare_runs(folders: Sequence[Path], to: Path | None) -> list[str]:
         raise SettingsError(f"{twice}: expected runs that differ, but this one is named twice")
     runs = [_read(folder, name) for folder, name in zip(folders, _names(places), strict=True)]
     collections = _common(runs)
-    entries = [Entry(run.name, base) for run, base in zip(runs, _bases(runs), strict=True)]
+    bases = base_rows([run.student for run in runs])
+    entries = [Entry(run.name, bases[run.student]) for run in runs]
     measured = [_measured(runs, entries, collection) for collection in collections]
     found = compare_entries(entries, measured, _SEED, max(run.resamples for run in runs))
     if to is not None:
@@ -113,14 +123,6 @@ def _common(runs: Sequence[_Finished]) -> list[str]:
             " evaluate.collections=[PATH] --set evaluate.split=SPLIT` measures a run anew"
         )
     return common
-
-
-def _bases(runs: Sequence[_Finished]) -> list[str]:
-    """Return what the row of each run's base is called."""
-    students = list(dict.fromkeys(run.student for run in runs))
-    if len(students) == 1:
-        return ["(base)"] * len(runs)
-    return [f"({Path(run.student[0]).name[:_LONGEST]}, {run.student[1]})" for run in runs]
 
 
 def _measured(runs: Sequence[_Finished], entries: Sequence[Entry], collection: str) -> Measured:

@@ -33,7 +33,7 @@ def _told(found: Found, measure: str, against: Against, name: str) -> Iterator[s
     told = [t for t in found.told if t.against == against and t.difference.measure == measure]
     rows = [["arm", "", "difference, 95 %", "p (Holm)", "sees", "seeds ±"]]
     rows += [_sentence(one, found.rows[one.difference.a][measure]) for one in told]
-    yield f"{_title(found)} · {measure} · each arm beside {name}"
+    yield f"{title_of(found)} · {measure} · each arm beside {name}"
     yield from aligned(rows)
     yield ""
 
@@ -52,7 +52,8 @@ def _spread(row: Row) -> str:
     return "" if math.isnan(row.spread) else f"{row.spread:.3f}"
 
 
-def _title(found: Found) -> str:
+def title_of(found: Found) -> str:
+    """Return where it was measured, the split always named."""
     if found.collections > 1:
         return f"mean of {found.collections} collections"
     return f"{found.name} · {found.split} · {found.queries:,} queries"
@@ -71,7 +72,7 @@ def _overview(entries: Sequence[Entry], found: Sequence[Found], measure: str) ->
 
 def _head(found: Found) -> str:
     if found.collections > 1:
-        return _title(found)
+        return title_of(found)
     return f"{found.name[:14]} · {found.split[:8]}"
 
 
