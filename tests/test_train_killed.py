@@ -43,7 +43,8 @@ def made(folder: Path) -> dict[str, str]:
 # What of sampling there is to remember, and what is drawn by batch: settings of train.sampling.
 SAMPLED = {
     "ngame": {"batches": "ngame", "double_at": [0.1, 0.5], "refresh_epochs": 2},
-    "tas": {"batches": "tas", "clusters": 2, "negatives": "balanced", "bins": 3},
+    # Of one cluster, so that an epoch has as many steps as without.
+    "tas": {"batches": "tas", "clusters": 1, "negatives": "balanced", "bins": 3},
     "star": {"negatives": "star", "depth": 4},
     "adore": {"negatives": "adore", "depth": 4, "refresh_steps": 2},
     "progressive": {"negatives": "progressive", "depth": 8},

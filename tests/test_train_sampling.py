@@ -362,6 +362,7 @@ def test_rows_get_what_was_drawn_for_their_batch(drawn_from: tuple[Run, Candidat
         ({"sampling": {"batches": "ngame"}, "epochs": 1}, "set it above 1"),
         ({"sampling": {"batches": "tas"}, "mix": {"collection": "beir"}}, "share of labelled"),
         ({"mix": {"collection": "beir", "split": "test"}}, "for measuring"),
+        ({"sampling": {"random": 2}}, "beside 2 random ones"),
         (
             {"loss": "kl", "lists": {"teacher": "score:x"}, "sampling": {"negatives": "star"}},
             "name a model",
