@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -63,7 +63,9 @@ def _apply(values: dict[str, Any], change: str) -> None:
         )
     *sections, last = name.strip().split(".")
     for section in sections:
-        values = values.setdefault(section, {})
+        if values.get(section) is None:
+            values[section] = {}
+        values = values[section]
         if not isinstance(values, dict):
             raise SettingsError(f"--set {change!r}: {section} is a value, not a section")
     try:
@@ -95,11 +97,9 @@ def _known_keys(sections: Sequence[str | int]) -> list[str]:
     model: type[BaseModel] = RunConfig
     for section in sections:
         field = model.model_fields.get(str(section))
-        if (
-            field is None
-            or not isinstance(field.annotation, type)
-            or not issubclass(field.annotation, BaseModel)
-        ):
+        kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+        found = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        if not found:
             return []
-        model = field.annotation
+        model = found[0]
     return list(model.model_fields)
