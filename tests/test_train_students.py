@@ -1,9 +1,13 @@
 """Students of every kind: trained, loaded by sentence-transformers alone, and measured as what they are."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hub
 import numpy as np
 import pytest
 import sentence_transformers
@@ -271,6 +275,30 @@ def test_what_a_folder_holds_is_read_from_its_files(tiny: str, tmp_path: Path):
     (reranker / "config_sentence_transformers.json").write_text("{broken")
     (reranker / "modules.json").unlink()
     assert kind_of(str(reranker)) == "cross-encoder"
+
+
+def test_what_the_hub_holds_is_asked_once(tmp_path: Path):
+    """A model's settings files are fetched from the Hub, then known without it; without both it is a bi-encoder."""
+    made = save_tiny_reranker(tmp_path / "reranker")
+    files = {name: (made / name).read_bytes() for name in ("config.json", "modules.json")}
+    files["config_sentence_transformers.json"] = b'{"model_type": "CrossEncoder"}'
+    code = "import sys; from synthneg.scoring.kind import kind_of; print(kind_of(sys.argv[1]))"
+
+    def asked(name: str, **variables: str) -> str:
+        # In a process of its own, since the Hub's client takes its address at its import.
+        home = {"HF_HOME": str(tmp_path), "HF_TOKEN": hub.TOKEN, **variables}
+        command = [sys.executable, "-c", code, name]
+        done = subprocess.run(
+            command, env=os.environ | home, capture_output=True, text=True, timeout=120, check=True
+        )
+        return done.stdout.strip()
+
+    with hub.running() as server:
+        server.repos["ann/reranker"] = hub.Repo(private=False, files=files)
+        assert asked("ann/reranker", HF_ENDPOINT=server.url) == "cross-encoder"
+        url = server.url
+    assert asked("ann/reranker", HF_ENDPOINT=url, HF_HUB_OFFLINE="1") == "cross-encoder"
+    assert asked("ann/other", HF_ENDPOINT=url, HF_HUB_OFFLINE="1") == "bi-encoder"
 
 
 def test_a_reranker_orders_the_first_and_leaves_the_rest(tiny: str, tmp_path: Path):

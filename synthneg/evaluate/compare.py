@@ -57,7 +57,7 @@ class Evaluation:
 
 
 def evaluate(
-    models: Mapping[str, str | Encoder],
+    models: Mapping[str, str | Encoder | Ranker],
     collections: Sequence[Collection],
     *,
     measures: Sequence[str],
@@ -76,7 +76,7 @@ def evaluate(
     one model, over measures and collections, are corrected together; those of the mean likewise.
 
     Args:
-        models: what a model is called in the results -> its folder or Hub name, or an encoder.
+        models: what a model is called in the results -> its folder or Hub name, an encoder, or how it ranks.
         collections: at least one query each.
         measures: names of ir-measures.
         seed: of the resampling; the rest has no chance in it.
@@ -134,9 +134,11 @@ def summarise(
     return evaluations
 
 
-def _ranker(model: str | Encoder, reading: Reading, rerank: RerankConfig) -> Ranker:
+def _ranker(model: str | Encoder | Ranker, reading: Reading, rerank: RerankConfig) -> Ranker:
     if isinstance(model, str):
         return open_ranker(model, reading, rerank)
+    if callable(model):
+        return model
     return lambda collection, depth: dense_rank(collection, model, depth)
 
 

@@ -146,11 +146,16 @@ def brings(name: str, file: str) -> bool:
 
 def model_file(name: str, file: str) -> Path | None:
     """Return where a file of a model on the Hub lies, fetched where need be; None where it has none or is away."""
-    from huggingface_hub import hf_hub_download  # noqa: PLC0415 - heavy: only from the Hub
-    from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415 - as above
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache  # noqa: PLC0415 - heavy
+    from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415 - heavy: only from the Hub
 
+    found = try_to_load_from_cache(name, file)
+    if found is not None:  # or is known to be missing
+        return Path(found) if isinstance(found, str) else None
+    if not _hub_answers():
+        return None
     try:
-        return Path(hf_hub_download(name, file, local_files_only=not _hub_answers()))
+        return Path(hf_hub_download(name, file))
     except (HfHubHTTPError, OSError, ValueError):
         return None
 
