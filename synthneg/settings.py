@@ -89,7 +89,9 @@ def _apply(values: dict[str, Any], change: str) -> None:
         )
     *sections, last = name.strip().split(".")
     for section in sections:
-        values = values.setdefault(section, {})
+        if values.get(section) is None:
+            values[section] = {}
+        values = values[section]
         if not isinstance(values, dict):
             raise SettingsError(f"--set {change!r}: {section} is a value, not a section")
     try:
@@ -125,6 +127,8 @@ def _known_keys(model: type[BaseModel], sections: Sequence[str | int]) -> list[s
             continue
         field = kind.model_fields.get(str(section)) if _is_section(kind) else None
         kind = field and field.annotation
+        if get_origin(kind) is not dict:  # a section that may be left out is one
+            kind = next(filter(_is_section, get_args(kind)), kind)
     return list(kind.model_fields) if _is_section(kind) else []
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from examples import settings
 
-from synthneg.mine.known import document_of
 from synthneg.mine.negatives import write_mined_negatives
 from synthneg.records import Document, Origin, Passage, Query, Reject, Score
 from synthneg.run import Counts, Run
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.bound import negative_bound
+from synthneg.scoring.known import document_of
 from synthneg.testing import HashingEncoder, OverlapReranker
 from synthneg.verify.duplicate import jaccard, shingles
 from synthneg.words import normalized, words

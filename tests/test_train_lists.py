@@ -29,7 +29,7 @@ from synthneg.train.lists import (
 )
 from synthneg.train.losses import LOSSES
 from synthneg.train.rows import training_examples, training_rows
-from synthneg.train.teacher import rescaled, scored_lists
+from synthneg.train.teacher import rescaled, scale_of, scored_lists
 
 PASSAGES = [Passage(topic, text, topic.title()) for topic, text in TOPICS.items()]
 WHOLE = {p.full_text: p.id for p in PASSAGES}
@@ -127,7 +127,7 @@ def test_documents_of_the_example_come_before_passages():
 def test_rescaling_brings_percentiles_to_nought_and_one():
     """Of 0 to 100, 1 becomes 0 and 99 becomes 1; order stays, nothing is cut off."""
     ranked = [Ranked(example("tea"), (), tuple(map(float, range(101))), (), ())]
-    (scaled,) = rescaled(ranked)
+    (scaled,) = rescaled(ranked, scale_of(ranked))
     assert scaled.labels[1] == pytest.approx(0)
     assert scaled.labels[99] == pytest.approx(1)
     assert scaled.labels[0] == pytest.approx(-1 / 98)

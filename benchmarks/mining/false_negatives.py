@@ -19,12 +19,12 @@ import numpy as np
 
 from synthneg.config import RunConfig
 from synthneg.corpus.read import read
-from synthneg.mine.known import Known
 from synthneg.mine.miner import Miner
 from synthneg.mine.rank import bm25, dense
 from synthneg.records import Origin, Passage, Query
 from synthneg.scoring.corpus import CorpusVectors
 from synthneg.scoring.encoder import load_encoder
+from synthneg.scoring.known import Known
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 RULES = {

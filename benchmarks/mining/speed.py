@@ -120,11 +120,11 @@ def library(place: Path) -> Iterator[dict[str, list[str]]]:
 def ours(place: Path) -> Iterator[dict[str, list[str]]]:
     """Yield nothing when ready, then our negatives by query."""
     from synthneg.config import RunConfig  # noqa: PLC0415  # only in this process
-    from synthneg.mine.known import Known  # noqa: PLC0415  # as above
     from synthneg.mine.miner import Miner  # noqa: PLC0415  # as above
     from synthneg.mine.rank import dense  # noqa: PLC0415  # as above
     from synthneg.records import Origin, Passage, Query  # noqa: PLC0415  # as above
     from synthneg.scoring.corpus import CorpusVectors  # noqa: PLC0415  # as above
+    from synthneg.scoring.known import Known  # noqa: PLC0415  # as above
     from synthneg.words import normalized  # noqa: PLC0415  # as above
 
     chosen = json.loads((place / "pairs.json").read_text())

@@ -8,13 +8,14 @@ from synthneg import __version__
 from synthneg.compare.examples import Pool, arms_in_turn, examples_of, passages_of
 from synthneg.compare.plan import Arm, Plan
 from synthneg.evaluate.collection import Collection
-from synthneg.evaluate.compare import BM25, summarise, write
-from synthneg.evaluate.measure import PerQuery, bm25_rank, dense_rank, depth_for, measure
+from synthneg.evaluate.compare import summarise, write
+from synthneg.evaluate.measure import PerQuery, bm25_rank, depth_for, measure
+from synthneg.evaluate.rankers import BM25, Reading, open_ranker
 from synthneg.files import fingerprint
 from synthneg.progress import say
 from synthneg.records import Example, Passage
 from synthneg.run import Run
-from synthneg.scoring.encoder import load_encoder
+from synthneg.stages import first_stage
 from synthneg.train.fit import train
 
 BASE, TUNED = "base", "tuned"
@@ -56,13 +57,9 @@ def scores_of(
     """Return what a model gets, query by query, with the vectors kept in this folder."""
     measures = plan.config.evaluate.measures
     depth = depth_for(measures)
-    encoder = load_encoder(
-        model,
-        batch_size=plan.config.verify.encode_batch,
-        max_length=max_length,
-        vectors=vectors,
-    )
-    return {c.name: measure(c, dense_rank(c, encoder, depth), measures) for c in collections}
+    reading = Reading(plan.config.verify.encode_batch, max_length, vectors)
+    rank = open_ranker(model, reading, first_stage(plan.config))
+    return {c.name: measure(c, rank(c, depth), measures) for c in collections}
 
 
 def train_all(

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from synthneg.config import RunConfig
 from synthneg.errors import SettingsError
 from synthneg.grouped import Grouped
-from synthneg.mine.copies import Copies
-from synthneg.mine.known import NEAR_COPY, Known, known_of
 from synthneg.mine.pick import Picks, Rules, pick
 from synthneg.mine.rank import (
     Asked,
@@ -25,7 +23,9 @@ from synthneg.mine.rank import (
 from synthneg.records import MinedSource, Passage, Query
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder, Reranker
+from synthneg.scoring.copies import Copies
 from synthneg.scoring.corpus import encode_corpus
+from synthneg.scoring.known import NEAR_COPY, Known, known_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from synthneg.config import DocumentChecks
 from synthneg.corpus.check import draw
 from synthneg.files import fingerprint
-from synthneg.mine.known import NEAR_COPY, document_of, numbered
 from synthneg.records import Mined, Passage, Query, Related
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.bound import negative_bound
 from synthneg.scoring.choice import chosen
 from synthneg.scoring.corpus import BLOCK_TEXTS, CorpusVectors, encode_corpus, row_of
+from synthneg.scoring.known import NEAR_COPY, document_of, numbered
 from synthneg.scoring.search import best_first, top_k
 
 if TYPE_CHECKING:

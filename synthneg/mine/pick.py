@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from synthneg.config import DocumentChecks, MineConfig
 from synthneg.corpus.check import draw
-from synthneg.mine.copies import Copies
 from synthneg.mine.rank import Asked, Found
 from synthneg.records import MinedSource
 from synthneg.scoring.bound import negative_bound
+from synthneg.scoring.copies import Copies
 
 if TYPE_CHECKING:
     import numpy as np

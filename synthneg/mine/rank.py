@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from synthneg.corpus.check import draw
-from synthneg.mine.known import Known
 from synthneg.records import Query
 from synthneg.scoring.approximate import ApproximateSearch
 from synthneg.scoring.base import Reranker
+from synthneg.scoring.known import Known
 from synthneg.scoring.search import top_k
 
 if TYPE_CHECKING:

@@ -81,7 +81,7 @@ def sample(
     if not len(vectors):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     with threadpool_limits(1):
-        labels, centres = _group(vectors, min(clusters, count, len(vectors)), seed)
+        labels, centres = group(vectors, min(clusters, count, len(vectors)), seed)
         sizes = np.bincount(labels, minlength=len(centres))
         members = np.split(np.argsort(labels, kind="stable"), np.cumsum(sizes)[:-1])
         chosen = [
@@ -95,10 +95,13 @@ def sample(
     return found, labels[found]
 
 
-def _group(
+def group(
     vectors: "NDArray[np.float32]", clusters: int, seed: int
 ) -> "tuple[NDArray[np.int64], NDArray[np.float32]]":
-    """Return the cluster of each row, and each cluster's centre as a unit vector; some may have no member."""
+    """Return the cluster of each row, and each cluster's centre as a unit vector; some may have no member.
+
+    The same each time only in one thread: see `sample`.
+    """
     import numpy as np  # noqa: PLC0415 - heavy: only when choosing
     from sklearn.cluster import MiniBatchKMeans  # noqa: PLC0415 - as above
 

@@ -9,12 +9,14 @@ from synthneg.files import fingerprint
 from synthneg.progress import say
 from synthneg.records import Example, Passage
 from synthneg.run import Run
+from synthneg.scoring.base import Encoder
 from synthneg.scoring.corpus import encode_corpus
 from synthneg.scoring.encoder import find_model, load_encoder
 from synthneg.train.data import Pair, lend_negatives, training_pairs
 from synthneg.train.lists import Ranked, as_pairs, graded_lists, stored_lists
 from synthneg.train.losses import LOSSES
-from synthneg.train.teacher import rescaled, scored_lists
+from synthneg.train.students import student_kind
+from synthneg.train.teacher import Scale, rescaled, scale_of, scored_lists
 
 
 def training_examples(run: Run) -> list[Example]:
@@ -59,12 +61,19 @@ def rows_inputs(run: Run) -> str:
     """Return a fingerprint of what the rows are made of beside the settings."""
     settings = run.config.train
     parts: list[Path | str] = [run.file("examples.jsonl")]
-    if LOSSES[settings.loss] in ("grades", "scores"):
+    drawn = settings.sampling.negatives != "own"
+    if drawn or LOSSES[settings.loss] in ("grades", "scores"):
         parts.append(run.file("passages.jsonl"))
-    model = guide_of(run) if settings.loss == "gist" else _teacher(run)
-    if model:
-        found = find_model(model)
+    model = guide_of(run) if settings.loss == "gist" else teacher_of(run)
+    guard = run.config.verify.encoder if drawn else ""
+    for name in filter(None, (model, guard)):
+        found = find_model(name)
         parts.append(Path(found) if Path(found).is_dir() else found)
+    if drawn:
+        # What is known to answer, how near a negative may stand, and how that is seen.
+        known = (run.file(f) for f in ("queries.jsonl", "verified_queries.jsonl") if run.has(f))
+        checks = run.config.verify.documents.model_dump_json()
+        parts += [*known, checks, run.config.verify.encoding.model_dump_json()]
     return fingerprint(*parts)
 
 
@@ -73,7 +82,7 @@ def guide_of(run: Run) -> str:
     return run.config.train.guide.model or run.config.verify.encoder
 
 
-def _teacher(run: Run) -> str:
+def teacher_of(run: Run) -> str:
     """Return the name of the model that scores lists; "" where none does."""
     settings = run.config.train
     if LOSSES[settings.loss] != "scores":
@@ -87,7 +96,8 @@ def _pairs(run: Run, examples: list[Example]) -> list[Pair]:
     wanted = run.config.train.negatives
     pairs = training_pairs(examples, wanted)
     without = sum(not pair.negatives for pair in pairs)
-    if wanted and without == len(pairs):
+    alone = student_kind(run.config.train) == "cross-encoder"  # it sees no other query's documents
+    if wanted and without == len(pairs) and not alone:
         say(
             f"train: none of {len(pairs)} queries has a hard negative; training with in-batch negatives alone"
         )
@@ -112,24 +122,39 @@ def _graded(run: Run, examples: list[Example]) -> list[Pair]:
 
 
 def _scored(run: Run, examples: list[Example]) -> list[Pair]:
-    settings = run.config.train.lists
-    ranked: list[Ranked]
-    name = _teacher(run)
-    if name:
-        batch = run.config.verify.encode_batch
-        encoder = load_encoder(name, batch_size=batch, vectors=run.vectors)
-        corpus = encode_corpus(run, encoder)
-        ranked, length = (
-            scored_lists(examples, encoder, corpus, settings, run.config.seed),
-            settings.length,
-        )
-    else:
-        scorer = settings.scorer or ""
-        ranked, length = stored_lists(examples, scorer, settings.length)
-        _check_scores(run, ranked, length, scorer, len(examples))
-    if settings.rescale:
-        ranked = rescaled(ranked)
+    ranked, length = _scored_lists(run, examples)
+    if run.config.train.lists.rescale:
+        ranked = rescaled(ranked, scale_of(ranked))
     return as_pairs(ranked, length, run.read("passages.jsonl", Passage))
+
+
+def label_scale(run: Run, examples: list[Example]) -> Scale:
+    """Return the scale of the labels of lists that a model has scored."""
+    settings = run.config.train.lists
+    return scale_of(_scored_lists(run, examples)[0]) if settings.rescale else Scale()
+
+
+def _scored_lists(run: Run, examples: list[Example]) -> tuple[list[Ranked], int]:
+    settings = run.config.train.lists
+    if teacher_of(run):
+        encoder = open_teacher(run)
+        corpus = encode_corpus(run, encoder)
+        ranked = scored_lists(examples, encoder, corpus, settings, run.config.seed)
+        return ranked, settings.length
+    scorer = settings.scorer or ""
+    ranked, length = stored_lists(examples, scorer, settings.length)
+    _check_scores(run, ranked, length, scorer, len(examples))
+    return ranked, length
+
+
+def open_teacher(run: Run) -> Encoder:
+    """Return the model that scores lists, with the cache of its vectors.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    batch = run.config.verify.encode_batch
+    return load_encoder(teacher_of(run), batch_size=batch, vectors=run.vectors)
 
 
 def _check_scores(run: Run, ranked: list[Ranked], length: int, scorer: str, queries: int) -> None:

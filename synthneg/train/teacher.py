@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from synthneg.config import ListsConfig
 from synthneg.progress import Progress
@@ -57,7 +57,7 @@ def _scored_block(
     queries = encoder.encode([example.query for example in examples], "query")
     depth = settings.further_depth + _SPARE
     nearest, _ = top_k(queries, corpus.vectors, depth)
-    documents = [_own(example, settings.own) for example in examples]
+    documents = [_own(example, settings) for example in examples]
     texts = [document.full_text for group in documents for document in group]
     vectors = iter(encoder.encode(texts, "document"))
     for example, query, near, own in zip(examples, queries, nearest, documents, strict=True):
@@ -67,12 +67,13 @@ def _scored_block(
         yield Ranked(example, own, labels, rows, tuple(map(float, cosines)))
 
 
-def _own(example: Example, count: int) -> tuple[Judged, ...]:
-    """Return the query's passages, then up to `count` other documents of its example, hard negatives first."""
+def _own(example: Example, settings: ListsConfig) -> tuple[Judged, ...]:
+    """Return the query's passages, up to half a list, then up to `own` other documents, hard negatives first."""
     passages = [d for d in example.documents if d.source in POSITIVE_SOURCES]
+    passages = passages[: max(1, settings.length // 2)]
     others = [d for d in example.documents if d.source not in POSITIVE_SOURCES]
     others.sort(key=lambda document: document.source == "graded")
-    return (*passages, *others[:count])
+    return (*passages, *others[: settings.own])
 
 
 def _rows(
@@ -98,8 +99,19 @@ def _rows(
             yield row
 
 
-def rescaled(ranked: Sequence[Ranked]) -> list[Ranked]:
-    """Return the lists with the 1st and the 99th percentile of all their labels at 0 and 1 (CADET, arXiv:2505.19274).
+class Scale(NamedTuple):
+    """Brings a teacher's scores to a scale of their own."""
+
+    low: float = 0.0
+    width: float = 1.0
+
+    def __call__(self, score: float) -> float:
+        """Return a score on this scale."""
+        return (score - self.low) / self.width
+
+
+def scale_of(ranked: Sequence[Ranked]) -> Scale:
+    """Return the scale on which the 1st and the 99th percentile of all labels are 0 and 1 (CADET, arXiv:2505.19274).
 
     So temperatures mean the same whoever the teacher is. What lies beyond is not cut off.
     """
@@ -108,10 +120,14 @@ def rescaled(ranked: Sequence[Ranked]) -> list[Ranked]:
     values = np.array([x for one in ranked for x in (*one.labels, *one.row_labels)])
     values = values[values > FILLING]
     low, high = np.percentile(values, [1, 99])
-    width = max(float(high - low), 1e-9)
+    return Scale(float(low), max(float(high - low), 1e-9))
+
+
+def rescaled(ranked: Sequence[Ranked], scale: Scale) -> list[Ranked]:
+    """Return the lists with their labels on this scale."""
 
     def scaled(labels: tuple[float, ...]) -> tuple[float, ...]:
-        return tuple((label - float(low)) / width for label in labels)
+        return tuple(scale(label) for label in labels)
 
     return [
         Ranked(r.example, r.documents, scaled(r.labels), r.rows, scaled(r.row_labels))

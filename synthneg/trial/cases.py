@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 from synthneg.corpus.check import draw
 from synthneg.grouped import Grouped
-from synthneg.mine.known import NEAR_COPY, document_of
 from synthneg.records import Passage, Query
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.corpus import BLOCK_TEXTS, CorpusVectors, encode_corpus, row_of
+from synthneg.scoring.known import NEAR_COPY, document_of
 from synthneg.scoring.search import top_k
 
 if TYPE_CHECKING:

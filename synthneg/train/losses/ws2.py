@@ -86,9 +86,12 @@ class WS2(ColumnLoss):
 
 
 def squared_distance(seen: Tensor, wanted: Tensor) -> Tensor:
-    """Return the squared 2-Wasserstein distance of the Gaussians that (B, n) rows are samples of; B is at least 2."""
+    """Return the squared 2-Wasserstein distance of the Gaussians that (B, n) rows are samples of.
+
+    A single row has no spread: its means alone are compared.
+    """
     shift = seen.mean(dim=0) - wanted.mean(dim=0)
-    root = (len(seen) - 1) ** 0.5
+    root = max(len(seen) - 1, 1) ** 0.5
     a, b = (seen - seen.mean(dim=0)) / root, (wanted - wanted.mean(dim=0)) / root
     cross = torch.linalg.svdvals(a @ b.T).sum()
     distance: Tensor = (shift**2).sum() + (a**2).sum() + (b**2).sum() - 2 * cross
