@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthneg import __version__
-from synthneg.config import QueriesConfig, RunConfig
+from synthneg.config import QueriesConfig, RerankConfig, RunConfig
 from synthneg.corpus.check import check
 from synthneg.corpus.read import read
 from synthneg.errors import RunError, SettingsError
@@ -21,7 +21,7 @@ from synthneg.generate.passages import write_passages
 from synthneg.mine.near import write_mined, write_related
 from synthneg.mine.negatives import write_mined_negatives
 from synthneg.progress import say, track
-from synthneg.records import Reject
+from synthneg.records import Example, Reject
 from synthneg.run import Run
 from synthneg.scoring.choice import write_chosen
 from synthneg.scoring.lazy import LazyEncoder, LazyReranker, state_of
@@ -176,6 +176,50 @@ def _read_sets(config: RunConfig) -> "list[EvaluationSet]":
     return [EvaluationSet(name, *read_judged(*place)) for name, place in sets.items()]
 
 
+def check_labelled(config: RunConfig) -> None:
+    """Refuse labelled data that are not there, or that models are measured on.
+
+    Raises:
+        CollectionError: the folder is missing or broken.
+        SettingsError: it is an evaluation set.
+    """
+    from synthneg.evaluate.collection import check_collection  # noqa: PLC0415 - as above
+
+    mix = config.train.mix
+    if mix.collection is None:
+        return
+    folder = Path(mix.collection)
+    check_collection(folder, mix.split)
+    for name, (other, split) in declared_sets(config).items():
+        if (other.resolve(), split) == (folder.resolve(), mix.split):
+            raise SettingsError(
+                f"train.mix: {name} is an evaluation set of this run, so it is not trained on; name another split"
+            )
+
+
+def read_labelled(run: Run, encoder: "Encoder") -> list[Example]:
+    """Return the judged queries of `train.mix` as examples, without those that an evaluation set holds.
+
+    Raises:
+        SynthnegError: as `check_labelled` says, or there are leaks that are to be reported.
+    """
+    from synthneg.evaluate.collection import read_collection  # noqa: PLC0415 - as above
+    from synthneg.train.labelled import labelled_examples  # noqa: PLC0415 - as above
+    from synthneg.verify.gate import refuse_labelled  # noqa: PLC0415 - as above
+
+    mix = run.config.train.mix
+    if mix.collection is None:
+        return []
+    check_labelled(run.config)
+    found = read_collection(Path(mix.collection), mix.split)
+    leaking = refuse_labelled(run, found.queries, _read_sets(run.config), encoder)
+    queries = {id: text for id, text in found.queries.items() if id not in leaking}
+    documents = dict(zip(found.document_ids, found.document_texts, strict=True))
+    examples = list(labelled_examples(found.name, queries, found.qrels, documents))
+    say(f"train: {len(examples)} labelled queries of {found.name}/{mix.split} are mixed in")
+    return examples
+
+
 def mine_passages(run: Run, encoder: "Callable[[], Encoder]") -> None:
     """Write mined.jsonl, where a prompt asks for it."""
     if needed("mined", all_prompts(run.config)):
@@ -247,3 +291,11 @@ def _corpus_inputs(config: RunConfig) -> str | None:
         return None
     shaping = config.corpus.model_dump(mode="json", exclude={"limit", "sample", "clusters"})
     return fingerprint(__version__, shaping, config.seed, states(config.corpus.path))
+
+
+def first_stage(config: RunConfig) -> RerankConfig:
+    """Return what a cross-encoder reranks, `encoder` by its name."""
+    rerank = config.evaluate.rerank
+    if rerank.first_stage != "encoder":
+        return rerank
+    return rerank.model_copy(update={"first_stage": config.verify.encoder})

@@ -20,6 +20,7 @@ LAYERS = (
     {"llm", "scoring"},
     {"generate", "mine", "verify", "dataset", "train", "evaluate", "realism"},
     {"stages", "rounds"},
+    {"preflight"},
     {"pipeline", "reparse", "compare", "report", "publish", "trial", "doctor"},
     {"cli"},
 )

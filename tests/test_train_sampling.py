@@ -261,7 +261,8 @@ def test_nothing_that_answers_is_drawn(name: str, drawn_from: tuple[Run, Candida
             assert not answers.intersection(rows)
             own = candidates.passage(query).text
             assert all(own not in candidates.text(row) for row in rows)
-            bound = negative_bound(round(float(candidates.margins_to[query]), 6), 0.95, 0.05)
+            positive = float(candidates.queries[query] @ candidates.positives[query])
+            bound = negative_bound(round(positive, 6), 0.95, 0.05)
             cosines = candidates.cosines(query, np.array(rows))
             assert max(round(float(cosine), 6) for cosine in cosines) < bound
 
@@ -361,6 +362,7 @@ def test_rows_get_what_was_drawn_for_their_batch(drawn_from: tuple[Run, Candidat
         ({"sampling": {"batches": "ngame"}, "epochs": 1}, "set it above 1"),
         ({"sampling": {"batches": "tas"}, "mix": {"collection": "beir"}}, "share of labelled"),
         ({"mix": {"collection": "beir", "split": "test"}}, "for measuring"),
+        ({"sampling": {"random": 2}}, "beside 2 random ones"),
         (
             {"loss": "kl", "lists": {"teacher": "score:x"}, "sampling": {"negatives": "star"}},
             "name a model",

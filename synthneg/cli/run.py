@@ -56,7 +56,8 @@ def run(
     checks and that the tuned model fails, and about their neighbours; it trains on all queries of both rounds, and
     measures base, first and second model side by side. The section rounds says what is a failure.
     """
-    from synthneg.pipeline import build, check_settings  # noqa: PLC0415  # needs the settings model
+    from synthneg.pipeline import build  # noqa: PLC0415  # needs the settings model
+    from synthneg.preflight import check_settings  # noqa: PLC0415  # as above
 
     config, outputs = settings(target, changes, outputs)
     config = _of_round(config, outputs, number)
@@ -73,7 +74,8 @@ def _of_round(config: "RunConfig", outputs: Path, number: int) -> "RunConfig":
     if number <= config.rounds.number:
         return config
     from synthneg.files import disk_errors  # noqa: PLC0415  # needs the settings model
-    from synthneg.pipeline import check_settings, next_round  # noqa: PLC0415  # as above
+    from synthneg.pipeline import next_round  # noqa: PLC0415  # as above
+    from synthneg.preflight import check_settings  # noqa: PLC0415  # as above
     from synthneg.rounds.further import check_rounds  # noqa: PLC0415  # as above
     from synthneg.run import Run  # noqa: PLC0415  # as above
 
@@ -94,6 +96,7 @@ def generate(
 ) -> None:
     """Ask the language model: queries first; documents and hard negatives for queries that `verify` has passed."""
     from synthneg import pipeline  # noqa: PLC0415  # needs the settings model
+    from synthneg.preflight import check_settings  # noqa: PLC0415  # as above
     from synthneg.stages import read_corpus  # noqa: PLC0415  # as above
 
     def work(opened: "Run") -> None:
@@ -112,7 +115,7 @@ def generate(
         changes,
         outputs,
         work,
-        lambda config: pipeline.check_settings(config, "generate.queries"),
+        lambda config: check_settings(config, "generate.queries"),
     )
 
 

@@ -63,6 +63,16 @@ class SamplingConfig(Section):
         description="ngame: shares of the training after which clusters, of one query at first, double in size",
     )
 
+    @model_validator(mode="after")
+    def _random_ones_are_drawn(self) -> Self:
+        """Refuse random negatives where none are drawn."""
+        if self.negatives == "own" and self.random:
+            raise ValueError(
+                f"expected negatives to say how others are drawn beside {self.random} random ones, got own; set it to"
+                " star, adore, balanced or progressive"
+            )
+        return self
+
     @property
     def randoms(self) -> int:
         """How many negatives of a query are drawn from the whole corpus."""

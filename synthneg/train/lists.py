@@ -35,7 +35,7 @@ def graded_lists(
     """Return the documents of each query of the training split with their grades, and the length of the lists.
 
     That is the number of documents of the query that has most, at least 2 and at most `most`. Of a query with more,
-    the positive is taken, then of each grade in turn, from 3 down.
+    the positive is taken, then of each grade in turn, from 3 down; but no more than half of a list answers fully.
 
     Args:
         examples: verified queries.
@@ -48,13 +48,19 @@ def graded_lists(
     length = max(2, length)
     ranked = []
     for example in training:
-        taken = in_turn(example.documents)[:length]
+        taken = in_turn(_half_answers(example.documents, length))[:length]
         rows: tuple[int, ...] = ()
         if len(taken) < length:
             rows = tuple(drawn_rows(length - len(taken) + _SPARE, corpus, seed, example.query_id))
         labels = tuple(float(document.grade) for document in taken)
         ranked.append(Ranked(example, taken, labels, rows, (0.0,) * len(rows)))
     return ranked, length
+
+
+def _half_answers(documents: Sequence[Judged], length: int) -> list[Judged]:
+    """Return the documents without those of grade 3 that would fill more than half of a list."""
+    answers = [document for document in documents if document.grade == 3][: max(1, length // 2)]
+    return [d for d in documents if d.grade < 3 or d in answers]
 
 
 def in_turn(documents: Sequence[Judged]) -> tuple[Judged, ...]:
@@ -100,9 +106,11 @@ def as_pairs(ranked: Sequence[Ranked], length: int, passages: Iterable[Passage])
 def _as_pair(one: Ranked, length: int, passages: dict[int, Passage]) -> Pair:
     texts = [text_of(document) for document in one.documents[:length]]
     labels = list(one.labels[:length])
+    also = also_answers(one.example)
     for row, label in zip(one.rows, one.row_labels, strict=True):
         text = readable(passages[row].full_text)
-        if len(texts) < length and text not in texts:
+        answers = label == 0 and text in also  # of a grade, it would be wrong
+        if len(texts) < length and text not in texts and not answers:
             texts.append(text)
             labels.append(label)
     missing = length - len(texts)
@@ -111,6 +119,6 @@ def _as_pair(one: Ranked, length: int, passages: dict[int, Passage]) -> Pair:
         readable(one.example.query),
         texts[0],
         (*texts[1:], *[texts[0]] * missing),
-        also_answers(one.example),
+        also,
         (*labels, *[FILLING] * missing),
     )

@@ -57,7 +57,7 @@ def _scored_block(
     queries = encoder.encode([example.query for example in examples], "query")
     depth = settings.further_depth + _SPARE
     nearest, _ = top_k(queries, corpus.vectors, depth)
-    documents = [_own(example, settings.own) for example in examples]
+    documents = [_own(example, settings) for example in examples]
     texts = [document.full_text for group in documents for document in group]
     vectors = iter(encoder.encode(texts, "document"))
     for example, query, near, own in zip(examples, queries, nearest, documents, strict=True):
@@ -67,12 +67,13 @@ def _scored_block(
         yield Ranked(example, own, labels, rows, tuple(map(float, cosines)))
 
 
-def _own(example: Example, count: int) -> tuple[Judged, ...]:
-    """Return the query's passages, then up to `count` other documents of its example, hard negatives first."""
+def _own(example: Example, settings: ListsConfig) -> tuple[Judged, ...]:
+    """Return the query's passages, up to half a list, then up to `own` other documents, hard negatives first."""
     passages = [d for d in example.documents if d.source in POSITIVE_SOURCES]
+    passages = passages[: max(1, settings.length // 2)]
     others = [d for d in example.documents if d.source not in POSITIVE_SOURCES]
     others.sort(key=lambda document: document.source == "graded")
-    return (*passages, *others[:count])
+    return (*passages, *others[: settings.own])
 
 
 def _rows(

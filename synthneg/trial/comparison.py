@@ -40,7 +40,9 @@ class Comparison:
     passages: int  # asked for, or with a verified query
     model: str
     seed: int
-    queries_by: str | None  # whose queries both were asked for
+    queries_by: (
+        str | None
+    )  # prompt whose queries both were asked for; None: they make them, or the corpus has them
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     students: Evaluation | None
@@ -86,7 +88,7 @@ def compare_prompts(
             passages=len({o.unit for o in (*a, *b)}),
             model=model_of(arms[0]),
             seed=config.seed,
-            queries_by=None if plan.base is None else plan.base.prompt.tag,
+            queries_by=plan.base.prompt.tag if plan.base and not config.corpus.is_written else None,
             rows=tuple(rows),
             notes=(*_lengths(a, b, makes), *_no_price(config, makes), kept_where(arms)),
             students=measured,

@@ -7,7 +7,7 @@ from synthneg.trial.entries import busy_s, model_of
 from synthneg.trial.judged import Judged
 from synthneg.trial.measures import Measure, Ratio, mean_of
 from synthneg.trial.rows import Outcome
-from synthneg.trial.view import Card, Piece, Sheet, kept_where
+from synthneg.trial.view import Card, Piece, Sheet, kept_where, queries_by
 from synthneg.trial.walk import Walked
 
 _BEGINNING = 240  # characters of a passage that are shown
@@ -50,7 +50,7 @@ def judge_sheet(walked: Walked) -> Sheet:
     count = len(walked.judged)
     heading = (
         f"{arm.prompt.tag} · {count:,} {'query' if count == 1 else 'queries'} of {config.corpus.path} · "
-        f"{model_of(walked)} · seed {config.seed} · queries by {', '.join(config.generate.queries.prompts)}"
+        f"{model_of(walked)} · seed {config.seed}{queries_by(config)}"
     )
     return Sheet(heading, tuple(map(_card, walked.judged)), tuple(_summary(walked)))
 

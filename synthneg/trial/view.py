@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
+from synthneg.config import RunConfig
 from synthneg.llm.budget import money
 from synthneg.prompts.head import Makes
 from synthneg.trial.entries import Entry, busy_s, model_of
@@ -56,7 +57,7 @@ def sheet_of(walked: Walked, entries: Sequence[Entry]) -> Sheet:
     heading = f"{arm.prompt.tag} · {count:,} {what} of {config.corpus.path} · {model} · seed {config.seed}"
     groups: dict[str, list[Entry]] = {}
     if arm.makes != "query":
-        heading += f" · queries by {', '.join(config.generate.queries.prompts)}"
+        heading += queries_by(config)
     if arm.makes == "query":
         for entry in entries:
             groups.setdefault(entry.passage.id, []).append(entry)
@@ -65,6 +66,12 @@ def sheet_of(walked: Walked, entries: Sequence[Entry]) -> Sheet:
     passages = walked.run.books()["corpus"]["kept"]
     cards = tuple(_card(group, arm.makes, passages) for group in groups.values())
     return Sheet(heading, cards, tuple(_summary(walked, entries)))
+
+
+def queries_by(config: RunConfig) -> str:
+    """Say which prompt wrote the queries, where they did not come with the corpus."""
+    prompts = ", ".join(config.generate.queries.prompts)
+    return "" if config.corpus.is_written else f" · queries by {prompts}"
 
 
 def _card(group: Sequence[Entry], makes: Makes, passages: int) -> Card:

@@ -1,7 +1,7 @@
 """The leak gate: what the evaluation sets and the run have in common, in `leaks.json`, and what training says to it."""
 
 from collections import defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from synthneg.errors import RunError
 from synthneg.files import write_whole
 from synthneg.progress import say
 from synthneg.run import Run
-from synthneg.verify.alike import DOCUMENTS, QUERIES, Alike
+from synthneg.scoring.base import Encoder
+from synthneg.verify.alike import DOCUMENTS, QUERIES, Alike, EvaluationSet, to_set
 from synthneg.verify.leaks import Left, counts, table
 
 FILE = "leaks.json"
@@ -96,6 +97,40 @@ def refuse_leaks(run: Run, names: Sequence[str], inputs: str) -> None:
             f"train: {overlap} queries stand with passages that an evaluation set judges relevant;"
             " verify.leaks.passages=drop leaves them out"
         )
+
+
+def refuse_labelled(
+    run: Run, queries: Mapping[str, str], sets: Iterable[EvaluationSet], encoder: Encoder
+) -> set[str]:
+    """Return which labelled queries must not be trained on, because an evaluation set holds them, or nearly.
+
+    Args:
+        run: says what counts as a leak, and what becomes of one.
+        queries: id -> text.
+        sets: the evaluation sets.
+        encoder: gives the cosines.
+
+    Raises:
+        RunError: there are leaks, and they are to be reported and not dropped.
+    """
+    checks = run.config.verify.leaks
+    if run.config.train.allow_leaks:
+        return set()
+    found = [a for one in sets for a in to_set(queries, "query", one, encoder) if counts(a, checks)]
+    leaking = {alike.id for alike in found}
+    if leaking and checks.action == "report":
+        one = found[0]
+        raise RunError(
+            f"{run.folder}: expected no query of an evaluation set among those of train.mix, found {len(leaking)} of"
+            f" {len(queries)}; such as {one.id} ({one.measure} {one.value:.2f} to {one.other} of {one.place}:"
+            f" {queries[one.id][:80]!r}); verify.leaks.action=drop drops them, train.allow_leaks=true trains with them"
+        )
+    if leaking:
+        say(
+            f"train: {len(leaking)} of {len(queries)} labelled queries are (nearly) queries of an evaluation set, and"
+            " are left out"
+        )
+    return leaking
 
 
 def _shown(row: dict[str, Any]) -> str:

@@ -6,12 +6,13 @@ the trainer has taken already. The vectors of the documents are those of `train.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from synthneg.train.sampling.candidates import NONE, Candidates
 from synthneg.train.sampling.negatives import Negatives, shuffled
 from synthneg.train.sampling.packed import packed, unpacked
+from synthneg.train.sampling.part import Encode, Part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _KEPT = 8  # candidates of each query that are kept between refreshes, for each negative: they go into checkpoints
 
 
-class Adore(Negatives):
+class Adore(Negatives, Part):
     """Draws from what was found last. Part of the training's state, so it is given to a `Live` callback."""
 
     def __init__(
@@ -55,21 +56,18 @@ class Adore(Negatives):
         at_hand = next((rows for since, rows in reversed(self._found) if since <= batch), None)
         return iter(()) if at_hand is None else shuffled(at_hand[query], chance)
 
-    def begin(self, encode: "Callable[[], NDArray[np.float32]]") -> None:
+    def begin(self, encode: Encode) -> None:
         """Mine for the first time, unless a checkpoint has given what had been found."""
         if not self._found:
             self._mine(0, encode)
 
-    def epoch_begins(self, epoch: int, encode: "Callable[[], NDArray[np.float32]]") -> None:
-        """Do nothing: steps count, not epochs."""
-
-    def step_ends(self, step: int, last: bool, encode: "Callable[[], NDArray[np.float32]]") -> None:
+    def step_ends(self, step: int, last: bool, encode: Encode) -> None:
         """Mine anew where it is time; the trainer has taken the next batch already."""
         if step % self._every == 0 and not last:
             self._mine(step + 1, encode)
             self.refreshes += 1
 
-    def _mine(self, since: int, encode: "Callable[[], NDArray[np.float32]]") -> None:
+    def _mine(self, since: int, encode: Encode) -> None:
         import numpy as np  # noqa: PLC0415 - heavy: only when training
 
         nearest = self.candidates.nearest(encode(), self._documents, self._depth)

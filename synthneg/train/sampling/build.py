@@ -24,6 +24,7 @@ from synthneg.train.sampling.margins import Balanced, Progressive, by_hardness
 from synthneg.train.sampling.mix import MixedBatches
 from synthneg.train.sampling.negatives import Negatives, WithNegatives
 from synthneg.train.sampling.ngame import GrowingClusters
+from synthneg.train.sampling.part import Part
 from synthneg.train.sampling.star import Star
 from synthneg.train.sampling.table import labels_of, table, with_drawn
 from synthneg.train.sampling.tas import TopicBatches, topics_of
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from synthneg.train.sampling.live import Part
-
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -43,7 +42,7 @@ class Sampling:
     batches: Batches | WithNegatives
     dataset: Any  # a datasets.Dataset
     drawn: int = 0  # negatives of a row beyond its own
-    parts: "list[Part]" = field(default_factory=list)  # what depends on the live model
+    parts: list[Part] = field(default_factory=list)  # what depends on the live model
     candidates: Candidates | None = None
 
     def close(self) -> None:
@@ -78,17 +77,20 @@ def build_sampling(
     settings = run.config.train
     kind = LOSSES[settings.loss]
     batches = _batches(run, unlisted(pairs, kind), labelled)
-    parts: list[Any] = [batches] if isinstance(batches, GrowingClusters) else []
     if settings.sampling.negatives == "own":
         rows = table(pairs, kind != "pairs")
-        return Sampling(batches, Dataset.from_list(rows), parts=parts)
+        return Sampling(batches, Dataset.from_list(rows), parts=_parts(batches))
     candidates, negatives = _negatives(run, examples, pairs, len(batches))
-    if isinstance(negatives, Adore):
-        parts.append(negatives)
     fed = WithNegatives(batches, negatives)
     labels = labels_of(kind, _Score(run, examples, candidates))
     dataset = with_drawn(pairs, fed, candidates, labels)
-    return Sampling(fed, dataset, negatives.hard + negatives.randoms, parts, candidates)
+    return Sampling(
+        fed, dataset, negatives.hard + negatives.randoms, _parts(batches, negatives), candidates
+    )
+
+
+def _parts(*samplers: object) -> list[Part]:
+    return [sampler for sampler in samplers if isinstance(sampler, Part)]
 
 
 def _batches(run: Run, pairs: Sequence[Pair], labelled: Sequence[int]) -> Batches:

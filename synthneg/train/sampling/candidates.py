@@ -66,7 +66,6 @@ class Candidates:
         self._bounds = np.array(
             [_bound(round(float(cosine), _DECIMALS), checks) for cosine in cosines]
         )
-        self.margins_to = cosines  # a teacher's margin is this, less the cosine of the negative
         self._ids = list(corpus.rows)
         self._opened = ExitStack()
         self._file = self._opened.enter_context(Grouped(run.file("passages.jsonl"), Passage, "id"))

@@ -3,39 +3,14 @@
 This module imports transformers, so it is imported where a training begins.
 """
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
 from synthneg.scoring.encoder import SentenceEncoder
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Encode = Callable[[], NDArray[np.float32]]  # (n, d): the training queries by the model as it is
-
-
-class Part(Protocol):
-    """A sampler that is a part of the training's state."""
-
-    def begin(self, encode: "Encode") -> None:
-        """Before the first batch is asked for, and after `restore` where training goes on."""
-
-    def epoch_begins(self, epoch: int, encode: "Encode") -> None:
-        """Before an epoch's first batch is asked for; once more where training goes on within the epoch."""
-
-    def step_ends(self, step: int, last: bool, encode: "Encode") -> None:
-        """After so many steps; batch number `step`, counted from 0, has been taken by the trainer already."""
-
-    def state(self) -> dict[str, Any]:
-        """Return what goes into a checkpoint, as JSON."""
-        ...
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take up what `state` gave."""
+from synthneg.train.sampling.part import Encode, Part
 
 
 class Live(TrainerCallback, ExportableState):  # type: ignore[misc]  # the library is untyped

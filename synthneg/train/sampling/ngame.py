@@ -7,13 +7,14 @@ is a batch at random.
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from synthneg.train.data import Pair
 from synthneg.train.sampling.base import Batch, Batches, fitted, least_batches
 from synthneg.train.sampling.packed import packed, unpacked
+from synthneg.train.sampling.part import Encode, Part
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _ROUNDS = 30  # of a halving, at most; it ends when no row changes sides
 
 
-class GrowingClusters(Batches):
+class GrowingClusters(Batches, Part):
     """Batches laid out of clusters. Part of the training's state, so it is given to a `Live` callback."""
 
     def __init__(
@@ -72,19 +73,13 @@ class GrowingClusters(Batches):
         drawn.shuffle(made)
         return made
 
-    def begin(self, encode: "Callable[[], NDArray[np.float32]]") -> None:
-        """Do nothing: clusters are made as epochs begin."""
-
-    def epoch_begins(self, epoch: int, encode: "Callable[[], NDArray[np.float32]]") -> None:
+    def epoch_begins(self, epoch: int, encode: Encode) -> None:
         """Make clusters where it is time, unless a checkpoint has given those of this epoch."""
         size = self.size_at(epoch)
         due = self._clusters is None or epoch - self._made_at >= self._every
         if size > 1 and due and self._made_at != epoch:
             self._clusters, self._made_at = balanced_clusters(encode(), size, self._seed), epoch
             self.refreshes += 1
-
-    def step_ends(self, step: int, last: bool, encode: "Callable[[], NDArray[np.float32]]") -> None:
-        """Do nothing: epochs count, not steps."""
 
     def state(self) -> dict[str, Any]:
         """Return what goes into a checkpoint."""
