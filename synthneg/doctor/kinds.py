@@ -46,7 +46,7 @@ def examine(patient: Patient) -> Finding:
     drawn = patient.sample(real)
     theirs = Counter(map(kind_of, drawn))
     apart = sum(abs(kinds[name] / len(own) - theirs[name] / len(drawn)) for name in KINDS) / 2
-    vectors = [patient.base.encode(texts, "query") for texts in (drawn, own)]
+    vectors = [patient.checker.encode(texts, "query") for texts in (drawn, own)]
     meaning = compare(drawn, own, *vectors, seed=patient.config.seed).row("meaning, distance")
     away = share_elsewhere(meaning)
     shown = ", ".join(f"{name} {theirs[name] / len(drawn):.0%}" for name in KINDS if theirs[name])
