@@ -8,7 +8,7 @@ import pytest
 from examples import TOPICS, example, run_of
 from tiny_model import save_tiny_model, save_tiny_reranker
 
-from synthneg.doctor import borrowed, false_negatives, kinds, loss_curve, shortcut
+from synthneg.doctor import borrowed, false_negatives, kinds, loss_curve, positives, shortcut
 from synthneg.doctor.examine import examine
 from synthneg.doctor.patient import Patient
 from synthneg.errors import RunError
@@ -118,6 +118,16 @@ def test_a_shortcut_needs_a_probe(tmp_path: Path):
 
     assert found.word == "not known"
     assert "verify.probe.examples" in found.remedy
+
+
+@pytest.mark.slow
+def test_positives_of_one_passage_tell_nothing(tmp_path: Path):
+    """Where all queries are of one passage there is no other to compare with, and the diagnosis is not known."""
+    save_tiny_model(tmp_path / "tiny")
+    run = run_of(EXAMPLES[:2], tmp_path, verify={"encoder": str(tmp_path / "tiny")})
+    run.close()
+
+    assert positives.examine(Patient(run.folder, load(run.folder / "run.yaml"))).value is None
 
 
 def test_one_kind_is_suspect_without_queries_of_people(tmp_path: Path):
