@@ -23,7 +23,7 @@ from synthneg.settings import load
 
 pytestmark = pytest.mark.slow
 
-DIAGNOSES = 11
+DIAGNOSES = 12
 
 
 @pytest.fixture(scope="module")

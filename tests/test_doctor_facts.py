@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from examples import TOPICS, example, run_of
-from tiny_model import save_tiny_model
+from tiny_model import save_tiny_model, save_tiny_reranker
 
-from synthneg.doctor import borrowed, false_negatives, kinds, loss_curve, shortcut
+from synthneg.doctor import borrowed, false_negatives, kinds, loss_curve, positives, shortcut
+from synthneg.doctor.examine import examine
 from synthneg.doctor.patient import Patient
 from synthneg.errors import RunError
 from synthneg.records import Example
@@ -88,12 +89,45 @@ def test_lists_with_a_teachers_scores_hold_no_false_negative(tmp_path: Path):
     assert shortcut.examine(patient).value == 0
 
 
+@pytest.mark.slow
+def test_a_reranker_is_looked_at_without_vectors(tmp_path: Path):
+    """Of a cross-encoder what needs vectors is not known, and says so; what does not is measured."""
+    save_tiny_model(tmp_path / "checker")
+    save_tiny_reranker(tmp_path / "tiny")
+    run = run_of(
+        EXAMPLES,
+        tmp_path,
+        train={"base_model": str(tmp_path / "tiny")},
+        verify={"encoder": str(tmp_path / "checker")},
+    )
+    run.close()
+    found = {
+        f.name: f for f in examine(Patient(run.folder, load(run.folder / "run.yaml"))).findings
+    }
+
+    for name in ("reading", "truncation", "forgetting"):
+        assert found[name].word == "not known"
+    assert "cross-encoder" in found["reading"].seen
+    assert found["false negatives"].value is not None
+    assert found["duplicates"].value is not None
+
+
 def test_a_shortcut_needs_a_probe(tmp_path: Path):
     """With written negatives and no probe, a shortcut is not known, and the remedy is to probe."""
     found = shortcut.examine(patient_of(tmp_path, EXAMPLES))
 
     assert found.word == "not known"
     assert "verify.probe.examples" in found.remedy
+
+
+@pytest.mark.slow
+def test_positives_of_one_passage_tell_nothing(tmp_path: Path):
+    """Where all queries are of one passage there is no other to compare with, and the diagnosis is not known."""
+    save_tiny_model(tmp_path / "tiny")
+    run = run_of(EXAMPLES[:2], tmp_path, verify={"encoder": str(tmp_path / "tiny")})
+    run.close()
+
+    assert positives.examine(Patient(run.folder, load(run.folder / "run.yaml"))).value is None
 
 
 def test_one_kind_is_suspect_without_queries_of_people(tmp_path: Path):

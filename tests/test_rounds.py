@@ -11,12 +11,15 @@ from tiny_model import save_tiny_model
 from synthneg.config import dump
 from synthneg.errors import RunError, SettingsError
 from synthneg.prompts.shelf import load as load_prompt
-from synthneg.records import Example
+from synthneg.records import Example, Passage, Query
 from synthneg.rounds.earlier import check_earlier
 from synthneg.rounds.failed import write_failed
 from synthneg.rounds.further import check_rounds, further
 from synthneg.run import Run
 from synthneg.settings import load
+from synthneg.testing import HashingEncoder
+from synthneg.verify.alike import compare_queries
+from synthneg.verify.whole import QueriesInSet
 
 pytestmark = pytest.mark.slow
 
@@ -111,6 +114,33 @@ def test_what_stands_is_not_measured_again(tmp_path: Path, opened: list[Run]):
     (run.file("model") / "README.md").write_text("another")
     write_failed(run)
     assert run.file("failed.jsonl").stat().st_mtime_ns != made
+
+
+def test_what_an_earlier_round_asked_is_a_repeat(tmp_path: Path, opened: list[Run]):
+    """A query that says what an earlier round has kept is a near duplicate of it, and another one is none."""
+    run = trained(tmp_path, opened)
+    second = Run(tmp_path, further(run))
+    opened.append(second)
+    texts = {"tea:question:1": EXAMPLES[2].query.upper(), "tea:question:2": "how do wild geese fly"}
+    for stage, file, records in (
+        ("corpus", "passages.jsonl", list(run.read("passages.jsonl", Passage))),
+        (
+            "generate.queries",
+            "queries.jsonl",
+            [Query(id, text, "tea", "train", EXAMPLES[0].origin) for id, text in texts.items()],
+        ),
+    ):
+        with second.stage(stage, file) as stage_opened:
+            for record in records:
+                stage_opened.take()
+                stage_opened.keep(record)
+    compare_queries(second, HashingEncoder(256), list, "none")
+    in_set = QueriesInSet(second)
+
+    found = in_set.twin("tea:question:1")
+    assert found is not None
+    assert EXAMPLES[2].query_id in found.detail
+    assert in_set.twin("tea:question:2") is None
 
 
 def test_nothing_to_ask_is_said(tmp_path: Path, opened: list[Run]):

@@ -14,10 +14,10 @@ def doctor(
 ) -> None:
     """Say why a tuned model is no better than its base: each possible fault with its number, a word and the remedy.
 
-    Looks for false negatives, shortcuts, prefixes or a pooling that do not match, truncation, duplicates, queries
-    unlike those of people, borrowed negatives, overlap with evaluation sets, a loss that did not fall, a model that
-    moved too far or not at all, and too few queries to see a difference. bad: alone it can explain a loss; suspect: it
-    may. Of the run only its cache of vectors grows.
+    Looks for false negatives, positives that do not answer, shortcuts, prefixes or a pooling that do not match,
+    truncation, duplicates, queries unlike those of people, borrowed negatives, overlap with evaluation sets, a loss
+    that did not fall, a model that moved too far or not at all, and too few queries to see a difference. bad: alone it
+    can explain a loss; suspect: it may. Of the run only its cache of vectors grows.
     """
     from synthneg.doctor.examine import examine  # noqa: PLC0415  # not needed for help
     from synthneg.doctor.patient import Patient  # noqa: PLC0415  # as above

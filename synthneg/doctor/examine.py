@@ -12,6 +12,7 @@ from synthneg.doctor import (
     loss_curve,
     moved,
     overlap,
+    positives,
     reading,
     shortcut,
     truncation,
@@ -28,6 +29,7 @@ from synthneg.progress import track
 _DIAGNOSES: tuple[tuple[Diagnosis, Callable[[Patient], Finding]], ...] = (
     (reading.DIAGNOSIS, reading.examine),
     (truncation.DIAGNOSIS, truncation.examine),
+    (positives.DIAGNOSIS, positives.examine),
     (false_negatives.DIAGNOSIS, false_negatives.examine),
     (loss_curve.DIAGNOSIS, loss_curve.examine),
     (moved.DIAGNOSIS, moved.examine),

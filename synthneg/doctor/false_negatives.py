@@ -46,6 +46,8 @@ def examine(patient: Patient) -> Finding:
     if not found:
         return DIAGNOSIS.of(0.0, "no query was trained on with negatives of its own")
     value, words = _by_scores(found, patient.config.verify.documents)
+    if not patient.has_vectors:
+        return DIAGNOSIS.of(value, f"of {len(found):,} negatives trained on {words}")
     drawn = patient.sample(found)
     above = _above(drawn, patient.base)
     words += f"; the base puts {above.mean():.0%} of them above the positive"

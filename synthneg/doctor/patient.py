@@ -12,16 +12,17 @@ from typing import Any, TypeVar
 import orjson
 
 from synthneg.config import RunConfig
-from synthneg.errors import RunError
+from synthneg.errors import ModelError, RunError
 from synthneg.evaluate.compare import Evaluation, from_json
 from synthneg.evaluate.significance import Difference, verdict
 from synthneg.records import Example, Judged, Passage
 from synthneg.run import read_records
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.encoder import load_encoder, load_model
+from synthneg.scoring.kind import is_static, kind_of
 from synthneg.train.lists import in_turn
 from synthneg.train.losses import LOSSES
-from synthneg.train.losses.build import is_static
+from synthneg.train.students import student_kind
 
 T = TypeVar("T")
 
@@ -97,9 +98,25 @@ class Patient:
         real = [d for evaluation, d in self.differences if not evaluation.synthetic]
         return not any(verdict(d) == "better" for d in real or [d for _, d in self.differences])
 
+    @property
+    def has_vectors(self) -> bool:
+        """Whether what was trained is a bi-encoder, whose vectors can be looked at."""
+        return student_kind(self.config.train) == "bi-encoder"
+
+    @cached_property
+    def checker(self) -> Encoder:
+        """The encoder of verification."""
+        config = self.config.verify
+        return load_encoder(
+            config.encoder,
+            batch_size=config.encode_batch,
+            vectors=self.folder / "vectors",
+            encoding=config.encoding,
+        )
+
     @cached_property
     def base(self) -> Encoder:
-        """The base model as the evaluation reads with it."""
+        """The base model as the evaluation reads with it; a ModelError where it is no bi-encoder."""
         return self._encoder(self.config.train.base_model)
 
     @cached_property
@@ -110,17 +127,17 @@ class Patient:
     @cached_property
     def student(self) -> Any:
         """The base model as training has it: the SentenceTransformer itself."""
-        return load_model(self.config.train.base_model, self.config.train.max_length)
+        return self._loaded(self.config.train.base_model)
 
     @cached_property
     def graduate(self) -> Any:
         """The tuned model, likewise."""
-        return load_model(self._model_folder(), self.config.train.max_length)
+        return self._loaded(self._model_folder())
 
     @property
     def is_table(self) -> bool:
-        """Whether the student is a static table of word vectors."""
-        return is_static(self.student)
+        """Whether the base is a static table of word vectors."""
+        return is_static(self.config.train.base_model)
 
     @cached_property
     def passages(self) -> list[str]:
@@ -143,7 +160,19 @@ class Patient:
             raise RunError(f"{self.folder}: nothing was trained yet; run `synthneg train`")
         return str(folder)
 
+    def _loaded(self, name: str) -> Any:
+        self._check_vectors(name)
+        return load_model(name, self.config.train.max_length)
+
+    def _check_vectors(self, name: str) -> None:
+        kinds = {student_kind(self.config.train), kind_of(name)} - {"bi-encoder"}
+        if kinds:
+            raise ModelError(
+                f"{name}: looked at are the vectors of a bi-encoder, and this is a {kinds.pop()} model"
+            )
+
     def _encoder(self, name: str) -> Encoder:
+        self._check_vectors(name)
         return load_encoder(
             name,
             batch_size=self.config.verify.encode_batch,

@@ -9,12 +9,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from synthneg.errors import RunError
 from synthneg.files import fingerprint
 from synthneg.records import Example, Failed, Passage
 from synthneg.run import Run
 from synthneg.scoring.choice import FAILED
 from synthneg.scoring.corpus import CorpusVectors, encode_corpus
 from synthneg.scoring.encoder import load_encoder
+from synthneg.scoring.kind import kind_of
 from synthneg.scoring.search import count_above, top_k
 
 if TYPE_CHECKING:
@@ -30,10 +32,15 @@ def write_failed(run: Run) -> list[Failed]:
     Of held-out passages nothing is looked at: their queries are there to measure.
 
     Raises:
-        RunError: there are no examples.
+        RunError: there are no examples, or the tuned model is no bi-encoder.
         ModelError: the tuned model cannot be loaded.
     """
-    settings = run.config.rounds
+    settings, kind = run.config.rounds, kind_of(str(run.file("model")))
+    if kind != "bi-encoder":
+        raise RunError(
+            f"{run.folder}: expected a bi-encoder, which ranks the whole corpus, to say what it fails, but the tuned"
+            f" model is a {kind} model; train a bi-encoder for this round, train.student: bi-encoder"
+        )
     bounds = settings.model_dump(mode="json", exclude={"after", "number"})
     files = (run.file("examples.jsonl"), run.file("passages.jsonl"), run.file("model"))
     inputs = fingerprint(bounds, run.config.seed, run.config.train.max_length, *files)
