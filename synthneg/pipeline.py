@@ -14,29 +14,26 @@ import orjson
 
 from synthneg import __version__
 from synthneg.config import RunConfig
-from synthneg.corpus.read import check_corpus
-from synthneg.errors import RunError, SettingsError
+from synthneg.errors import RunError
 from synthneg.files import fingerprint, states, write_whole
 from synthneg.generate.afford import ask_within_budget, project_run, recall
-from synthneg.generate.beside import needed
 from synthneg.generate.documents import write_documents
 from synthneg.generate.jobs import all_prompts
 from synthneg.generate.negatives import write_negatives
-from synthneg.generate.passages import check_written
 from synthneg.generate.queries import write_queries
-from synthneg.llm.budget import check_budget, cost_usd
+from synthneg.llm.budget import cost_usd
 from synthneg.llm.ledger import Ledger
-from synthneg.llm.open import check_backend
+from synthneg.preflight import HELD_OUT, check_settings, up_to
 from synthneg.progress import say
 from synthneg.records import WRITTEN, Example, Passage
+from synthneg.rounds.earlier import HANDED_ON, check_earlier
 from synthneg.run import STAGES, Run
-from synthneg.scoring.approximate import check_approximate
 from synthneg.stages import (
-    check_labelled,
     choose_passages,
     compare_documents,
     compare_queries,
     declared_sets,
+    first_stage,
     leak_inputs,
     mine_negatives,
     mine_passages,
@@ -47,14 +44,12 @@ from synthneg.stages import (
     read_corpus,
     read_labelled,
 )
-from synthneg.verify.private import check_private
 
 if TYPE_CHECKING:
     from synthneg.evaluate.collection import Collection
     from synthneg.evaluate.compare import Evaluation
     from synthneg.generate.projection import Projection
 
-HELD_OUT = "held-out"
 _PACKAGES = ("datasets", "huggingface-hub", "sentence-transformers", "torch", "transformers")
 
 
@@ -65,96 +60,16 @@ def build(run: Run, until: str = STAGES[-1]) -> bool:
         SynthnegError: the settings do not pass `check_settings`, or a stage meets what it cannot put right.
     """
     check_settings(run.config, until)
-    inputs = _inputs(run.config)
+    check_earlier(run)
+    inputs = _inputs(run.config, run.earlier)
     if _finished_with(run) == inputs:
         return False
     run.unfinish()
-    for stage in _up_to(until):
+    for stage in up_to(until):
         _STEPS[stage](run)
     if until == STAGES[-1]:
         _finish(run, inputs)
     return True
-
-
-def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
-    """Refuse what the stages up to `until` would stumble over, before a language model is asked for hours.
-
-    Raises:
-        CorpusError: the corpus is not there, or in no form that is known.
-        SettingsError: there is no such stage or measure, two collections have one name, or settings of the corpus
-            do not go with passages that are written.
-        PromptError: a prompt is missing, broken, or makes something else.
-        BackendError: the language model's address or weights are missing.
-        ModelError: the encoder or the base model is a folder without a model.
-        CollectionError: a test collection is missing or broken.
-        MissingExtra: the packages of an extra that the settings need are not installed.
-    """
-    if until not in STAGES:
-        raise SettingsError(f"--until {until}: expected one of {', '.join(STAGES)}")
-    wanted = _up_to(until)
-    check_written(config)
-    all_prompts(config)
-    if config.verify.judge is not None:
-        _check_judge(config)
-    check_corpus(config.corpus)
-    if "generate.queries" in wanted or config.corpus.is_written:
-        check_budget(config.llm)
-        check_backend(config.llm)
-    if "verify.queries" in wanted or _chooses_with_vectors(config):
-        _check_models(config, wanted)
-    if "evaluate" in wanted:
-        _check_evaluation(config)
-    if "train" in wanted:
-        check_labelled(config)
-    if "verify.queries" in wanted:
-        _check_sets(config)
-        check_private(config.verify.content)
-    if "mine" in wanted and config.mine.approximate_above is not None:
-        check_approximate()
-
-
-def _check_sets(config: RunConfig) -> None:
-    from synthneg.evaluate.collection import check_collection  # noqa: PLC0415 - as above
-
-    for folder, split in declared_sets(config).values():
-        check_collection(folder, split)
-
-
-def _check_judge(config: RunConfig) -> None:
-    from synthneg.verify.asked import judge_prompt  # noqa: PLC0415 - as above
-
-    judge_prompt(config)
-
-
-def _chooses_with_vectors(config: RunConfig) -> bool:
-    return config.corpus.sample == "cluster" or needed("related", all_prompts(config))
-
-
-def _check_models(config: RunConfig, wanted: tuple[str, ...]) -> None:
-    from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - as above
-    from synthneg.scoring.models import check_reranker  # noqa: PLC0415 - as above
-
-    check_model(config.verify.encoder)
-    if config.verify.reranker is not None:
-        check_reranker(config.verify.reranker)
-    for name in config.train.models if "train" in wanted else ():
-        check_model(name)
-
-
-def _check_evaluation(config: RunConfig) -> None:
-    from synthneg.evaluate.collection import check_collection  # noqa: PLC0415 - as above
-    from synthneg.evaluate.compare import check_names_differ  # noqa: PLC0415 - as above
-    from synthneg.evaluate.measure import parse  # noqa: PLC0415 - as above
-
-    parse(config.evaluate.measures)
-    folders = [Path(folder) for folder in config.evaluate.collections]
-    check_names_differ([HELD_OUT, *(folder.resolve().name for folder in folders)])
-    for folder in folders:
-        check_collection(folder, config.evaluate.split)
-
-
-def _up_to(stage: str) -> tuple[str, ...]:
-    return STAGES[: STAGES.index(stage) + 1]
 
 
 def generate_queries(run: Run) -> None:
@@ -252,9 +167,12 @@ def evaluate_model(run: Run) -> "list[Evaluation]":
         shutil.rmtree(run.file("evaluation"), ignore_errors=True)
         say("evaluate: no collection in the settings and no held-out query; nothing is measured")
         return []
+    models, tuned = {"base": run.config.train.base_model}, {"tuned": str(run.file("model"))}
+    before = {} if run.earlier is None else {_of_round(run): str(run.earlier / "model")}
     evaluations = evaluate(
-        {"base": run.config.train.base_model, "tuned": str(run.file("model"))},
+        models | before | tuned,
         collections,
+        beside=[("tuned", name) for name in before],
         measures=config.measures,
         seed=run.config.seed,
         resamples=config.resamples,
@@ -262,11 +180,29 @@ def evaluate_model(run: Run) -> "list[Evaluation]":
         batch_size=run.config.verify.encode_batch,
         max_length=run.config.train.max_length,
         vectors=run.vectors,
+        rerank=first_stage(run.config),
     )
     shutil.rmtree(run.file("evaluation"), ignore_errors=True)
     for evaluation in evaluations:
         write(evaluation, run.file("evaluation"))
     return evaluations
+
+
+def _of_round(run: Run) -> str:
+    """Return what the model of the round before is called beside `tuned`."""
+    return f"round-{run.config.rounds.number - 1}"
+
+
+def next_round(run: Run) -> RunConfig:
+    """Finish a round, and return the settings of the one after it.
+
+    Raises:
+        SynthnegError: as `build` does, or the tuned model fails no query.
+    """
+    from synthneg.rounds.further import further  # noqa: PLC0415 - as above
+
+    build(run)
+    return further(run)
 
 
 _STEPS: dict[str, Callable[[Run], object]] = {
@@ -318,8 +254,11 @@ def held_out(run: Run) -> "Collection | None":
     )
 
 
-def _inputs(config: RunConfig) -> str:
-    """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version."""
+def _inputs(config: RunConfig, earlier: Path | None) -> str:
+    """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version.
+
+    Of a further round also what the one before, whose folder is `earlier`, hands on.
+    """
     from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - as above
 
     names = (config.verify.encoder, config.verify.reranker, *config.train.models)
@@ -330,7 +269,8 @@ def _inputs(config: RunConfig) -> str:
     named += tuple(str(folder) for folder, _ in declared_sets(config).values())
     found = states(*(path for path in dict.fromkeys(named) if path is not None))
     tags = [prompt.tag for prompt in all_prompts(config)]
-    return fingerprint(__version__, config.model_dump(mode="json"), tags, found)
+    before = [] if earlier is None else [earlier / name for name in HANDED_ON]
+    return fingerprint(__version__, config.model_dump(mode="json"), tags, found, *before)
 
 
 def _finished_with(run: Run) -> str | None:

@@ -71,6 +71,18 @@ class Mined:
 
 
 @dataclass(frozen=True, slots=True)
+class Failed:
+    """A verified query that the tuned model fails, and what the next round makes of it."""
+
+    query_id: str
+    passage_id: str
+    rank: int  # of its own passage in the whole corpus, by the tuned model; 1 is the nearest
+    margin: float  # cosine to its own passage less that to the nearest other one
+    exemplar: bool  # shown to its prompt as what is wanted
+    ask: tuple[str, ...]  # ids of the passages that get further queries because of it
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a generated record comes from; enough to ask for it again."""
 

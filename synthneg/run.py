@@ -72,6 +72,11 @@ class Stage:
         self.kept += count
         self._out.write(to_line(record))
 
+    def carry(self, file: Path) -> None:
+        """Write the records of an earlier round's file as they are; they stand in the books of that round."""
+        with file.open("rb") as stream:
+            shutil.copyfileobj(stream, self._out)
+
     def flag(self, finding: str) -> None:
         """Count something found in a record that is kept all the same."""
         self.flagged[finding] += 1
@@ -160,6 +165,12 @@ class Run:
             self._closing.close()
         finally:
             self._lock.close()
+
+    @property
+    def earlier(self) -> Path | None:
+        """The folder of the round before this one; None where this is the first."""
+        after = self.config.rounds.after
+        return None if after is None else self.folder.parent / after
 
     def file(self, name: str) -> Path:
         """Return the path of a file or folder of this run."""

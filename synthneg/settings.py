@@ -1,15 +1,17 @@
-"""Read a settings file: YAML and `--set` changes to a RunConfig, each mistake in one line that names the key."""
+"""Read a settings file: YAML and `--set` changes to checked settings, each mistake in one line that names the key."""
 
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from synthneg.config import RunConfig
 from synthneg.errors import SettingsError
+
+S = TypeVar("S", bound=BaseModel)
 
 
 def load(path: Path, changes: Sequence[str] = ()) -> RunConfig:
@@ -18,18 +20,7 @@ def load(path: Path, changes: Sequence[str] = ()) -> RunConfig:
     Raises:
         SettingsError: no such file, not YAML, an unknown key, or a value out of bounds.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(
-            f"{path}: no settings file can be read there ({error.strerror}); `synthneg init` writes one"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: expected YAML, but {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise SettingsError(
-            f"{path}: expected a mapping with sections such as corpus and llm, got {type(values).__name__}"
-        )
+    values = read_mapping(path, "corpus and llm", "`synthneg init` writes one")
     # A section whose every line is commented out is one with its defaults.
     values = {
         key: {} if value is None and key in RunConfig.model_fields else value
@@ -38,20 +29,55 @@ def load(path: Path, changes: Sequence[str] = ()) -> RunConfig:
     return with_changes(values, changes, str(path))
 
 
+def read_mapping(path: Path, such_as: str, remedy: str) -> dict[str, Any]:
+    """Return the mapping that the YAML file `path` holds; the other two are for the words of an error.
+
+    Raises:
+        SettingsError: no such file, not YAML, or no mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"{path}: no settings file can be read there ({error.strerror}); {remedy}"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: expected YAML, but {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise SettingsError(
+            f"{path}: expected a mapping with sections such as {such_as}, got {type(values).__name__}"
+        )
+    return values
+
+
 def with_changes(values: dict[str, Any], changes: Sequence[str], where: str) -> RunConfig:
     """Return the checked settings with each `section.key=value` of `changes` applied; `where` is as in `resolve`."""
-    for change in changes:
-        _apply(values, change)
+    apply(values, changes)
     return resolve(values, where)
 
 
+def apply(values: dict[str, Any], changes: Sequence[str]) -> None:
+    """Put each `section.key=value` of `changes` into the values.
+
+    Raises:
+        SettingsError: a change is not of this form, or its key lies in no section.
+    """
+    for change in changes:
+        _apply(values, change)
+
+
 def resolve(values: dict[str, Any], where: str) -> RunConfig:
-    """Return the checked settings; `where` names their origin in an error."""
+    """Return the checked settings of a run; `where` names their origin in an error."""
+    return resolve_as(RunConfig, values, where)
+
+
+def resolve_as(model: type[S], values: dict[str, Any], where: str) -> S:
+    """Return the checked settings of this class; `where` is as in `resolve`."""
     try:
-        return RunConfig.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         raise SettingsError(
-            f"{where}: " + "; ".join(_explain(e) for e in error.errors())
+            f"{where}: " + "; ".join(_explain(model, e) for e in error.errors())
         ) from error
 
 
@@ -63,7 +89,9 @@ def _apply(values: dict[str, Any], change: str) -> None:
         )
     *sections, last = name.strip().split(".")
     for section in sections:
-        values = values.setdefault(section, {})
+        if values.get(section) is None:
+            values[section] = {}
+        values = values[section]
         if not isinstance(values, dict):
             raise SettingsError(f"--set {change!r}: {section} is a value, not a section")
     try:
@@ -72,10 +100,10 @@ def _apply(values: dict[str, Any], change: str) -> None:
         raise SettingsError(f"--set {change!r}: the value is not YAML; quote it") from error
 
 
-def _explain(error: Any) -> str:
+def _explain(model: type[BaseModel], error: Any) -> str:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        known = _known_keys(error["loc"][:-1])
+        known = _known_keys(model, error["loc"][:-1])
         nearest = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
         hint = f"did you mean {nearest[0]}?" if nearest else f"known here: {', '.join(known)}"
         return f"unknown setting {place}; {hint}"
@@ -91,15 +119,18 @@ def _explain(error: Any) -> str:
     return f"{place}: {error['msg'][0].lower()}{error['msg'][1:]}, got {error['input']!r:.80}"
 
 
-def _known_keys(sections: Sequence[str | int]) -> list[str]:
-    model: type[BaseModel] = RunConfig
+def _known_keys(model: type[BaseModel], sections: Sequence[str | int]) -> list[str]:
+    kind: Any = model
     for section in sections:
-        field = model.model_fields.get(str(section))
-        if (
-            field is None
-            or not isinstance(field.annotation, type)
-            or not issubclass(field.annotation, BaseModel)
-        ):
-            return []
-        model = field.annotation
-    return list(model.model_fields)
+        if get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+            continue
+        field = kind.model_fields.get(str(section)) if _is_section(kind) else None
+        kind = field and field.annotation
+        if get_origin(kind) is not dict:  # a section that may be left out is one
+            kind = next(filter(_is_section, get_args(kind)), kind)
+    return list(kind.model_fields) if _is_section(kind) else []
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from synthneg import __version__
-from synthneg.config import QueriesConfig, RunConfig
+from synthneg.config import QueriesConfig, RerankConfig, RunConfig
 from synthneg.corpus.check import check
 from synthneg.corpus.read import read
 from synthneg.errors import RunError, SettingsError
@@ -291,3 +291,11 @@ def _corpus_inputs(config: RunConfig) -> str | None:
         return None
     shaping = config.corpus.model_dump(mode="json", exclude={"limit", "sample", "clusters"})
     return fingerprint(__version__, shaping, config.seed, states(config.corpus.path))
+
+
+def first_stage(config: RunConfig) -> RerankConfig:
+    """Return what a cross-encoder reranks, `encoder` by its name."""
+    rerank = config.evaluate.rerank
+    if rerank.first_stage != "encoder":
+        return rerank
+    return rerank.model_copy(update={"first_stage": config.verify.encoder})

@@ -281,6 +281,7 @@ ROUTES = (
     ("POST", r"/cas/v1/shards", "shard"),
     ("PUT", r"/blob/(?P<oid>[0-9a-f]{64})", "blob"),
     ("GET HEAD", rf"/datasets{REPO}/resolve/[^/]+/(?P<path>.+)", "resolve"),
+    ("GET HEAD", rf"{REPO}/resolve/[^/]+/(?P<path>.+)", "resolve"),  # of a model
 )
 
 

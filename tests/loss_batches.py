@@ -6,13 +6,17 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from synthneg.train.losses.ar2 import AR2
 from synthneg.train.losses.base import PADDED, ColumnLoss
+from synthneg.train.losses.bce import BinaryCrossEntropy
 from synthneg.train.losses.combined import WithInfoNCE
 from synthneg.train.losses.infonce import InfoNCE
 from synthneg.train.losses.kl import ListKL
 from synthneg.train.losses.listnet import ListNet
+from synthneg.train.losses.local import LocalInfoNCE
 from synthneg.train.losses.margin_mse import MarginMSE
 from synthneg.train.losses.mixing import Mixing
+from synthneg.train.losses.rank_lambda import LambdaLoss
 from synthneg.train.losses.rank_pairs import RankPairs
 from synthneg.train.losses.source_share import SourceShare
 from synthneg.train.losses.ws2 import WS2
@@ -26,7 +30,10 @@ OWN = [[2.0, 1.0, 0.0], [1.0, 2.0, 0.0]]  # of each query with its own list
 # Every loss that takes graded or scored lists, at settings under which nothing of it is flat.
 LISTWISE: dict[str, Callable[[], ColumnLoss]] = {
     "kl": lambda: ListKL(None, temperature=0.5, teacher_temperature=0.7),
+    "kl both ways": lambda: ListKL(None, temperature=0.5, teacher_temperature=0.7, both_ways=True),
+    "ar2": lambda: AR2(None, temperature=0.5, teacher_temperature=0.7),
     "listnet": lambda: ListNet(None, temperature=0.5),
+    "lambda": lambda: LambdaLoss(None, temperature=0.5),
     "margin-mse": lambda: MarginMSE(None),
     "ws2": lambda: WS2(None, temperature=0.5, label_scale=2.0),
     "rank-pairs": lambda: RankPairs(None, temperature=0.5),
@@ -38,6 +45,8 @@ LISTWISE: dict[str, Callable[[], ColumnLoss]] = {
 PAIRWISE: dict[str, Callable[[], ColumnLoss]] = {
     "infonce": lambda: InfoNCE(None, temperature=0.3),
     "focal": lambda: InfoNCE(None, temperature=0.3, focal=0.5),
+    "local": lambda: LocalInfoNCE(None, temperature=0.3),
+    "bce": lambda: BinaryCrossEntropy(None),
     "mixed": lambda: InfoNCE(None, temperature=0.3, mixing=Mixing(7, 4)),
 }
 SOURCES: dict[str, Callable[[], ColumnLoss]] = {

@@ -135,6 +135,18 @@ SETTING_MISTAKES = {
         ["run", "--set", "train.base_model=good"],
         ["good", "modules.json", "config.json"],
     ),
+    "loss of another student": (
+        ["run", "--set", "train.student=cross-encoder", "--set", "train.loss=ws2"],
+        ["train.loss", "infonce", "cross-encoder, got ws2"],
+    ),
+    "unknown student": (
+        ["run", "--set", "train.student=colbert"],
+        ["train.student", "multi-vector", "colbert"],
+    ),
+    "unknown part of adapters": (
+        ["run", "--set", "train.lora.ranks=8"],
+        ["train.lora.ranks", "did you mean rank?"],
+    ),
     "collection missing": (
         ["run", "--set", "evaluate.collections=[no/where]"],
         ["no/where/corpus.jsonl", "BEIR format", "there is no folder"],
@@ -246,6 +258,10 @@ COMMAND_MISTAKES = {
     "no such collection": (
         ["evaluate", "encoder", "--collection", "no/where"],
         ["no/where/corpus.jsonl", "there is no folder"],
+    ),
+    "--depth without a collection": (
+        ["evaluate", "small", "--depth", "5"],
+        ["go with --collection", "evaluate.rerank"],
     ),
     "one model twice": (
         ["evaluate", "encoder", "encoder", "--collection", "good"],

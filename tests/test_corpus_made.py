@@ -24,7 +24,8 @@ from synthneg.generate.jobs import all_prompts
 from synthneg.generate.tasks import Task, examples
 from synthneg.llm.base import Reply, Request, Transient
 from synthneg.llm.parse import Parsed, parse
-from synthneg.pipeline import build, check_settings
+from synthneg.pipeline import build
+from synthneg.preflight import check_settings
 from synthneg.prompts.shelf import load
 from synthneg.records import Document, Example, Passage, Query
 from synthneg.reparse import reparse

@@ -14,7 +14,7 @@ from synthneg.config import DocumentChecks, MineConfig
 from synthneg.mine.pick import Rules, pick
 from synthneg.mine.rank import Asked, Found, dense, ranked, reranked
 from synthneg.records import Passage, Query
-from synthneg.scoring.copies import Copies, print_of, share
+from synthneg.scoring.copies import Copies, may_share, print_of, share, sketch_of
 from synthneg.scoring.corpus import CorpusVectors
 from synthneg.scoring.known import Known
 from synthneg.testing import OverlapReranker
@@ -32,6 +32,7 @@ def test_copies_are_those_of_verification(a: str, b: str, title: str, least: flo
     prints = [print_of(one), print_of(other)]
     shared = jaccard(*grams)
     assert share(prints[0].shingles, prints[1].shingles, least) == (0 < shared >= least)
+    assert may_share(*map(sketch_of, prints), least) or not 0 < shared >= least
     assert (prints[0].text == prints[1].text) == (normalized(a) == normalized(b))
 
 
@@ -48,6 +49,17 @@ def test_one_word_in_a_long_text_is_still_a_copy() -> None:
     near = np.array([[1, 0], [0, 1], [0.96, 0.28]], np.float32)
     assert Copies(near, passages.__getitem__, 0.95, 0.8).of_any(2, [1, 0])
     assert not Copies(near, passages.__getitem__, 0.97, 0.8).of_any(2, [1, 0])
+
+
+@pytest.mark.parametrize("length", [20, 300, 5000])
+def test_sketches_pass_every_copy_and_few_others(length: int) -> None:
+    """A half that two texts share is never missed, also where texts fill their sketches; unrelated short ones stop."""
+    of = [f"word{n}" for n in range(3 * length)]
+    half, whole, other = of[: length // 2 + 4], of[:length], of[2 * length :]
+    sketches = [sketch_of(print_of(Passage("p", " ".join(said)))) for said in (half, whole, other)]
+    assert may_share(sketches[0], sketches[1], 0.5)
+    assert not may_share(sketches[0], sketches[1], 0.75) or length == 5000
+    assert not may_share(sketches[1], sketches[2], 0.5) or length == 5000
 
 
 def passage(row: int) -> Passage:

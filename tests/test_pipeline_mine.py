@@ -11,7 +11,7 @@ import pytest
 from examples import settings
 from world import Walked, World, passages, snapshot
 
-from synthneg import pipeline, stages
+from synthneg import pipeline, preflight, stages
 from synthneg.cli.app import app
 from synthneg.errors import ModelError, SettingsError
 from synthneg.records import MINED, Document, Example, Query, Reject, Score
@@ -154,7 +154,7 @@ def test_a_reranker_is_demanded_before_anything_is_asked(tmp_path: Path) -> None
     verify = {"reranker": str(tmp_path / "none")}
     config = settings(corpus=corpus, mine={"reranked": 2}, verify=verify)
     with pytest.raises(ModelError, match="no such folder exists"):
-        pipeline.check_settings(config, "mine")
+        preflight.check_settings(config, "mine")
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from examples import settings
 from world import passages as topic_passages
 from world import snapshot
 
-from synthneg import pipeline, stages
+from synthneg import pipeline, preflight, stages
 from synthneg.errors import ModelError, SettingsError
 from synthneg.generate.asking import release
 from synthneg.llm.base import Request
@@ -237,4 +237,4 @@ def test_the_encoder_is_checked_before_a_choice(tmp_path: Path) -> None:
     corpus = {"path": "docstrings:markupsafe", "sample": "cluster", "limit": 3}
     config = settings(corpus=corpus, verify={"encoder": str(tmp_path / "none")})
     with pytest.raises(ModelError, match="no such folder exists"):
-        pipeline.check_settings(config, "generate.queries")
+        preflight.check_settings(config, "generate.queries")

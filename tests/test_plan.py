@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world import KEY, KEY_VARIABLE, World, answered
 
-from synthneg.config import LLMConfig
+from synthneg.cli.plan import _lines as plan_lines
+from synthneg.config import LLMConfig, RunConfig
 from synthneg.errors import SettingsError
 from synthneg.generate.pilot import Pilot, Use
 from synthneg.generate.projection import Estimate, estimate, project
@@ -67,6 +68,17 @@ def test_a_projection_counts_what_is_paid_and_waited_for() -> None:
     assert whole.seconds.mean == pytest.approx(200 / 4)
     assert half.total.tokens_in.mean == pytest.approx(150_000)
     assert [row.stage for row in whole.rows] == ["generate.queries", "generate.negatives"]
+
+
+@pytest.mark.parametrize(
+    ("path", "rounds", "said"), [("d", 2, True), ("d", 0, False), ("tasks:t", 2, False)]
+)
+def test_a_plan_says_that_rounds_are_not_counted(path: str, rounds: int, said: bool) -> None:
+    """With rounds, what is asked again is named as left out, with its bound; not where there are none."""
+    values = {"run": "r", "corpus": {"path": path}, "generate": {"queries": {"rounds": rounds}}}
+    config = RunConfig.model_validate(values)
+    lines = "\n".join(plan_lines(project(pilot_of(9, 9), 100, config.llm, None), config))
+    assert ("generate.queries.rounds" in lines) is ("at most 2 more requests" in lines) is said
 
 
 def test_a_limit_a_minute_bounds_the_time() -> None:

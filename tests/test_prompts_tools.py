@@ -15,6 +15,7 @@ from synthneg.config import RunConfig
 from synthneg.corpus.check import check
 from synthneg.corpus.read import read
 from synthneg.corpus.sample import choose
+from synthneg.generate.passages import given_jobs
 from synthneg.generate.queries import query_jobs
 from synthneg.prompts.lint import HOSTILE
 from synthneg.prompts.lint import lint as findings
@@ -97,6 +98,62 @@ def test_render_takes_queries_or_says_what_stands_in(
     _, said, _ = prompts(capsys, monkeypatch, *ask, "-n", "5")
     assert said.count("the passage's first sentence stands in for the query") == 5
     assert "Query: Green tea turns bitter in boiling water.\n" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "text"),
+    [
+        ("query/multi-hop", "related", "Second passage: Oolong. Oolong tea"),
+        ("negative/rewrite-mined", "mined", "Passage: Oolong. Oolong tea"),
+        ("judge/listwise", "documents", "Passage 2: Oolong. Oolong tea"),
+    ],
+)
+def test_render_puts_a_near_passage_beside_and_says_so(
+    name: str, variable: str, text: str, corpus: str,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The second passage is the nearest by its words, and is said to stand in; without any, the first does."""
+    oolong = {"_id": "oolong", "title": "Oolong", "text": "Oolong tea is steeped in boiling water."}
+    with Path(corpus).open("a") as file:
+        file.write(json.dumps(oolong) + "\n")
+    ask = ["render", name, "--corpus", corpus, "-n"]
+    _, said, _ = prompts(capsys, monkeypatch, *ask, "6")
+    tea = said[said.index("for the passage tea:") :].partition("\n── ")[0]
+    assert f"({variable}: passage oolong, the nearest by its words, stands in" in tea
+    assert text in tea
+
+    Path(corpus).write_text(json.dumps(oolong))
+    _, said, _ = prompts(capsys, monkeypatch, *ask, "1")
+    assert f"({variable}: no other passage shares a word, so this one stands in)" in said
+    assert text in said
+
+
+def test_render_for_given_queries_and_topics_shows_who_writes_the_passages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records and messages are those that a run would ask for its passages and tasks; another prompt is refused."""
+    (tmp_path / "real.txt").write_text("why is green tea bitter\nhow do bees tell the way\n")
+    queries, topic = f"queries:{tmp_path / 'real.txt'}", "tasks:tea"
+    _, said, _ = prompts(capsys, monkeypatch, "render", "document/positive", "--corpus", queries)
+    settings = {"run": "r", "corpus": {"path": queries, "limit": 3}}
+    sent = [job for _, job in given_jobs(RunConfig.model_validate(settings), 3)]
+    assert len(sent) == 2
+    for job in sent:
+        assert f": record {job.id}, seed {job.seed}\n" in said
+        assert f"=== user\n{job.messages[-1].content}\n" in said
+    assert "stand" not in said.partition("=== system")[0]
+
+    _, said, _ = prompts(capsys, monkeypatch, "render", "task/brainstorm", "--corpus", topic)
+    assert "\nTopic: tea\n" in said
+    for arguments, words in (
+        (["query/claim", "--corpus", queries], "query/claim makes a query from passage"),
+        (["task/example", "--corpus", topic], "task/example makes a task from task"),
+        (["task/brainstorm", "--corpus", "tasks:"], "expected a topic after tasks:"),
+        (["document/positive", "--corpus", queries, "--query", "tea"], "--query: the queries of"),
+    ):
+        status, _, said = prompts(capsys, monkeypatch, "render", *arguments)
+        assert (status, said.count("\n")) == (2, 1)
+        assert words in said
 
 
 def test_render_of_all_grades_shows_the_schema(

@@ -136,3 +136,18 @@ def test_rows_have_length_1_in_bfloat16_too(plain):
     assert rough.dtype == np.float32
     assert np.linalg.norm(rough, axis=1) == pytest.approx(1.0, abs=1e-6)
     assert (rough * encoded(plain, TEXTS, "query")).sum(axis=1) == pytest.approx(1.0, abs=1e-2)
+
+
+def test_contriever_compares_by_dot_product_where_it_is_measured(tmp_path, plain):
+    """A bare model of its name is read as mean and dot product: measured, vectors keep their lengths; checking, not."""
+    bare = Path(f"{save_tiny_model(tmp_path / 'other')}-bert").rename(tmp_path / "contriever")
+    model = load_model(str(bare), None)
+    assert (model.similarity_fn_name, model[1].get_config_dict()["pooling_mode"]) == ("dot", "mean")
+    measuring = load_encoder(str(bare), batch_size=4, vectors=tmp_path / "v", as_trained=True)
+    checking = load_encoder(str(bare), batch_size=4, vectors=tmp_path / "v")
+    rows = measuring.encode(TEXTS, "document")
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    assert np.abs(lengths - 1).max() > 0.1
+    assert checking.encode(TEXTS, "document") == pytest.approx(rows / lengths, abs=1e-5)
+    cosine = load_encoder(str(plain), batch_size=4, as_trained=True).encode(TEXTS, "document")
+    assert np.linalg.norm(cosine, axis=1) == pytest.approx(1, abs=1e-5)

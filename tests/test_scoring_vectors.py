@@ -1,8 +1,11 @@
 """The cache of vectors: nothing is encoded twice, and no kill makes it lie."""
 
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -166,3 +169,44 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "vectors").write_text("")
     with pytest.raises(ModelError, match=r"vectors: .* must be writable"):
         CachedEncoder(Counting(), tmp_path / "vectors", "i").encode(["a"], "query")
+
+
+def test_a_cache_that_another_process_writes_is_waited_for_aloud(tmp_path, capfd):
+    """While another process holds the cache, it is said what is waited for; its vectors are taken, not made anew."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with holder:
+        assert holder.stdout.readline() == "holds\n"
+        inner = Counting()
+        waiting = Thread(
+            target=lambda: CachedEncoder(inner, tmp_path, "i").encode(["green tea"], "query")
+        )
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+        holder.communicate("go on\n")
+        waiting.join(30)
+    assert not any(inner.asked)
+    assert "waiting for its vectors" in capfd.readouterr().err
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from threading import Thread
+from synthneg.scoring.vectors import CachedEncoder
+from synthneg.testing import HashingEncoder
+
+class Slow:
+    name = "some/counting model"
+    def encode(self, texts, role):
+        print("holds", flush=True)
+        sys.stdin.readline()
+        return HashingEncoder(8).encode(texts, role)
+
+CachedEncoder(Slow(), Path(sys.argv[1]), "i").encode(["green tea"], "query")
+"""

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from synthneg.train.data import Pair, lend_negatives, training_pairs
-from synthneg.train.fit import column_prompts
 from synthneg.train.sampling.distinct import DistinctBatches, plan_batches
+from synthneg.train.students.trainer import column_prompts
 
 # Few texts, so that queries share passages, and one's negative is another's passage.
 TEXTS = st.sampled_from([f"text {i}" for i in range(12)])
@@ -147,10 +147,11 @@ def test_where_one_passage_has_all_negatives_other_passages_are_lent():
 def test_a_model_is_trained_with_the_prompts_it_is_used_with():
     """Queries get the model's query prompt, positives and negatives its document prompt, and no prompt is no entry."""
     e5 = {"query": "query: ", "document": "passage: "}
-    assert column_prompts(e5, 2) == {
+    columns = ["query", "positive", "negative_1", "negative_2"]
+    assert column_prompts(e5, columns) == {
         "query": "query: ",
         "positive": "passage: ",
         "negative_1": "passage: ",
         "negative_2": "passage: ",
     }
-    assert column_prompts({"query": "", "document": ""}, 1) == {}
+    assert column_prompts({"query": "", "document": ""}, columns) == {}

@@ -1,7 +1,8 @@
 """The losses against numbers worked by hand, against their gradients, and under filling and another order."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -22,12 +23,16 @@ from loss_batches import (
 )
 from sentence_transformers.sentence_transformer import losses as library
 
+from synthneg.train.losses.ar2 import AR2
 from synthneg.train.losses.base import ColumnLoss
+from synthneg.train.losses.bce import BinaryCrossEntropy
 from synthneg.train.losses.combined import WithInfoNCE
 from synthneg.train.losses.infonce import InfoNCE
 from synthneg.train.losses.kl import ListKL
 from synthneg.train.losses.listnet import ListNet
+from synthneg.train.losses.local import LocalInfoNCE
 from synthneg.train.losses.margin_mse import MarginMSE
+from synthneg.train.losses.rank_lambda import LambdaLoss
 from synthneg.train.losses.rank_pairs import RankPairs
 from synthneg.train.losses.source_share import SourceShare
 
@@ -81,6 +86,59 @@ def test_kl_is_of_the_teacher_to_the_student():
     )
     loss = ListKL(None, temperature=2.0, teacher_temperature=0.5, **DOT)
     assert value(loss, GRADES) == pytest.approx(worked / 2)
+
+
+def test_kl_both_ways_is_the_mean_of_both():
+    """Half of Σ (q - p) log(q/p), with the teacher's temperature .5 and the student's 2."""
+    wanted = [softmax(row, 0.5) for row in GRADES.tolist()]
+    seen = [softmax(row, 2.0) for row in OWN]
+    worked = sum(
+        (q - p) * math.log(q / p) / 2
+        for a, b in zip(wanted, seen, strict=True)
+        for q, p in zip(a, b, strict=True)
+    )
+    loss = ListKL(None, temperature=2.0, teacher_temperature=0.5, both_ways=True, **DOT)
+    assert value(loss, GRADES) == pytest.approx(worked / 2)
+
+
+def test_ar2_leads_to_what_the_ranker_takes_for_answers():
+    """Half of Σ p log σ(t₁ - tₖ) over two negatives, and half of the cross-entropy to softmax(t) over all three."""
+    worked = 0.0
+    for scores, ranker in zip(OWN, GRADES.tolist(), strict=True):
+        p, q, seen = softmax(scores[1:]), softmax(ranker), softmax(scores)
+        fooled = [-math.log(1 + math.exp(t - ranker[0])) for t in ranker[1:]]
+        worked += sum(x * y for x, y in zip(p, fooled, strict=True)) / 2
+        worked -= sum(x * math.log(y) for x, y in zip(q, seen, strict=True)) / 2
+    loss = AR2(None, temperature=1.0, teacher_temperature=1.0, **DOT)
+    assert value(loss, GRADES) == pytest.approx(worked / 2)
+
+
+def test_lambda_weighs_a_pair_by_what_it_changes_in_ndcg():
+    """Of the first query, in its right order: grades 3, 1, 0 at ranks 1, 2, 3; of the second grade 3 before grade 2."""
+
+    def cost(gap: float, a: int, b: int, better: float, worse: float) -> float:
+        change = gap * abs(1 / math.log2(1 + a) - 1 / math.log2(1 + b))
+        return change * math.log2(1 + math.exp(worse - better))
+
+    best = 7 + 1 / math.log2(3)
+    first = cost(6, 1, 2, 2, 1) + cost(7, 1, 3, 2, 0) + cost(1, 2, 3, 1, 0)
+    # Scores 1, 2, 0 of grades 2, 3, 0 and so of gains 3, 7, 0.
+    best_second = 7 + 3 / math.log2(3)
+    second = cost(4, 1, 2, 2, 1) + cost(7, 1, 3, 2, 0) + cost(3, 2, 3, 1, 0)
+    worked = (first / best + second / best_second) / 2
+    assert value(LambdaLoss(None, temperature=1.0, **DOT), GRADES) == pytest.approx(worked)
+
+
+def test_local_infonce_sees_the_own_list_alone():
+    """-log softmax of the first of three, mean of two queries: other queries' documents change nothing."""
+    worked = [-math.log(softmax(row)[0]) for row in OWN]
+    assert value(LocalInfoNCE(None, temperature=1.0)) == pytest.approx(sum(worked) / 2)
+
+
+def test_bce_takes_each_document_by_itself():
+    """-log σ of the first and -log(1 - σ) of the others, mean of six."""
+    worked = [math.log(1 + math.exp(-s if k == 0 else s)) for row in OWN for k, s in enumerate(row)]
+    assert value(BinaryCrossEntropy(None, **DOT)) == pytest.approx(sum(worked) / 6)
 
 
 def test_listnet_is_the_cross_entropy_to_the_grades():
@@ -176,9 +234,36 @@ def test_ours_are_the_library_s_where_it_has_them():
     )
 
 
+@contextmanager
+def held_fixed() -> Iterator[Callable[..., Callable[..., torch.Tensor]]]:
+    """Let what a function detaches stay, in every call, what it was in the first: weights, mixtures, ranks, sources."""
+    seen: list[torch.Tensor] = []
+    detach = torch.Tensor.detach
+
+    def fixed(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def called(*given: torch.Tensor) -> torch.Tensor:
+            first, place = not seen, iter(range(10_000))
+
+            def held(tensor: torch.Tensor) -> torch.Tensor:
+                if first:
+                    seen.append(detach(tensor).clone())
+                    return seen[-1]
+                return seen[next(place)]
+
+            torch.Tensor.detach = held
+            try:
+                return function(*given)
+            finally:
+                torch.Tensor.detach = detach
+
+        return called
+
+    yield fixed
+
+
 @pytest.mark.parametrize("name", [*LISTWISE, *PAIRWISE, *SOURCES])
 def test_gradients_are_those_of_the_formula(name: str):
-    """In double precision the gradients agree with differences of the loss, except through what is held fixed."""
+    """In double precision the gradients agree with differences of the loss, what is not differentiated held fixed."""
     make = (LISTWISE | PAIRWISE | SOURCES)[name]
     vectors, grades = drawn(3, 3, seed=1)
     labels = (grades < 2).double() if name in SOURCES else grades
@@ -188,12 +273,8 @@ def test_gradients_are_those_of_the_formula(name: str):
         torch.manual_seed(0)  # what is mixed is drawn anew in each call
         return loss.of_embeddings(embeddings, None if name in PAIRWISE else labels, None)
 
-    given_as = [vector.requires_grad_() for vector in vectors]
-    if name in ("focal", "mixed", "source-share"):  # weights, mixtures and sources are held fixed
-        of(*given_as).backward()
-        assert all(bool(torch.isfinite(vector.grad).all()) for vector in given_as)
-    else:
-        assert torch.autograd.gradcheck(of, given_as)
+    with held_fixed() as fixed:
+        assert torch.autograd.gradcheck(fixed(of), [vector.requires_grad_() for vector in vectors])
 
 
 @pytest.mark.parametrize("name", LISTWISE)
@@ -229,7 +310,9 @@ def test_the_order_of_a_batch_changes_nothing(name: str, order: list[int]):
 
 def test_filling_is_no_label_of_a_list(recwarn: pytest.WarningsRecorder):
     """A list of one document and filling costs nothing, and no NaN comes of it."""
-    make: list[Callable[[], ColumnLoss]] = [LISTWISE[name] for name in ("kl", "margin-mse")]
+    make: list[Callable[[], ColumnLoss]] = [
+        LISTWISE[name] for name in ("kl", "margin-mse", "ar2", "lambda")
+    ]
     vectors, _ = drawn(2, 2, seed=5)
     labels = torch.tensor([[1.0, -torch.inf]] * 2)
     for loss in make:

@@ -107,6 +107,7 @@ def test_documents_are_compared_grade_by_grade_and_in_their_order(desk: Desk) ->
     assert rows["grade order"].a.mean > 0.6
     assert rows["words"].word == "lower"  # 42 words, where invented JSON has 45
     assert any("|correlation|" in note for note in found.notes)
+    assert "money: not known (set llm.price)" in found.notes
 
 
 def test_the_length_of_documents_is_told_from_their_grade() -> None:

@@ -1,6 +1,7 @@
 """The comparison as text and as plain data."""
 
 import json
+import re
 
 from prompt_arms import draw
 
@@ -51,6 +52,17 @@ def test_the_table_fits_its_columns():
     lines = table(rows_of(*arms))
     assert max(map(len, lines)) <= 110
     assert any("…" in line for line in lines)
+
+
+def test_a_difference_that_could_be_missed_is_written_out():
+    """Of a large measure it is a whole number with commas, not 1.3e+04."""
+    arms = [
+        [Outcome(o.unit, o.id, o.text, o.reason, {"tokens": 1e4 + 9e3 * (i % size)}) for i, o in enumerate(arm)]
+        for arm, size in ((SAME, 7), (OTHER, 5))
+    ]  # fmt: skip
+    end = " ".join(table(rows_of(*arms)))
+    assert re.search(r"tokens \d\d,\d{3}", end)
+    assert "e+" not in end
 
 
 def test_what_is_undefined_is_a_dash_and_null():

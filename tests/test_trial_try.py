@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from llm_server import REFUSAL
 from trials import Desk, obedient
-from world import HOSTILE, World
+from world import HOSTILE, World, passages
 
 from synthneg.cli import main
+from synthneg.errors import BackendError
+from synthneg.generate import asking
 from synthneg.llm.base import Request
+from synthneg.testing import invented
 from synthneg.trial.entries import Entry, entries
 from synthneg.trial.lines import printable, sheet_lines
 from synthneg.trial.page import sheet_page
@@ -103,6 +106,13 @@ def test_all_that_the_model_said_is_shown(desk: Desk) -> None:
     assert re.search(r"cosine to the query -?\d\.\d+ \(passage \d\.\d+\), to the passage", facts)
 
 
+def test_what_is_said_beside_four_documents_stands_once(desk: Desk) -> None:
+    """The answer that a reply states for all its documents is shown with the first of them, and with no other."""
+    _, sheet = tried(desk, "document/relative", 2)
+    said = [[key for key, _ in piece.said] for piece in sheet.cards[0].pieces]
+    assert said == [["answer"], [], [], []]
+
+
 @pytest.mark.parametrize("name", ["query/multi-hop", "negative/rewrite-mined", "query/persona"])
 def test_prompts_of_further_passages_and_turns_are_tried_too(desk: Desk, name: str) -> None:
     """What they need of the corpus is found with the encoder, as in a run; each record has come to one end."""
@@ -149,9 +159,10 @@ def test_nothing_of_a_text_steers_the_terminal() -> None:
 
 
 def test_a_page_runs_nothing_that_a_passage_says(desk: Desk) -> None:
-    """Markup of passages and replies is text, the policy lets nothing load, and the page has no script at all."""
+    """Markup is text, marks that turn writing round are words, nothing may load, and the page has no script at all."""
     rows = (
-        json.dumps({"_id": f"h{n}", "text": text}) + "\n" for n, text in enumerate(HOSTILE.values())
+        json.dumps({"_id": f"h{n}", "title": "turned \u202e round", "text": text}) + "\n"
+        for n, text in enumerate(HOSTILE.values())
     )
     (desk.folder / "corpus.jsonl").write_text("".join(rows))
     desk.answers(lambda _: "what is <script>alert(1)</script> of <img src=x onerror=alert(1)> here")
@@ -160,6 +171,8 @@ def test_a_page_runs_nothing_that_a_passage_says(desk: Desk) -> None:
     assert "&lt;script&gt;" in page
     assert "<script" not in page
     assert "<img" not in page
+    assert "turned [U+202E] round" in page
+    assert not re.search("[\u202a-\u202e\u2066-\u2069]", page)
     assert re.search(r"""Content-Security-Policy" content="default-src 'none'; style-src""", page)
     assert "prefers-color-scheme: dark" in page
     assert not re.search(r"(src|href)=", re.sub(r"&lt;.*?&gt;", "", page))
@@ -175,15 +188,30 @@ HERE = (
 )
 
 
+C = ("--corpus", "c.jsonl")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["query/question"], "which documents? expected --corpus PATH"),
-        (["query/question", "--corpus", "c.jsonl", "--html", "no/t.html"], "no folder no; make it"),
-        (["query/none", "--corpus", "c.jsonl"], "no shipped prompt is called 'query/none'"),
-        (["query/claim", "--corpus", "c.jsonl", "--set", "llm.modell=x"], "did you mean model?"),
-        (["query/claim", "--corpus", "c.jsonl", *HERE], "found nothing there; correct corpus.path"),
-        (["query/claim", "--corpus", "queries:c.txt", *HERE], "c.txt"),
+        (["try", "query/question"], "which documents? expected --corpus PATH"),
+        (["try", "query/question", *C, "--html", "no/t.html"], "no folder no; make it"),
+        (["try", "query/question", *C, "--html", "."], "but this is a folder; name a file in it"),
+        (["try", "query/none", *C], "no shipped prompt is called 'query/none'"),
+        (["try", "task/example", *C], "task/example makes a task; expected a prompt that makes a"),
+        (["try", "query/claim", *C, "--set", "llm.modell=x"], "did you mean model?"),
+        (["try", "query/claim", *C, *HERE], "found nothing there; correct corpus.path"),
+        (["try", "document/graded", "--corpus", "queries:c.txt", *HERE], "c.txt"),
+        (["try", "document/graded", "--corpus", "tasks:", *HERE], "expected a topic after tasks:"),
+        (["try", "query/claim", "--corpus", "tasks:tea", *HERE], "its queries are there"),
+        (
+            ["compare", "query/claim", "query/title", *C, "--split", "dev"],
+            "give --train COLLECTION",
+        ),
+        (
+            ["compare", "query/claim", "query/title", *C, "--student", "m"],
+            "give --train COLLECTION",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_before_anything_is_asked(
@@ -195,7 +223,7 @@ def test_a_mistake_is_one_line_before_anything_is_asked(
 ) -> None:
     """No documents, a place, a prompt or a setting that is none: exit status 2, nothing written."""
     monkeypatch.chdir(desk.folder)
-    monkeypatch.setattr(sys, "argv", ["synthneg", "prompts", "try", *words])
+    monkeypatch.setattr(sys, "argv", ["synthneg", "prompts", *words])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 2
@@ -204,6 +232,39 @@ def test_a_mistake_is_one_line_before_anything_is_asked(
     assert err.count("\n") == 1
     assert not desk.asked
     assert not desk.outputs.exists()
+
+
+@pytest.mark.parametrize("name", ["query/question", "document/graded", "judge/answers"])
+def test_a_trial_that_could_ask_nothing_leaves_nothing(
+    desk: Desk, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that cannot be asked is an error, and no folder is left, neither of the trial nor of its queries."""
+
+    def unreachable(*_: object) -> None:
+        raise BackendError("the server cannot be asked")
+
+    monkeypatch.setattr(asking, "open_backend", unreachable)
+    with pytest.raises(BackendError):
+        tried(desk, name)
+    assert not desk.outputs.exists()
+
+
+def test_documents_are_tried_for_given_queries(desk: Desk) -> None:
+    """Each query of a file is asked for a passage and for documents, is shown with four grades, and none is written."""
+    lines = [" ".join(text.split()[:8]) for text in (p["text"] for p in passages()[:4])]
+    (desk.folder / "real.txt").write_text("\n".join(lines))
+    desk.answers(
+        lambda request: invented(request) if request.schema else " ".join([*lines, *lines])
+    )
+    config = desk.config(corpus={"path": f"queries:{desk.folder / 'real.txt'}"})
+    with walked(plan_trial(config, ["document/graded"], 4, "query/question"), desk.outputs) as [
+        arm
+    ]:
+        sheet = sheet_of(arm, entries(arm))
+    assert {card.query for card in sheet.cards} <= set(lines)
+    assert [piece.name for piece in sheet.cards[0].pieces] == [f"grade {g}" for g in (3, 2, 1, 0)]
+    assert "queries by" not in sheet.heading
+    assert len(desk.asked) == 2 * len(sheet.cards) > 0
 
 
 @pytest.mark.slow

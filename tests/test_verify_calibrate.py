@@ -91,11 +91,11 @@ def test_to_catch_more_takes_a_wider_margin(own, one, other):
     assert margins == sorted(margins)
 
 
-def settings(calibrate):
+def settings(calibrate, catch=0.9):
     """Return settings with or without calibration."""
     verify = {
         "calibrate": calibrate,
-        "catch": 0.9,
+        "catch": catch,
         "queries": {"round_trip_k": 3},
         "documents": {"min_words": 5},
     }
@@ -141,4 +141,19 @@ def test_without_the_cosines_nothing_is_calibrated(tmp_path):
     run.config = settings(calibrate=True)
     with pytest.raises(RunError, match=r"distribution\.jsonl: not written yet"):
         verify_documents(run, HashingEncoder())
+    run.close()
+
+
+@pytest.mark.parametrize(("catch", "costs"), [(1.0, True), (0.0, False)])
+def test_a_margin_that_refuses_many_random_passages_is_said(catch, costs, tmp_path, capsys):
+    """A line tells the price of a margin that catches all that answers, and a remedy; one that catches none is free."""
+    run = Run(tmp_path, settings(calibrate=True, catch=catch))
+    plant(run, "corpus", "passages.jsonl", PASSAGES)
+    plant(run, "generate.queries", "queries.jsonl", QUERIES)
+    verify_queries(run, HashingEncoder())
+    refused_of_random = orjson.loads(run.file("calibration.json").read_bytes())["refused"]["random"]
+    said = capsys.readouterr().err
+
+    assert (refused_of_random > 0.1) == costs
+    assert ("of random passages" in said and "verify.reranker" in said) == costs
     run.close()

@@ -65,7 +65,10 @@ async def judge(given: argparse.Namespace) -> None:
     """Ask for all pairs and print their scores as they come."""
     prompt = load(given.prompt)
     rows = [json.loads(line) for line in given.pairs.read_text().splitlines()]
-    config = LLMConfig(model=str(given.model), concurrency=2, context_tokens=4096)
+    config = LLMConfig(
+        model=str(given.model), concurrency=2, context_tokens=4096, threads=given.threads,
+        timeout_s=3600,
+    )  # fmt: skip
     given.work.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(given.work / "ledger.sqlite")
     backend = open_backend(config, ledger)
@@ -92,6 +95,7 @@ def main() -> None:
     parser.add_argument("prompt", help="such as judge/listwise or judge/answers")
     parser.add_argument("work", type=Path, help="folder for the ledger")
     parser.add_argument("--chars", type=int, default=800, help="of a passage")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: one per core")
     parser.add_argument("--seed", type=int, default=7)
     asyncio.run(judge(parser.parse_args()))
 

@@ -2,7 +2,19 @@
 
 import typer
 
-from synthneg.cli import data, demo, init, inspect, mine, plan, prompts, reparse, run
+from synthneg.cli import (
+    compare,
+    data,
+    demo,
+    doctor,
+    init,
+    inspect,
+    mine,
+    plan,
+    prompts,
+    reparse,
+    run,
+)
 
 # Plain help: rich would double the time until the first line.
 app = typer.Typer(
@@ -25,6 +37,8 @@ app.command(short_help="parse all replies anew, without asking")(reparse.reparse
 app.command(short_help="make the dataset and its card")(run.export)
 app.command(short_help="train the retriever")(run.train)
 app.command(short_help="models against each other")(data.evaluate)
+app.command(short_help="what is wrong with a training")(doctor.doctor)
+app.command(short_help="arms of a run, or runs, against each other")(compare.compare)
 app.command(short_help="show an upload to the Hub, or do it")(data.publish)
 app.command(short_help="the books of a run")(inspect.status)
 app.command(short_help="where one record comes from")(inspect.show)

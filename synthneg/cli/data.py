@@ -1,7 +1,7 @@
 """`synthneg evaluate` and `synthneg publish`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,6 +24,13 @@ def evaluate(
             "--collection", metavar="PATH", help="A folder in BEIR format; may be repeated."
         ),
     ] = None,
+    mteb: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TASK",
+            help="A task of the package mteb instead, such as SciFact; may be repeated.",
+        ),
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(metavar="SPLIT", help="Which qrels: qrels/<split>.tsv, test if not given."),
@@ -31,16 +38,36 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the numbers here.")
     ] = None,
+    first_stage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL", help="Whose finds a cross-encoder reranks; BM25's if not given."
+        ),
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option(min=1, metavar="K", help="How many of them; 100 if not given.")
+    ] = None,
     changes: Changes = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
 ) -> None:
     """Measure models against each other: nDCG@10, P@10 and R@100, with intervals and paired tests.
 
-    With --collection, any sentence-transformers models; BM25 is always beside them. Without, the base and the tuned
-    model of a run, on the collections of its settings and its held-out queries.
+    With --collection, any sentence-transformers models: bi-encoders, sparse and multi-vector ones, and cross-encoders,
+    which rerank; BM25 is always beside them. Without, the base and the tuned model of a run, on the collections of its
+    settings and its held-out queries. With --mteb, tasks of that package (`pip install 'synthneg[mteb]'`), measured by
+    it.
     """
+    if mteb:
+        _hand_over(
+            models or [], mteb, json_file, any((collections, split, changes, first_stage, depth))
+        )
+        return
     if not collections:
         _refuse_without_collection(models or [], split, json_file)
+        if first_stage is not None or depth is not None:
+            raise SettingsError(
+                "evaluate: --first-stage and --depth go with --collection; a run has evaluate.rerank in its settings"
+            )
         from synthneg.pipeline import evaluate_model  # noqa: PLC0415  # needs the settings model
 
         with_run(Path(models[0]) if models else DEFAULT_FILE, changes, outputs, evaluate_model)
@@ -49,7 +76,29 @@ def evaluate(
         raise SettingsError(
             "evaluate: --set changes the settings of a run; with --collection there is none"
         )
-    _evaluate_models(models or [], collections, split, json_file)
+    rerank = {"first_stage": first_stage, "depth": depth}
+    given = {key: value for key, value in rerank.items() if value is not None}
+    _evaluate_models(models or [], collections, split, json_file, given)
+
+
+def _hand_over(models: list[str], tasks: list[str], json_file: Path | None, others: bool) -> None:
+    if others:
+        raise SettingsError(
+            "evaluate: --mteb has collections, splits and settings of its own; expected none of --collection, --split,"
+            " --first-stage, --depth and --set beside it"
+        )
+    _check_models(models, json_file)
+    from synthneg.config import VerifyConfig  # noqa: PLC0415  # pydantic is not needed for help
+    from synthneg.evaluate.hand_over import find_tasks, lines, run_tasks  # noqa: PLC0415  # as above
+
+    found = run_tasks({m: m for m in models}, find_tasks(tasks), VerifyConfig().encode_batch)
+    typer.echo("\n".join(lines(found)))
+    if json_file is not None:
+        import orjson  # noqa: PLC0415  # not needed for help
+
+        from synthneg.files import write_whole  # noqa: PLC0415  # as above
+
+        write_whole(json_file, orjson.dumps(found, option=orjson.OPT_INDENT_2))
 
 
 def _refuse_without_collection(
@@ -66,9 +115,7 @@ def _refuse_without_collection(
         )
 
 
-def _evaluate_models(
-    models: list[str], collections: list[Path], split: str | None, json_file: Path | None
-) -> None:
+def _check_models(models: list[str], json_file: Path | None) -> None:
     if twice := next((name for name in models if models.count(name) > 1), None):
         raise SettingsError(
             f"evaluate: the model {twice} is given twice; expected models that differ in name"
@@ -77,7 +124,17 @@ def _evaluate_models(
         raise SettingsError(
             f"--json {json_file}: expected a file in a folder that exists; make the folder or name another"
         )
-    from synthneg.config import EvaluateConfig, VerifyConfig  # noqa: PLC0415  # pydantic is not needed for help
+
+
+def _evaluate_models(
+    models: list[str],
+    collections: list[Path],
+    split: str | None,
+    json_file: Path | None,
+    rerank: dict[str, Any],
+) -> None:
+    _check_models(models, json_file)
+    from synthneg.config import EvaluateConfig, RerankConfig, VerifyConfig  # noqa: PLC0415  # pydantic is not needed for help
     from synthneg.evaluate.collection import read_collection  # noqa: PLC0415  # as above
     from synthneg.evaluate.compare import evaluate as measure  # noqa: PLC0415  # as above
     from synthneg.evaluate.compare import write_all  # noqa: PLC0415  # as above
@@ -92,6 +149,7 @@ def _evaluate_models(
         resamples=config.resamples,
         bm25=config.bm25,
         batch_size=VerifyConfig().encode_batch,
+        rerank=RerankConfig(**rerank),
     )
     for lines in tables(evaluations):
         typer.echo("\n".join([*lines, ""]))

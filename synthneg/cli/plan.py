@@ -32,15 +32,17 @@ def plan(
     """Ask about a few passages, and project requests, tokens, money and time of the whole run, with 95 % intervals.
 
     The pilot's replies are kept: the run does not ask for them again. Nothing is checked, so all queries are taken to
-    pass their checks, unless the run has checked some; what is rejected gets no documents, and costs less. Money needs
-    llm.price.input and llm.price.output, in USD per million tokens.
+    pass their checks, unless the run has checked some; what is rejected gets no documents, and costs less. Left out is
+    what is asked again for what the whole set shows (generate.queries.rounds). Money needs llm.price.input and
+    llm.price.output, in USD per million tokens.
     """
     from synthneg import pipeline  # noqa: PLC0415  # needs the settings model
     from synthneg.files import disk_errors  # noqa: PLC0415  # as above
+    from synthneg.preflight import check_settings  # noqa: PLC0415  # as above
     from synthneg.run import Run  # noqa: PLC0415  # as above
 
     config, outputs = settings(target, changes, outputs)
-    pipeline.check_settings(config, "generate.queries")
+    check_settings(config, "generate.queries")
     opened = Run(outputs, config)
     try:
         with disk_errors(opened.folder):
@@ -93,6 +95,12 @@ def _lines(found: "Projection", config: "RunConfig") -> list[str]:
     if config.corpus.topic is not None:
         lines.append(
             "  left out: the tasks of the topic; all of them are asked for before the pilot"
+        )
+    rounds = config.generate.queries.rounds
+    if rounds and not config.corpus.is_written:
+        lines.append(
+            "  left out: queries that are asked again for what the whole set shows, such as repeats; at most"
+            f" {rounds} more requests for each (generate.queries.rounds)"
         )
     used = found.pilot
     cost = money(used.usd.mean if used.usd else None)

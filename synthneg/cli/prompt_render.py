@@ -1,6 +1,6 @@
 """`synthneg prompts render`: what a prompt sends for a few passages."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from synthneg.records import Passage
 
 _LONGEST_QUERY = 200  # characters of a sentence that stands in for a query
+_BESIDE = ("related", "mined", "documents")  # variables that hold a second passage
+_INVENTED = {  # what no corpus has
+    "task": {"text": "Given a question, find passages that answer it."},
+    "topic": {"text": "everyday questions"},
+}
 
 
 def render(
@@ -37,16 +42,26 @@ def render(
 ) -> None:
     """Show what would be sent for the passages that a run would choose: roles marked, chance drawn, length counted.
 
-    Nothing is asked. A prompt that needs a query takes --query; without it, the passage's first sentence stands in.
+    Nothing is asked. A prompt that needs a query takes --query; without it, the passage's first sentence stands in. For
+    a second passage, the nearest by its words does. What stands in is named. With --corpus queries:FILE or tasks:TOPIC
+    the prompt is shown as the one that has the passages or the tasks written.
 
     Example: synthneg prompts render query/question --corpus docs/ -n 2
     """
-    from synthneg.prompts.shelf import load  # noqa: PLC0415  # jinja2 is not needed for help
+    from synthneg.generate.passages import check_written  # noqa: PLC0415  # jinja2 is not needed for help
+    from synthneg.prompts.shelf import load  # noqa: PLC0415  # as above
     from synthneg.settings import resolve  # noqa: PLC0415  # as above
 
     prompt = load(name)
     values: dict[str, Any] = {"run": "render", "corpus": {"path": corpus, "limit": count}}
+    # Only one of the two is looked at, and only where the corpus is to be written.
+    values["generate"] = {"passages": {"positive": name, "brainstorm": name}}
     config = resolve(values if seed is None else values | {"seed": seed}, "prompts render")
+    check_written(config)
+    if config.corpus.is_written and query:
+        raise SettingsError(
+            f"--query: the queries of {corpus} are there, or are written; leave it out"
+        )
     if query and "query" not in prompt.head.needs:
         raise SettingsError(
             f"--query: {prompt.name} needs {', '.join(prompt.head.needs)}, and no query; leave it out"
@@ -56,89 +71,115 @@ def render(
 
 def _shown(prompt: "Prompt", config: "RunConfig", queries: list[str]) -> Iterator[tuple[str, str]]:
     """Yield what is sent for each passage, line by line with a style."""
+    if config.corpus.is_written:
+        for job in _jobs_of_written(config):
+            yield f"── {prompt.tag}: record {job.id}, seed {job.seed}", "bold"
+            yield from _sent(prompt, job)
+            yield "", ""
+        return
+    beside = _by_words(config) if {*_BESIDE} & {*prompt.head.needs} else None
     for number, passage in enumerate(_chosen(config)):
         given = queries[min(number, len(queries) - 1)] if queries else None
-        for job in _jobs(prompt, config, passage, given):
+        query = given or first_sentence(passage.text)
+        like = query if "query" in prompt.head.needs else passage.full_text
+        other = beside(like, passage) if beside else passage
+        for job in _jobs(prompt, config, passage, query, other):
             yield (
                 f"── {prompt.tag} for the passage {passage.id}: record {job.id}, seed {job.seed}",
                 "bold",
             )
-            yield from _stand_ins(prompt, passage, given)
+            yield from ((line, "yellow") for line in _stand_ins(prompt, given, passage, other))
             yield from _sent(prompt, job)
             yield "", ""
 
 
-def _chosen(config: "RunConfig") -> "Iterator[Passage]":
-    """Return the passages that a run with these settings would choose, in the order of the corpus."""
+def _passages(config: "RunConfig") -> "Iterator[Passage]":
+    """Yield the passages that a run with these settings could use, in the order of the corpus."""
     from synthneg.corpus.check import check  # noqa: PLC0415  # not needed for help
     from synthneg.corpus.read import read  # noqa: PLC0415  # as above
-    from synthneg.corpus.sample import choose  # noqa: PLC0415  # as above
     from synthneg.records import Passage  # noqa: PLC0415  # as above
 
-    def passages() -> Iterator[Passage]:
-        checked = check(read(config.corpus), config.corpus, config.seed)
-        return (found for found in checked if isinstance(found, Passage))
+    checked = check(read(config.corpus), config.corpus, config.seed)
+    return (found for found in checked if isinstance(found, Passage))
 
-    return choose(passages, config.corpus.limit, "random", config.seed)
+
+def _chosen(config: "RunConfig") -> "Iterator[Passage]":
+    """Return the passages that a run with these settings would choose, in the order of the corpus."""
+    from synthneg.corpus.sample import choose  # noqa: PLC0415  # not needed for help
+
+    return choose(lambda: _passages(config), config.corpus.limit, "random", config.seed)
+
+
+def _by_words(config: "RunConfig") -> "Callable[[str, Passage], Passage]":
+    """Return what finds the passage that is nearest to a text by BM25, other than the one given; else that one.
+
+    A run goes by its encoder. That would have to encode the whole corpus for what is to be shown at once.
+    """
+    from synthneg.scoring.lexical import Bm25  # noqa: PLC0415  # not needed for help
+
+    passages = list(_passages(config))
+    index = Bm25([passage.full_text for passage in passages])
+
+    def nearest(text: str, own: "Passage") -> "Passage":
+        [(places, _)] = index.search([text], 2)
+        return next((passages[p] for p in places if passages[p].id != own.id), own)
+
+    return nearest
+
+
+def _jobs_of_written(config: "RunConfig") -> "Iterator[Job]":
+    """Yield the jobs that have the passages written: for queries that are given, or for the tasks of a topic."""
+    from synthneg.generate.passages import given_jobs  # noqa: PLC0415  # not needed for help
+    from synthneg.generate.tasks import brainstorm_jobs  # noqa: PLC0415  # as above
+
+    if config.corpus.queries is not None:
+        yield from (job for _, job in given_jobs(config, config.corpus.limit))
+    else:
+        yield from (job for _, job in brainstorm_jobs(config))
 
 
 def _jobs(
-    prompt: "Prompt", config: "RunConfig", passage: "Passage", query: str | None
+    prompt: "Prompt", config: "RunConfig", passage: "Passage", query: str, other: "Passage"
 ) -> "Iterator[Job]":
     """Yield the jobs of a passage: one, or one for each grade that is asked for by itself."""
-    from synthneg.generate.jobs import document_jobs, values_of  # noqa: PLC0415  # as above
+    from synthneg.generate.jobs import document_jobs  # noqa: PLC0415  # not needed for help
     from synthneg.generate.query_jobs import query_jobs  # noqa: PLC0415  # as above
-    from synthneg.llm.jobs import job_for  # noqa: PLC0415  # as above
+    from synthneg.llm.jobs import job_for, shown  # noqa: PLC0415  # as above
     from synthneg.records import Origin, Query  # noqa: PLC0415  # as above
 
-    needs = set(prompt.head.needs)
-    asked = Query(
-        f"{passage.id}:query:0",
-        query or first_sentence(passage.text),
-        passage.id,
-        passage.split,
-        Origin(prompt.tag, "", {}, 0, ""),
-    )
-    if prompt.head.makes == "query" and needs == {"passage"}:
-        yield from (job for _, job in query_jobs(config, [prompt], [passage]))
-    elif prompt.head.makes in ("document", "negative") and needs <= {"query", "passage", "grade"}:
-        yield from (job for _, job in document_jobs(config, [prompt], [(asked, passage)]))
+    if prompt.head.makes == "query":
+        yield from (job for _, job in query_jobs(config, [prompt], [passage], lambda _: other))
+    elif prompt.head.makes in ("document", "negative"):
+        origin = Origin(prompt.tag, "", {}, 0, "")
+        asked = Query(f"{passage.id}:query:0", query, passage.id, passage.split, origin)
+        pairs = [(asked, passage)]
+        yield from (job for _, job in document_jobs(config, [prompt], pairs, lambda _: other))
     else:
-        values = values_of(prompt, asked, passage, config.generate.passage_chars)
-        stands = stand_ins(values.get("passage") or {"text": passage.text, "title": passage.title})
-        values = {need: values.get(need, stands.get(need)) for need in prompt.head.needs}
+        document, second = (shown(p, config.generate.passage_chars) for p in (passage, other))
+        values = _INVENTED | {"query": {"text": query}, "grade": 3, "passage": document}
+        values |= {"document": document, "documents": [document, second]}
+        values |= {"related": second, "mined": second}
+        values = {need: values[need] for need in prompt.head.needs}
         yield job_for(prompt, f"{passage.id}:{prompt.kind}:0", values, config.seed)
 
 
-def stand_ins(passage: dict[str, str]) -> dict[str, Any]:
-    """Return values for the variables that a run finds elsewhere: the passage itself, and words that say so."""
-    task = {"text": "Given a question, find passages that answer it."}
-    return {
-        "related": passage,
-        "mined": passage,
-        "document": passage,
-        "documents": [passage, passage],
-        "grade": 3,
-        "task": task,
-        "topic": {"text": "everyday questions"},
-    }
-
-
 def _stand_ins(
-    prompt: "Prompt", passage: "Passage", query: str | None
-) -> Iterator[tuple[str, str]]:
+    prompt: "Prompt", query: str | None, passage: "Passage", other: "Passage"
+) -> Iterator[str]:
     """Yield which variables are not what a run would put there."""
     needs = prompt.head.needs
     if "query" in needs and query is None:
-        yield (
-            "(the passage's first sentence stands in for the query; give one with --query)",
-            "yellow",
-        )
-    stand = [
-        n for n in needs if n in ("related", "mined", "document", "documents", "task", "topic")
-    ]
-    if stand:
-        yield f"(stand-ins for what a run would find: {', '.join(stand)})", "yellow"
+        yield "(the passage's first sentence stands in for the query; give one with --query)"
+    for need in (need for need in needs if need in _BESIDE):
+        if other is passage:
+            yield f"({need}: no other passage shares a word, so this one stands in)"
+        else:
+            yield (
+                f"({need}: passage {other.id}, the nearest by its words, stands in for what a run finds with its"
+                " encoder)"
+            )
+    if invented := [need for need in needs if need in _INVENTED]:
+        yield f"(stand-in for what a run would have written: {', '.join(invented)})"
 
 
 def _sent(prompt: "Prompt", job: "Job") -> Iterator[tuple[str, str]]:

@@ -92,8 +92,12 @@ def compare(
         ),
     ] = None,
     split: Annotated[
-        str, typer.Option(metavar="SPLIT", help="Split of the collection: dev or train.")
-    ] = "dev",
+        str | None,
+        typer.Option(
+            metavar="SPLIT",
+            help="Split of the collection: dev, which it is without this, or train.",
+        ),
+    ] = None,
     student: Annotated[
         str | None,
         typer.Option(metavar="MODEL", help="The model to train; without it, train.base_model."),
@@ -123,7 +127,13 @@ def compare(
         changes = [*(changes or ()), f"train.base_model={_quoted(student)}"]
     _check_folders(json, html)
     config, outputs = _config(settings, corpus, seed, changes, outputs)
-    students = students_of(train, split, config.train.base_model) if train is not None else None
+    students = None
+    if train is not None:
+        students = students_of(train, split or "dev", config.train.base_model)
+    elif split is not None or student is not None:
+        raise SettingsError(
+            "--split and --student say how a student is trained; give --train COLLECTION, too"
+        )
     found = compare_prompts(config, (a, b), count, queries_by, outputs, students)
     typer.echo("\n".join(comparison_lines(found)))
     if json is not None:
@@ -167,9 +177,13 @@ def _quoted(value: str) -> str:
 
 def _check_folders(*files: Path | None) -> None:
     """Refuse a file that could not be written, before anything is asked for it."""
-    for file in files:
-        if file is not None and not file.parent.is_dir():
+    for file in filter(None, files):
+        if not file.parent.is_dir():
             raise SettingsError(f"{file}: there is no folder {file.parent}; make it first")
+        if file.is_dir():
+            raise SettingsError(
+                f"{file}: expected a file to write, but this is a folder; name a file in it"
+            )
 
 
 def _write(file: Path, data: bytes) -> None:

@@ -35,6 +35,15 @@ def run(
     until: Annotated[
         str, typer.Option(metavar="STAGE", help=f"Last stage: {_STAGES}.")
     ] = "evaluate",
+    number: Annotated[
+        int,
+        typer.Option(
+            "--round",
+            metavar="N",
+            min=1,
+            help="Rounds after the first ask for more queries like those that the tuned model fails.",
+        ),
+    ] = 1,
     changes: Changes = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
 ) -> None:
@@ -42,16 +51,44 @@ def run(
 
     The same command again takes up a run where it was stopped: no reply is asked for twice. A finished run is left
     as it is.
-    """
-    from synthneg.pipeline import build, check_settings  # noqa: PLC0415  # needs the settings model
 
-    with_run(
-        target,
-        changes,
+    --round 2 goes on after that: a run NAME-round-2 beside it asks about the passages of queries that passed their
+    checks and that the tuned model fails, and about their neighbours; it trains on all queries of both rounds, and
+    measures base, first and second model side by side. The section rounds says what is a failure.
+    """
+    from synthneg.pipeline import build  # noqa: PLC0415  # needs the settings model
+    from synthneg.preflight import check_settings  # noqa: PLC0415  # as above
+
+    config, outputs = settings(target, changes, outputs)
+    config = _of_round(config, outputs, number)
+    _with_config(
+        config,
         outputs,
         lambda opened: build(opened, until),
         lambda config: check_settings(config, until),
     )
+
+
+def _of_round(config: "RunConfig", outputs: Path, number: int) -> "RunConfig":
+    """Return the settings of that round, with the rounds before it finished."""
+    if number <= config.rounds.number:
+        return config
+    from synthneg.files import disk_errors  # noqa: PLC0415  # needs the settings model
+    from synthneg.pipeline import next_round  # noqa: PLC0415  # as above
+    from synthneg.preflight import check_settings  # noqa: PLC0415  # as above
+    from synthneg.rounds.further import check_rounds  # noqa: PLC0415  # as above
+    from synthneg.run import Run  # noqa: PLC0415  # as above
+
+    check_rounds(config, number)
+    while config.rounds.number < number:
+        check_settings(config)
+        opened = Run(outputs, config)
+        try:
+            with disk_errors(opened.folder):
+                config = next_round(opened)
+        finally:
+            opened.close()
+    return config
 
 
 def generate(
@@ -59,6 +96,7 @@ def generate(
 ) -> None:
     """Ask the language model: queries first; documents and hard negatives for queries that `verify` has passed."""
     from synthneg import pipeline  # noqa: PLC0415  # needs the settings model
+    from synthneg.preflight import check_settings  # noqa: PLC0415  # as above
     from synthneg.stages import read_corpus  # noqa: PLC0415  # as above
 
     def work(opened: "Run") -> None:
@@ -77,7 +115,7 @@ def generate(
         changes,
         outputs,
         work,
-        lambda config: pipeline.check_settings(config, "generate.queries"),
+        lambda config: check_settings(config, "generate.queries"),
     )
 
 
@@ -130,10 +168,20 @@ def with_run(
 
     `check` sees the settings before the run's folder does, so that settings which it refuses are written nowhere.
     """
+    config, outputs = settings(target, changes, outputs)
+    return _with_config(config, outputs, work, check)
+
+
+def _with_config(
+    config: "RunConfig",
+    outputs: Path,
+    work: "Callable[[Run], object]",
+    check: "Callable[[RunConfig], object] | None" = None,
+) -> Path:
+    """Do the work of `with_run` for settings that are read."""
     from synthneg.files import disk_errors  # noqa: PLC0415  # needs the settings model
     from synthneg.run import Run  # noqa: PLC0415  # needs the settings model
 
-    config, outputs = settings(target, changes, outputs)
     if check is not None:
         check(config)
     opened = Run(outputs, config)

@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 
 from synthneg.config.base import Name
 from synthneg.config.base import Section as Section
+from synthneg.config.compare import ArmConfig as ArmConfig
+from synthneg.config.compare import CompareConfig as CompareConfig
 from synthneg.config.corpus import CorpusConfig as CorpusConfig
 from synthneg.config.encoding import EncodingConfig as EncodingConfig
 from synthneg.config.generate import DocumentsConfig as DocumentsConfig
@@ -27,8 +29,12 @@ from synthneg.config.losses import InfoNCEConfig as InfoNCEConfig
 from synthneg.config.losses import ListsConfig as ListsConfig
 from synthneg.config.losses import MatryoshkaConfig as MatryoshkaConfig
 from synthneg.config.mine import MineConfig as MineConfig
+from synthneg.config.rounds import RoundsConfig as RoundsConfig
 from synthneg.config.sampling import MixConfig as MixConfig
 from synthneg.config.sampling import SamplingConfig as SamplingConfig
+from synthneg.config.students import LoraConfig as LoraConfig
+from synthneg.config.students import RerankConfig as RerankConfig
+from synthneg.config.students import SparseConfig as SparseConfig
 from synthneg.config.use import EvaluateConfig as EvaluateConfig
 from synthneg.config.use import ExportConfig as ExportConfig
 from synthneg.config.use import PublishConfig as PublishConfig
@@ -58,6 +64,7 @@ class RunConfig(Section):
     export: ExportConfig = ExportConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    rounds: RoundsConfig = RoundsConfig()
     publish: PublishConfig = PublishConfig()
 
     @model_validator(mode="after")

@@ -11,6 +11,18 @@ Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]*$")]
 
 
 class Section(BaseModel):
-    """A section of the settings: unknown keys are errors, values do not change after reading."""
+    """A section of the settings: unknown keys are errors, numbers are finite, values do not change after reading."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def words_in_order(fewest: int, most: int) -> None:
+    """Refuse bounds between which no text lies.
+
+    Raises:
+        ValueError: `fewest` is above `most`.
+    """
+    if fewest > most:
+        raise ValueError(
+            f"expected min_words at most max_words, got {fewest} and {most}, which would reject everything"
+        )

@@ -7,7 +7,17 @@ from pydantic import Field, model_validator
 from synthneg.config.base import Section, Share
 
 Loss = Literal[
-    "infonce", "source-share", "gist", "margin-mse", "kl", "listnet", "ws2", "rank-pairs"
+    "infonce",
+    "source-share",
+    "gist",
+    "bce",
+    "margin-mse",
+    "kl",
+    "ar2",
+    "listnet",
+    "ws2",
+    "rank-pairs",
+    "lambda",
 ]
 _STORED = "score:"
 Dimension = Annotated[int, Field(ge=1)]
@@ -60,7 +70,7 @@ class ListsConfig(Section):
     own: int = Field(
         default=0,
         ge=0,
-        description="kl, margin-mse: written and mined documents of the query's example, at most",
+        description="kl, ar2, margin-mse: written and mined documents of the query's example, at most",
     )
     near: int = Field(default=8, ge=0, description="and passages drawn from its nearest")
     near_depth: int = Field(default=15, ge=1, description="how many are its nearest")
@@ -68,7 +78,7 @@ class ListsConfig(Section):
     further_depth: int = Field(default=60, ge=1, description="up to which rank")
     teacher: str | None = Field(
         default=None,
-        description="kl, margin-mse: who scores the documents, a model's folder or Hub name; score:NAME: the scores"
+        description="kl, ar2, margin-mse: who scores the documents, a model's folder or Hub name; score:NAME: scores"
         " that the examples hold under this name; default: verify.encoder",
     )
     rescale: bool = Field(
@@ -76,7 +86,11 @@ class ListsConfig(Section):
         description="bring the 1st and 99th percentile of the teacher's scores to 0 and 1",
     )
     teacher_temperature: float = Field(
-        default=0.05, gt=0, description="kl: softmax temperature of the teacher's scores"
+        default=0.05, gt=0, description="kl, ar2: softmax temperature of the teacher's scores"
+    )
+    both_ways: bool = Field(
+        default=False,
+        description="kl: the mean of the divergence from the teacher and the one from the student",
     )
     label_scale: float = Field(
         default=1.0, gt=0, description="listnet, ws2: what grades are multiplied by in the softmax"

@@ -13,6 +13,7 @@ from synthneg.config.losses import (
     MatryoshkaConfig,
 )
 from synthneg.config.sampling import MixConfig, SamplingConfig, sampling_refusal
+from synthneg.config.students import Kind, LoraConfig, RerankConfig, SparseConfig, Student
 
 Shape = Literal["triplet", "n-tuple", "labeled-list", "beir"]
 
@@ -34,10 +35,19 @@ class TrainConfig(Section):
         default="sentence-transformers/all-MiniLM-L6-v2",
         description="model to start from; a folder or a Hub name",
     )
+    student: Student = Field(
+        default="auto",
+        description="what it becomes: bi-encoder, cross-encoder (a reranker), sparse or multi-vector; auto: what it is",
+    )
+    lora: LoraConfig | None = Field(
+        default=None,
+        description="train low-rank adapters instead of the weights; null: the weights",
+    )
+    sparse: SparseConfig = SparseConfig()
     loss: Loss = Field(
         default="infonce",
-        description="infonce, source-share, gist: a positive and its negatives; margin-mse, kl: lists with a teacher's"
-        " scores; listnet, ws2, rank-pairs: graded lists",
+        description="infonce, source-share, gist, bce: a positive and its negatives; margin-mse, kl, ar2: lists with a"
+        " teacher's scores; listnet, ws2, rank-pairs, lambda: graded lists",
     )
     infonce: InfoNCEConfig = InfoNCEConfig()
     lists: ListsConfig = ListsConfig()
@@ -64,17 +74,27 @@ class TrainConfig(Section):
         description="peak of the schedule; a static table of word vectors takes about 0.2",
     )
     warmup: Share = Field(default=0.1, description="share of steps with a rising learning rate")
-    temperature: float = Field(default=0.05, gt=0, description="softmax temperature of the loss")
+    temperature: float | None = Field(
+        default=None,
+        gt=0,
+        description="softmax temperature of the loss; by default .05 for a bi-encoder, of cosines, else 1",
+    )
     max_length: int = Field(default=256, ge=8, description="tokens per text")
     allow_leaks: bool = Field(
         default=False,
         description="train though texts of an evaluation set are among the examples",
     )
 
+    def softmax_temperature(self, student: Kind) -> float:
+        """Softmax temperature of the loss for a kind of student; MaxSim, sparse products and logits are no cosines."""
+        if self.temperature is not None:
+            return self.temperature
+        return 0.05 if student == "bi-encoder" else 1.0
+
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models that training takes beside verify.encoder: the base, and who teaches or guides it."""
-        teaches = self.loss in ("kl", "margin-mse") and self.lists.scorer is None
+        teaches = self.loss in ("kl", "ar2", "margin-mse") and self.lists.scorer is None
         others = (self.lists.teacher if teaches else None, self.guide.model)
         guided = others if self.loss == "gist" else others[:1]
         return (self.base_model, *(name for name in guided if name is not None))
@@ -103,6 +123,7 @@ class EvaluateConfig(Section):
         default=10_000, ge=100, description="bootstrap samples and random permutations"
     )
     bm25: bool = Field(default=True, description="also measure BM25")
+    rerank: RerankConfig = RerankConfig()
 
 
 class PublishConfig(Section):

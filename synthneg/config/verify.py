@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from synthneg.config.base import Section, Share
+from synthneg.config.base import Section, Share, words_in_order
 from synthneg.config.encoding import EncodingConfig
 
 
@@ -36,6 +36,11 @@ class QueryChecks(Section):
     near_duplicate: Share = Field(
         default=0.95, description="cosine from which two queries of one passage are duplicates"
     )
+
+    @model_validator(mode="after")
+    def _words_in_order(self) -> Self:
+        words_in_order(self.min_words, self.max_words)
+        return self
 
 
 class DocumentChecks(Section):
@@ -101,6 +106,11 @@ class DocumentChecks(Section):
         description="what becomes of graded documents whose scores do not fall as their grades do: kept and flagged, "
         "their grades dealt out anew by score, or as few as possible dropped",
     )
+
+    @model_validator(mode="after")
+    def _words_in_order(self) -> Self:
+        words_in_order(self.min_words, self.max_words)
+        return self
 
 
 class LeakChecks(Section):
@@ -235,10 +245,15 @@ class VerifyConfig(Section):
     probe: ProbeChecks = ProbeChecks()
 
     @model_validator(mode="after")
-    def _two_witnesses(self) -> Self:
+    def _witnesses_are_named(self) -> Self:
         if self.documents.on_answers == "relabel" and self.reranker is None and self.judge is None:
             raise ValueError(
                 "documents.on_answers: relabel needs a second witness, since the encoder alone cannot tell a negative"
                 " that answers from one that is near; name a reranker or a judge"
+            )
+        if self.queries.rerank_depth and self.reranker is None:
+            raise ValueError(
+                "queries.rerank_depth needs a reranker, and verify.reranker names none; set it to a cross-encoder's"
+                " folder or Hub name"
             )
         return self

@@ -55,7 +55,7 @@ def card(
         *_load(config, content),
         *_made(config, examples),
         "## Yield",
-        "What came into each stage and what became of it.",
+        f"What came into each stage and what became of it.{_round(config)}",
         _yield_table(books),
         "## Thresholds",
         _thresholds(config, content.calibrated),
@@ -65,6 +65,17 @@ def card(
         "\n".join((way.synthetic, _GRADES, way.held_out, _MEASURED)),
     ]
     return f"---\n{_metadata(config, examples, content)}---\n\n" + "\n\n".join(parts) + "\n"
+
+
+def _round(config: RunConfig) -> str:
+    """Return what the table leaves out where this is a further round; "" where it is the first."""
+    rounds = config.rounds
+    if rounds.after is None:
+        return ""
+    return (
+        f" This is round {rounds.number}: the examples of the round before, `{rounds.after}`, come first, as they are"
+        " there, and up to `verify.documents` the table counts what this round has added."
+    )
 
 
 _GRADES = """\

@@ -1,16 +1,26 @@
 """Models side by side on test collections: the measures of each, and what can be said of their differences."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from synthneg.config import RerankConfig
 from synthneg.errors import SettingsError
 from synthneg.evaluate.collection import Collection
 from synthneg.evaluate.measure import PerQuery, bm25_rank, dense_rank, depth_for, measure
+from synthneg.evaluate.rankers import (
+    BM25,
+    Ranker,
+    Reading,
+    first_stage,
+    names_a_cross_encoder,
+    open_ranker,
+)
 from synthneg.evaluate.significance import (
     Difference,
     Interval,
@@ -21,9 +31,9 @@ from synthneg.evaluate.significance import (
 )
 from synthneg.files import write_whole
 from synthneg.scoring.base import Encoder
-from synthneg.scoring.encoder import load_encoder
 
-BM25 = "bm25"
+FIRST = "first stage"  # what cross-encoders rerank, where that is not BM25
+_RERANK = RerankConfig()
 MEAN = "mean"  # what the mean over collections is called among them
 
 
@@ -47,7 +57,7 @@ class Evaluation:
 
 
 def evaluate(
-    models: Mapping[str, str | Encoder],
+    models: Mapping[str, str | Encoder | Ranker],
     collections: Sequence[Collection],
     *,
     measures: Sequence[str],
@@ -57,6 +67,8 @@ def evaluate(
     batch_size: int,
     max_length: int | None = None,
     vectors: Path | None = None,
+    beside: Sequence[tuple[str, str]] = (),
+    rerank: RerankConfig = _RERANK,
 ) -> list[Evaluation]:
     """Measure every model on every collection: an evaluation each, then one of their mean where two or more are real.
 
@@ -64,7 +76,7 @@ def evaluate(
     one model, over measures and collections, are corrected together; those of the mean likewise.
 
     Args:
-        models: what a model is called in the results -> its folder or Hub name, or an encoder.
+        models: what a model is called in the results -> its folder or Hub name, an encoder, or how it ranks.
         collections: at least one query each.
         measures: names of ir-measures.
         seed: of the resampling; the rest has no chance in it.
@@ -73,6 +85,8 @@ def evaluate(
         batch_size: texts per forward pass of the encoders.
         max_length: tokens kept of a text; None: what each model itself keeps.
         vectors: folder of the vector cache; None: no cache.
+        beside: further pairs of models that are compared.
+        rerank: what cross-encoders rerank; who finds it first gets a row, too.
 
     Raises:
         SettingsError: an unknown measure, a name that is taken, or collections with the same name.
@@ -81,27 +95,51 @@ def evaluate(
     _check_names(models, collections, bm25)
     depth = depth_for(measures)
     scores: list[dict[str, PerQuery]] = [{} for _ in collections]
-    for name, model in models.items():
-        encoder = (
-            load_encoder(model, batch_size=batch_size, max_length=max_length, vectors=vectors)
-            if isinstance(model, str)
-            else model
-        )
+    reading = Reading(batch_size, max_length, vectors)
+    rankers: dict[str, Callable[[], Ranker]] = {
+        name: partial(_ranker, model, reading, rerank) for name, model in models.items()
+    }
+    if names_a_cross_encoder(list(models.values())):
+        bm25 = bm25 or rerank.first_stage == BM25
+        if rerank.first_stage != BM25:
+            rankers[FIRST] = partial(first_stage, reading, rerank)
+    if bm25:
+        rankers[BM25] = lambda: bm25_rank
+    for name, opened in rankers.items():
+        ranker = opened()
         for collection, found in zip(collections, scores, strict=True):
-            found[name] = measure(collection, dense_rank(collection, encoder, depth), measures)
-    for collection, found in zip(collections, scores, strict=True):
-        if bm25:
-            found[BM25] = measure(collection, bm25_rank(collection, depth), measures)
+            found[name] = measure(collection, ranker(collection, depth), measures)
+    return summarise(collections, scores, seed, resamples, beside)
+
+
+def summarise(
+    collections: Sequence[Collection],
+    scores: Sequence[dict[str, PerQuery]],
+    seed: int,
+    resamples: int,
+    beside: Sequence[tuple[str, str]] = (),
+) -> list[Evaluation]:
+    """Return what `evaluate` does, of what was measured before: per collection, model -> measures of its queries."""
     found_each = [
-        _summary([c], [found], seed, resamples)
+        _summary([c], [found], seed, resamples, beside)
         for c, found in zip(collections, scores, strict=True)
     ]
     real = [k for k, collection in enumerate(collections) if not collection.synthetic]
     evaluations = correct_together(found_each)
     if len(real) > 1:
-        mean = _summary([collections[k] for k in real], [scores[k] for k in real], seed, resamples)
+        mean = _summary(
+            [collections[k] for k in real], [scores[k] for k in real], seed, resamples, beside
+        )
         evaluations += correct_together([mean])
     return evaluations
+
+
+def _ranker(model: str | Encoder | Ranker, reading: Reading, rerank: RerankConfig) -> Ranker:
+    if isinstance(model, str):
+        return open_ranker(model, reading, rerank)
+    if callable(model):
+        return model
+    return lambda collection, depth: dense_rank(collection, model, depth)
 
 
 def correct_together(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
@@ -167,6 +205,16 @@ def write(evaluation: Evaluation, folder: Path) -> Path:
     return file
 
 
+def read_per_query(file: Path) -> dict[str, PerQuery]:
+    """Return what `write` wrote beside <collection>.json: of each model, its measures by query."""
+    found: dict[str, PerQuery] = {}
+    with file.open("rb") as lines:
+        for row in map(orjson.loads, lines):
+            of_model = found.setdefault(row["model"], {})
+            of_model.setdefault(row["measure"], {})[row["query_id"]] = row["value"]
+    return found
+
+
 def write_all(evaluations: Sequence[Evaluation], file: Path) -> Path:
     """Write all evaluations to `file`, and what each query got beside it; return the path of the second.
 
@@ -192,8 +240,11 @@ def _lines(evaluation: Evaluation, first: dict[str, str]) -> Iterator[bytes]:
 def _check_names(
     models: Mapping[str, object], collections: Sequence[Collection], bm25: bool
 ) -> None:
-    if bm25 and BM25 in models:
-        raise SettingsError(f"a model is called {BM25}, as BM25's own row is; give it another name")
+    for row in (BM25, FIRST):
+        if row in models and (bm25 or row == FIRST):
+            raise SettingsError(
+                f"a model is called {row}, as a row of its own is; give it another name"
+            )
     check_names_differ([MEAN, *(collection.name for collection in collections)])
 
 
@@ -210,6 +261,7 @@ def _summary(
     scores: Sequence[dict[str, PerQuery]],
     seed: int,
     resamples: int,
+    beside: Sequence[tuple[str, str]],
 ) -> Evaluation:
     """Return the evaluation of one collection, or the mean of several, in which each weighs the same."""
     first, lone = collections[0], len(collections) == 1
@@ -234,7 +286,7 @@ def _summary(
             compare_over(
                 a, b, name, [_paired(f[a][name], f[b][name]) for f in scores], seed, resamples
             )
-            for a, b in _pairs(models)
+            for a, b in (*_pairs(models), *beside)
             for name in names
         ),
         per_query=scores[0] if lone else {},

@@ -8,7 +8,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Verdict = Literal["better", "worse", "not distinguishable"]
 
@@ -57,19 +61,40 @@ def interval_over(groups: Sequence[Sequence[float]], seed: int, resamples: int) 
     """Return the mean over groups of their means, with its percentile bootstrap interval; no group is empty."""
     import numpy as np  # noqa: PLC0415 - heavy: only when evaluating
 
-    random = np.random.default_rng(seed)
-    means, drawn = [], np.zeros(resamples)
+    drawn = drawn_means(groups, np.random.default_rng(seed), resamples)
+    return percentiles(float(np.mean([np.mean(values) for values in groups])), drawn)
+
+
+def drawn_means(
+    groups: Sequence[Sequence[float]], random: "np.random.Generator", resamples: int
+) -> "NDArray[np.float64]":
+    """Return (resamples,) means over groups of the means of what is drawn from each with replacement."""
+    import numpy as np  # noqa: PLC0415 - heavy: only when evaluating
+
+    drawn = np.zeros(resamples)
     for values in groups:
         data = np.asarray(values, dtype=np.float64)
-        means.append(data.mean())
         drawn += np.concatenate(
             [
                 data[random.integers(0, len(data), size=(rows, len(data)))].mean(axis=1)
                 for rows in _blocks(resamples, len(data))
             ]
         )
-    low, high = np.quantile(drawn / len(groups), [LEVEL / 2, 1 - LEVEL / 2])
-    return Interval(float(np.mean(means)), float(low), float(high))
+    means: NDArray[np.float64] = drawn / len(groups)
+    return means
+
+
+def percentiles(mean: float, drawn: "NDArray[np.float64]") -> Interval:
+    """Return a mean with the interval that the middle of what was drawn spans."""
+    import numpy as np  # noqa: PLC0415 - heavy: only when evaluating
+
+    low, high = np.quantile(drawn, [LEVEL / 2, 1 - LEVEL / 2])
+    return Interval(mean, float(low), float(high))
+
+
+def weighted(groups: Sequence[Sequence[float]]) -> list[float]:
+    """Return all values, each weighing as much as it does in a mean over groups; their sum is that of the means."""
+    return [value / len(values) for values in groups for value in values]
 
 
 def randomisation_p(differences: Sequence[float], seed: int, resamples: int) -> float:
@@ -157,8 +182,7 @@ def compare_over(
 ) -> Difference:
     """Return the mean over groups of the differences of `a` and `b`; signs are flipped query by query in each group."""
     mean = interval_over(groups, seed, resamples)
-    weighted = [value / len(values) for values in groups for value in values]
-    p = randomisation_p(weighted, seed, resamples)
+    p = randomisation_p(weighted(groups), seed, resamples)
     smallest = smallest_for(standard_error(groups), 1)
     return Difference(a, b, measure, mean.mean, mean.low, mean.high, p, p, smallest=smallest)
 

@@ -19,10 +19,10 @@ def table(evaluation: Evaluation) -> list[str]:
     labels = _labels(list(evaluation.models))
     names = list(next(iter(evaluation.models.values()), {}))
     columns = [[name, *(_cell(m[name]) for m in evaluation.models.values())] for name in names]
-    lines = [_title(evaluation), *_blocks([["model", *labels.values()]], columns)]
+    lines = [_title(evaluation), *in_columns([["model", *labels.values()]], columns)]
     if evaluation.differences:
         rows = [_sentence(d, labels) for d in evaluation.differences]
-        lines += ["", *_aligned(rows), *_note(evaluation)]
+        lines += ["", *aligned(rows), *_note(evaluation)]
     return lines
 
 
@@ -45,7 +45,7 @@ def overview(evaluations: Sequence[Evaluation]) -> list[str]:
             [label, *(_marked(e, model, base, measure) for e in evaluations)]
             for model, label in labels.items()
         ]
-        lines += [*_blocks(first, columns), ""]
+        lines += [*in_columns(first, columns), ""]
     compared = any(d.b == base for e in evaluations for d in e.differences)
     signs = f"  ↑ better, ↓ worse than {labels[base]}, ≈ not distinguishable; p corrected (Holm)"
     return [*lines, signs] if compared else lines[:-1]
@@ -129,7 +129,7 @@ def _shortened(names: Sequence[str]) -> list[str]:
     ]
 
 
-def _blocks(first: list[list[str]], columns: list[list[str]]) -> Iterator[str]:
+def in_columns(first: list[list[str]], columns: list[list[str]]) -> Iterator[str]:
     """Yield rows of the columns `first` and as many others as 100 columns hold; the rest stands in rows below them."""
     widths = [max(map(len, column)) + 2 for column in (*first, *columns)]
     left = _WIDTH - sum(widths[: len(first)])
@@ -144,10 +144,11 @@ def _blocks(first: list[list[str]], columns: list[list[str]]) -> Iterator[str]:
 
 
 def _rows(columns: list[list[str]]) -> list[str]:
-    return _aligned([list(row) for row in zip(*columns, strict=True)])
+    return aligned([list(row) for row in zip(*columns, strict=True)])
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Return the rows as lines, each column as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  "

@@ -80,7 +80,7 @@ def count_wanted(config: RunConfig) -> int:
 async def passages_asked(config: RunConfig, asker: Asks, count: int) -> Asked:
     """Return the jobs that ask for `count` of the passages: those that a run with this limit would ask for."""
     if config.corpus.topic is None:
-        return _given_jobs(config, count)
+        return given_jobs(config, count)
     return _task_jobs(config, (await brainstorm(config, asker)).tasks, count)
 
 
@@ -98,7 +98,7 @@ async def write_passages(run: Run, asker: Asks) -> None:
     with run.stage("corpus", "passages.jsonl") as stage:
         if config.corpus.topic is None:
             total = _drop_queries(stage, config)
-            asked = _given_jobs(config, limit)
+            asked = given_jobs(config, limit)
         else:
             found = await brainstorm(config, asker)
             _drop_tasks(stage, found)
@@ -212,7 +212,8 @@ def _drop_tasks(stage: Stage, found: Brainstorm) -> None:
         record_failure(stage, id, failure)
 
 
-def _given_jobs(config: RunConfig, limit: int | None) -> Asked:
+def given_jobs(config: RunConfig, limit: int | None) -> Asked:
+    """Yield the jobs that have a passage written for each of `limit` of the user's queries; None: for all of them."""
     [prompt] = passage_prompts(config)
     if limit == 0:  # a pilot of a file without a usable query
         return

@@ -11,7 +11,7 @@ from itertools import islice, product
 
 from synthneg.config import RunConfig
 from synthneg.generate.jobs import passage_prompts
-from synthneg.llm.ask import Answer, Failure
+from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.llm.jobs import Asks, answers, job_for
 from synthneg.progress import Progress
 
@@ -41,17 +41,10 @@ async def brainstorm(config: RunConfig, asker: Asks) -> Brainstorm:
 
     A task whose words are those of an earlier one is none.
     """
-    [prompt, _] = passage_prompts(config)
-    count = config.corpus.limit or 0
-    replies = -(-count // (_TASKS_A_REPLY * _EXAMPLES_A_TASK))
-    values = {"topic": {"text": config.corpus.topic}}
-    asked = (
-        (number, job_for(prompt, f"brainstorm:{number}", values, config.seed))
-        for number in range(replies)
-    )
+    asked = brainstorm_jobs(config)
     found = Brainstorm()
     of_words: dict[str, Task] = {}
-    with Progress("tasks", replies, "replies") as progress:
+    with Progress("tasks", len(asked), "replies") as progress:
         async for number, job, outcome in answers(asker, asked, progress.advance):
             if isinstance(outcome, Failure):
                 found.failures.append((job.id, outcome))
@@ -63,6 +56,17 @@ async def brainstorm(config: RunConfig, asker: Asks) -> Brainstorm:
                 else:
                     found.twice.append((task, first))
     return found
+
+
+def brainstorm_jobs(config: RunConfig) -> list[tuple[int, Job]]:
+    """Return the jobs that ask for the tasks of the topic, each with its number."""
+    [prompt, _] = passage_prompts(config)
+    replies = -(-(config.corpus.limit or 0) // (_TASKS_A_REPLY * _EXAMPLES_A_TASK))
+    values = {"topic": {"text": config.corpus.topic}}
+    return [
+        (number, job_for(prompt, f"brainstorm:{number}", values, config.seed))
+        for number in range(replies)
+    ]
 
 
 def examples(tasks: list[Task], count: int) -> Iterator[tuple[str, Task]]:

@@ -54,24 +54,42 @@ def arms_of(text: str, per_query: int) -> dict[str, Mixture]:
     """
     arms: dict[str, Mixture] = {}
     for name in text.split(","):
-        mixture = _mixture(name.strip(), per_query)
+        try:
+            mixture = mixture_of(name.strip(), per_query)
+        except SettingsError as error:
+            raise SettingsError(f"--arms: {error}") from error
         if any(mixture == other for other in arms.values()):
             raise SettingsError(f"--arms {text}: {name} comes twice; name each arm once")
         arms[name.strip()] = mixture
     return arms
 
 
-def _mixture(name: str, per_query: int) -> Mixture:
+def count_of(name: str) -> int | None:
+    """Return how many negatives a query a mixture names; None where a source goes without a number.
+
+    >>> count_of("bm25:2+dense:2"), count_of("bm25")
+    (4, None)
+    """
+    counts = [part.partition(":")[2] for part in name.split("+")]
+    return sum(map(int, counts)) if all(c.isdecimal() for c in counts) else None
+
+
+def mixture_of(name: str, per_query: int) -> Mixture:
+    """Return how many negatives of which source a query gets; a source without a number gives all of them.
+
+    Raises:
+        SettingsError: these are no sources, one comes twice, or their counts do not come to `per_query`.
+    """
     parts = dict(part.partition(":")[::2] for part in name.split("+"))
     known = [source for source in _SOURCES if source in parts]
     if not _ARM.fullmatch(name) or len(known) != name.count("+") + 1:
         raise SettingsError(
-            f"--arms: expected sources of {', '.join(_SOURCES)}, alone or as in bm25:2+dense:2, got {name!r}"
+            f"expected sources of {', '.join(_SOURCES)}, alone or as in bm25:2+dense:2, got {name!r}"
         )
     mixture = {source: int(parts[source] or per_query) for source in known}
     if sum(mixture.values()) != per_query or not all(mixture.values()):
         raise SettingsError(
-            f"--arms: the counts of {name} must be above 0 and come to {per_query}, as --per-query says, got"
+            f"the counts of {name} must be above 0 and come to {per_query}, as many as each arm has, got"
             f" {sum(mixture.values())}"
         )
     return mixture

@@ -6,11 +6,13 @@ from itertools import starmap
 from synthneg.corpus.sample import choose
 from synthneg.errors import RunError
 from synthneg.files import fingerprint
-from synthneg.records import Chosen, Passage
-from synthneg.run import Run
+from synthneg.records import Chosen, Failed, Passage
+from synthneg.run import Run, read_records
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.cluster import clusters_for, sample
 from synthneg.scoring.corpus import encode_corpus
+
+FAILED = "failed.jsonl"  # what the tuned model fails, and what the next round asks because of it
 
 
 def chosen(run: Run, limit: int | None) -> Iterator[Passage]:
@@ -26,11 +28,21 @@ def chosen(run: Run, limit: int | None) -> Iterator[Passage]:
     config = run.config.corpus
     how = config.sample if limit == config.limit else "random"
     passages: Callable[[], Iterator[Passage]] = lambda: run.read("passages.jsonl", Passage)  # noqa: E731
+    if run.earlier is not None:
+        passages = lambda: _of_failed(run)  # noqa: E731
     if config.sample == "cluster":
         passages = lambda: _of_clusters(run)  # noqa: E731
     if how == "cluster":
         return passages()
     return choose(passages, limit, how, run.config.seed)
+
+
+def _of_failed(run: Run) -> Iterator[Passage]:
+    """Yield the passages that the failures of the round before ask about."""
+    if run.earlier is None:
+        raise AssertionError("a first round has no failures of an earlier one")
+    wanted = {id for failed in read_records(run.earlier / FAILED, Failed) for id in failed.ask}
+    return (passage for passage in run.read("passages.jsonl", Passage) if passage.id in wanted)
 
 
 def write_chosen(run: Run, encoder: Callable[[], Encoder], model: str) -> None:

@@ -1,7 +1,7 @@
 """Passages that say again what another says: by their vectors, or by the words that they share."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from math import floor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_REMEMBERED = 2**15  # prints, of about 2 KB each
+_SKETCHES = 2**17  # that are remembered, of about 500 bytes each
+_PRINTS = 2**12  # likewise, of about 2 KB each
+_BITS = 2048  # of a sketch
 _ROUNDING = 1e-9
 _FACTORS = (  # odd: a shingle's number is the sum of its words' numbers, each times that of its place
     0x9E3779B97F4A7C15,
@@ -75,6 +77,43 @@ def share(a: "NDArray[np.uint64]", b: "NDArray[np.uint64]", least: float) -> boo
     return bool(shared) and shared / (len(a) + len(b) - shared) >= least
 
 
+class Sketch(NamedTuple):
+    """What tells of most passages, at a fraction of the price, that they have little in common."""
+
+    text: int  # as of the print
+    shingles: int  # how many
+    bits: int  # of `_BITS`, those that the shingles fall on
+
+
+def sketch_of(print_: Print) -> Sketch:
+    """Return the sketch of a passage from its print."""
+    import numpy as np  # noqa: PLC0415 - heavy: only when searching
+
+    bits = np.zeros(_BITS, np.bool_)
+    bits[print_.shingles % np.uint64(_BITS)] = True
+    return Sketch(
+        print_.text, len(print_.shingles), int.from_bytes(np.packbits(bits).tobytes(), "big")
+    )
+
+
+def may_share(a: Sketch, b: Sketch, least: float) -> bool:
+    """Whether two texts can have `least` of all their shingles or more in common; False is certain.
+
+    A bit of one that the other has not stands for at least one shingle that the other has not.
+
+    Args:
+        a: sketch of one.
+        b: that of the other.
+        least: in [0, 1].
+    """
+    both = a.bits & b.bits
+    if not both:
+        return False
+    common = both.bit_count()
+    most = min(a.shingles - a.bits.bit_count(), b.shingles - b.bits.bit_count()) + common
+    return most / (a.shingles + b.shingles - most) >= least
+
+
 class Copies:
     """Says of passages whether one is a copy of another; what it has worked out of a passage it remembers a while."""
 
@@ -93,25 +132,24 @@ class Copies:
             max_cosine: from this cosine on, two passages are copies.
             max_jaccard: and from this share of common word 5-grams on.
         """
-        self._vectors, self._passage = vectors, passage
+        self._vectors = vectors
         self._max_cosine, self._max_jaccard = max_cosine, max_jaccard
-        self._prints: OrderedDict[int, Print] = OrderedDict()
+        self._print = lru_cache(_PRINTS)(lambda row: print_of(passage(row)))
+        self._sketch = lru_cache(_SKETCHES)(lambda row: sketch_of(self._print(row)))
 
     def of_any(self, row: int, others: Iterable[int]) -> bool:
         """Whether the passage in `row` has the text of one of the others, or is near enough to one."""
-        vector, mine = self._vectors[row], self._print(row)
+        vector, mine = self._vectors[row], self._sketch(row)
         for other in others:
             if float(vector @ self._vectors[other]) >= self._max_cosine:
                 return True
-            theirs = self._print(other)
-            if mine.text == theirs.text or share(mine.shingles, theirs.shingles, self._max_jaccard):
+            theirs = self._sketch(other)
+            if mine.text == theirs.text or self._share(row, other):
                 return True
         return False
 
-    def _print(self, row: int) -> Print:
-        found = self._prints.get(row)
-        if found is None:
-            found = self._prints[row] = print_of(self._passage(row))
-            if len(self._prints) > _REMEMBERED:
-                self._prints.popitem(last=False)
-        return found
+    def _share(self, row: int, other: int) -> bool:
+        least = self._max_jaccard
+        if not may_share(self._sketch(row), self._sketch(other), least):
+            return False
+        return share(self._print(row).shingles, self._print(other).shingles, least)

@@ -36,6 +36,7 @@ def load_encoder(
     vectors: Path | None = None,
     encoding: EncodingConfig = _AS_IT_IS,
     processes: int = 1,
+    as_trained: bool = False,
 ) -> Encoder:
     """Return the sentence-transformers model `name`, with the prompts of queries and of documents.
 
@@ -46,6 +47,8 @@ def load_encoder(
         vectors: folder of the vector cache; None: every text is encoded each time.
         encoding: how it reads, where that is not what `load_model` finds.
         processes: how many encode on a CPU, each with the model loaded.
+        as_trained: whether vectors keep their lengths where the model compares by dot product, as measuring it asks;
+            else all rows have length 1.
 
     Raises:
         ModelError: there is no such model, its folder is broken, or the Hub cannot be reached.
@@ -58,12 +61,19 @@ def load_encoder(
     many = None
     if processes > 1 and model.device.type == "cpu":
         again = partial(
-            load_encoder, name, batch_size=batch_size, max_length=max_length, encoding=encoding
+            load_encoder,
+            name,
+            batch_size=batch_size,
+            max_length=max_length,
+            encoding=encoding,
+            as_trained=as_trained,
         )
         many = Processes(processes, again)
-    encoder: Encoder = SentenceEncoder(name, model, batch_size, many)
+    unit = not (as_trained and model.similarity_fn_name == "dot")
+    encoder: Encoder = SentenceEncoder(name, model, batch_size, many, unit=unit)
     if vectors is not None:
         changes += [used] if used != "float32" else []
+        changes += [] if unit else ["lengths kept"]
         identity = fingerprint(content(model, name), str(model.max_seq_length), *changes)
         encoder = CachedEncoder(encoder, vectors, identity)
     return encoder
@@ -88,8 +98,10 @@ def _read_as(model: Any, name: str, encoding: EncodingConfig) -> list[str]:
     pooling = encoding.pooling
     if family is not None and not any(prompts.values()):
         prompts |= {"query": family.query, "document": family.document}
-    if family is not None and pooling is None and not brings(name, "modules.json"):
-        pooling = family.pooling
+    bare = family is not None and not brings(name, "modules.json")
+    if family is not None and bare:
+        pooling = pooling or family.pooling
+        model.similarity_fn_name = family.similarity
     if encoding.query_prefix is not None:
         prompts["query"] = encoding.query_prefix
     if encoding.document_prefix is not None:
@@ -126,10 +138,16 @@ class SentenceEncoder:
     """A loaded sentence-transformers model as an Encoder."""
 
     def __init__(
-        self, name: str, model: Any, batch_size: int, processes: Processes | None = None
+        self,
+        name: str,
+        model: Any,
+        batch_size: int,
+        processes: Processes | None = None,
+        *,
+        unit: bool = True,
     ) -> None:
-        """Take in the model, and who encodes more than a batch of texts where this process does not."""
-        self.name = name
+        """Take in the model, who encodes more than a batch if not this process, and whether rows have length 1."""
+        self.name, self._unit = name, unit
         self._model, self._batch_size, self._processes = model, batch_size, processes
 
     def encode(self, texts: Sequence[str], role: Role) -> "NDArray[np.float32]":
@@ -166,5 +184,6 @@ class SentenceEncoder:
                 " its weights are broken, train it again with a lower learning rate"
             )
         # Here, not by the library, which would divide in the precision of the weights.
-        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+        if self._unit:
+            rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return rows

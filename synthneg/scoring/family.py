@@ -1,25 +1,28 @@
 """What encoders of known families expect to read, for those that bring no settings of their own.
 
 E5 (arXiv:2212.03533), BGE (arXiv:2309.07597), GTE (arXiv:2308.03281), Contriever (arXiv:2112.09118). Contriever was
-trained with dot products of vectors of any length. Here its rows have length 1 as those of all encoders: thresholds,
-shares of a score and near copies are said in cosines.
+trained with dot products of vectors of any length: as a student it learns by them, and is measured by them. Where it
+checks, its rows have length 1 as those of all encoders: thresholds, shares of a score and near copies are said in
+cosines.
 """
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from synthneg.config.encoding import Pooling
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How its models read: a prefix for each role, and how tokens become one vector."""
+    """How its models read: a prefix for each role, how tokens become one vector, and how two are compared."""
 
     name: str
     pooling: Pooling
     query: str = ""
     document: str = ""
+    similarity: Literal["cosine", "dot"] = "cosine"
 
 
 _BGE_EN = "Represent this sentence for searching relevant passages: "
@@ -38,7 +41,7 @@ _READING = {
     "BGE": Family("BGE", "cls", _BGE_EN),
     "BGE (zh)": Family("BGE", "cls", _BGE_ZH),
     "GTE": Family("GTE", "mean"),
-    "Contriever": Family("Contriever", "mean"),
+    "Contriever": Family("Contriever", "mean", similarity="dot"),
 }
 
 

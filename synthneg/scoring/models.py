@@ -4,6 +4,7 @@ import hashlib
 import math
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -68,8 +69,22 @@ def find_model(name: str) -> str:
     return name
 
 
-def load(kind: Literal["SentenceTransformer", "CrossEncoder"], name: str) -> Any:
-    """Return the model `name` as the class `kind` of sentence-transformers.
+def load(
+    kind: Literal["SentenceTransformer", "CrossEncoder", "SparseEncoder", "MultiVectorEncoder"],
+    name: str,
+) -> Any:
+    """Return the model `name` as the class `kind` of sentence-transformers; errors are those of `load_by`."""
+
+    def build(found: str, local: bool) -> Any:
+        import sentence_transformers  # noqa: PLC0415 - heavy: imports torch
+
+        return getattr(sentence_transformers, kind)(found, local_files_only=local)
+
+    return load_by(build, name)
+
+
+def load_by(build: Callable[[str, bool], Any], name: str) -> Any:
+    """Return what `build` makes of the model `name`: of its folder or Hub name, and whether not to ask the Hub.
 
     Raises:
         ModelError: there is no such model, its folder is broken, or the Hub cannot be reached.
@@ -77,7 +92,6 @@ def load(kind: Literal["SentenceTransformer", "CrossEncoder"], name: str) -> Any
     check_model(name)
     found = find_model(name)
     local = Path(found).is_dir()
-    import sentence_transformers  # noqa: PLC0415 - heavy: imports torch
     from safetensors import SafetensorError  # noqa: PLC0415 - heavy: only when a model is loaded
     from transformers.utils import logging  # noqa: PLC0415 - heavy: only when a model is loaded
 
@@ -86,7 +100,7 @@ def load(kind: Literal["SentenceTransformer", "CrossEncoder"], name: str) -> Any
     cached_only = local or not _hub_answers()
     broken = (AttributeError, KeyError, ImportError, OSError, RuntimeError, TypeError, ValueError)
     try:
-        return getattr(sentence_transformers, kind)(found, local_files_only=cached_only)
+        return build(found, cached_only)
     except (*broken, SafetensorError) as error:
         seen = " ".join(str(error).split())[:200] or type(error).__name__
         if local:
@@ -128,6 +142,22 @@ def brings(name: str, file: str) -> bool:
     from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - heavy: only from the Hub
 
     return isinstance(try_to_load_from_cache(found, file), str)
+
+
+def model_file(name: str, file: str) -> Path | None:
+    """Return where a file of a model on the Hub lies, fetched where need be; None where it has none or is away."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache  # noqa: PLC0415 - heavy
+    from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415 - heavy: only from the Hub
+
+    found = try_to_load_from_cache(name, file)
+    if found is not None:  # or is known to be missing
+        return Path(found) if isinstance(found, str) else None
+    if not _hub_answers():
+        return None
+    try:
+        return Path(hf_hub_download(name, file))
+    except (HfHubHTTPError, OSError, ValueError):
+        return None
 
 
 def content(model: Any, name: str) -> str:

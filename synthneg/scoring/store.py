@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from synthneg.errors import ModelError
-from synthneg.progress import Progress
+from synthneg.progress import Progress, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,7 +77,7 @@ class RowStore:
         try:
             self._stem.parent.mkdir(parents=True, exist_ok=True)
             with _file(self._stem, ".keys") as key_file, _file(self._stem, ".f32") as row_file:
-                fcntl.flock(key_file, fcntl.LOCK_EX)
+                _lock(key_file, self._stem.name)
                 known = self._read_keys(key_file, row_file)
                 missing = known.without(wanted)
                 with Progress(label, len(missing), unit) as progress:
@@ -197,6 +197,15 @@ class _Known:
         self._parts = [keys]
         self._order = np.argsort(keys[:, 0], kind="stable").astype(np.int64)
         self._first = keys[self._order, 0]
+
+
+def _lock(file: BinaryIO, name: str) -> None:
+    """Keep other processes from computing the same rows; where one is at it, say so and wait for its rows."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say(f"{name}: another process encodes with this model and cache; waiting for its vectors")
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _file(stem: Path, suffix: str) -> BinaryIO:

@@ -18,5 +18,7 @@ def describe(model: Any, config: RunConfig, pairs: Sequence[Pair]) -> None:
     # Given here, because the library looks for examples of its own under a bar of its own.
     first = pairs[0]
     other = next(pair.positive for pair in pairs if pair.positive != first.positive)
-    card.usage_examples = [first.query, first.positive, other]
+    texts = [first.query, first.positive, other]
+    pairs_read = getattr(model, "num_labels", None) is not None
+    card.usage_examples = [[texts[0], text] for text in texts[1:]] if pairs_read else texts
     card.widget = [{"source_sentence": first.query, "sentences": [first.positive, other]}]

@@ -15,13 +15,15 @@ from synthneg.files import disk_errors, fingerprint, recover_folder, replace_fol
 from synthneg.progress import say
 from synthneg.records import Example
 from synthneg.run import Run
-from synthneg.scoring.encoder import find_model, load_model
+from synthneg.scoring.encoder import find_model
 from synthneg.train.card import describe
 from synthneg.train.checkpoints import Checkpoints
 from synthneg.train.data import Pair
-from synthneg.train.losses.build import build_loss, is_static
+from synthneg.train.losses.build import is_static
 from synthneg.train.rows import guide_of, rows_inputs, training_examples, training_rows
 from synthneg.train.sampling.build import Sampling, build_sampling
+from synthneg.train.sampling.table import text_columns
+from synthneg.train.students import check_student
 
 _PACKAGES = ("sentence-transformers", "torch", "transformers")
 _LEAST_FOR_TABLES = 0.01  # learning rate; the vectors are far longer than the steps of smaller ones
@@ -42,8 +44,10 @@ def train(run: Run, labelled: Sequence[Example] = ()) -> Path:
     Raises:
         RunError: the examples are missing, or are of fewer than two passages.
         ModelError: the base model cannot be loaded, or training has diverged.
+        SettingsError, MissingExtra: as `check_student` says.
     """
     config, folder = run.config.train, run.file("model")
+    check_student(config)
     recover_folder(folder)
     written = training_examples(run)
     examples = [*written, *labelled]
@@ -84,47 +88,27 @@ def _fit(
     checkpoints: Checkpoints,
 ) -> list[dict[str, float]]:
     """Train, write the model to the folder `part`, and return the loss curve: steps with the mean loss up to each."""
-    from sentence_transformers import (  # noqa: PLC0415 - heavy: only when training
-        SentenceTransformerTrainer,
-        SentenceTransformerTrainingArguments,
+    from synthneg.train.loop import run_trainer, shared_arguments  # noqa: PLC0415 - heavy: only when training
+    from synthneg.train.students.trainer import (  # noqa: PLC0415 - as above
+        make_trainer,
+        open_student,
+        save_student,
     )
-
-    from synthneg.train.loop import run_trainer, shared_arguments  # noqa: PLC0415 - as above
 
     settings = config.train
     steps = math.ceil(settings.epochs * len(sampling.batches))
-    model = load_model(settings.base_model, settings.max_length)
+    model = open_student(config)
     describe(model, config, pairs)
     if is_static(model) and settings.learning_rate < _LEAST_FOR_TABLES:
         say(
             f"train: {settings.base_model} is a static table of word vectors, which a learning rate of"
             f" {settings.learning_rate} hardly moves; about 0.2 does"
         )
-    trainer = SentenceTransformerTrainer(
-        model=model,
-        args=SentenceTransformerTrainingArguments(
-            **shared_arguments(config, checkpoints, sampling.batches, steps),
-            prompts=column_prompts(model.prompts, len(pairs[0].negatives) + sampling.drawn),
-        ),
-        train_dataset=sampling.dataset,
-        loss=build_loss(model, settings, guide),
-    )
+    arguments = shared_arguments(config, checkpoints, sampling.batches, steps)
+    columns = text_columns(len(pairs[0].negatives) + sampling.drawn)
+    trainer = make_trainer(model, config, guide, sampling.dataset, columns, arguments)
     if sampling.parts:
         trainer.add_callback(sampling.callback(config, model, pairs))
     losses = run_trainer(trainer, steps, checkpoints)
-    model.save_pretrained(str(part))
+    save_student(model, settings, part)
     return losses
-
-
-def column_prompts(prompts: dict[str, str], negatives: int) -> dict[str, str]:
-    """Return the prompt of each column, so that a model is trained with the prefixes that it is used with.
-
-    >>> column_prompts({"query": "query: ", "passage": "passage: "}, 1)
-    {'query': 'query: ', 'positive': 'passage: ', 'negative_1': 'passage: '}
-    """
-    # The names that `encode_document` tries, in its order.
-    names = ("document", "passage", "corpus")
-    document = next((prompts[name] for name in names if name in prompts), "")
-    columns = {"query": prompts.get("query", ""), "positive": document}
-    columns |= {f"negative_{i}": document for i in range(1, negatives + 1)}
-    return {column: prompt for column, prompt in columns.items() if prompt}

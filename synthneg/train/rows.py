@@ -15,6 +15,7 @@ from synthneg.scoring.encoder import find_model, load_encoder
 from synthneg.train.data import Pair, lend_negatives, training_pairs
 from synthneg.train.lists import Ranked, as_pairs, graded_lists, stored_lists
 from synthneg.train.losses import LOSSES
+from synthneg.train.students import student_kind
 from synthneg.train.teacher import Scale, rescaled, scale_of, scored_lists
 
 
@@ -95,7 +96,8 @@ def _pairs(run: Run, examples: list[Example]) -> list[Pair]:
     wanted = run.config.train.negatives
     pairs = training_pairs(examples, wanted)
     without = sum(not pair.negatives for pair in pairs)
-    if wanted and without == len(pairs):
+    alone = student_kind(run.config.train) == "cross-encoder"  # it sees no other query's documents
+    if wanted and without == len(pairs) and not alone:
         say(
             f"train: none of {len(pairs)} queries has a hard negative; training with in-batch negatives alone"
         )

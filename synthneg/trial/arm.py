@@ -5,14 +5,18 @@ passages are asked about is not among that: the passages of a smaller number are
 """
 
 import re
+import shutil
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from synthneg.config import RunConfig, Section
+from synthneg.config import QueriesConfig, RunConfig, Section
 from synthneg.errors import PromptError
 from synthneg.files import fingerprint
+from synthneg.generate.asking import LEDGER
 from synthneg.generate.jobs import prompts_for
+from synthneg.llm.history import History
 from synthneg.prompts.file import Prompt
 from synthneg.prompts.head import Makes
 from synthneg.prompts.shelf import load
@@ -50,7 +54,7 @@ def makes_of(names: Sequence[str]) -> Makes:
         if prompt.head.makes not in _TRIED:
             raise PromptError(
                 f"{prompt.name} makes a {prompt.head.makes}; expected a prompt that makes a query, a document, a"
-                " negative or a judgement: no passage of a corpus says of others whether they are of use"
+                " negative or a judgement: what else is written for has no checks of its own to be tried by"
             )
         if prompt.head.makes != first:
             raise PromptError(
@@ -61,7 +65,7 @@ def makes_of(names: Sequence[str]) -> Makes:
 
 
 def query_arm(config: RunConfig, name: str, count: int, draw: int = 0) -> Arm:
-    """Return the arm of a prompt that makes queries.
+    """Return the arm of a prompt that makes queries; of passages that are written, it has the queries they come with.
 
     Args:
         config: settings of a run; what it asks is not looked at.
@@ -69,6 +73,8 @@ def query_arm(config: RunConfig, name: str, count: int, draw: int = 0) -> Arm:
         count: passages that are asked about.
         draw: another gives independent replies to the same prompt.
     """
+    if config.corpus.is_written:
+        return _arm(config, name, count, {"queries": QueriesConfig()})
     queries = config.generate.queries
     first = queries.first_draw + draw * queries.per_passage
     # Rounds ask again for what the whole set shows: they would hide how often a prompt says the same.
@@ -122,10 +128,26 @@ def judge_arm(config: RunConfig, name: str, base: Arm, draw: int = 0) -> Arm:
 
 
 def open_run(arm: Arm, outputs: Path) -> Run:
-    """Return the arm's run, locked for this process; trials in one folder share what an encoder has encoded."""
+    """Return the arm's run, locked for this process; trials in one folder share what an encoder has encoded.
+
+    Where nothing has been asked, its folder goes when it is closed: a mistake leaves nothing behind.
+    """
     run = Run(outputs / FOLDER, arm.config)
     run.vectors = outputs / FOLDER / "vectors"
+    run.at_close(lambda: _clear(run.folder))
     return run
+
+
+def _clear(folder: Path) -> None:
+    if (folder / LEDGER).exists():
+        with closing(History(folder / LEDGER)) as history:
+            totals = history.totals()
+            if totals.replies or totals.failures or history.open_batches():
+                return
+    shutil.rmtree(folder)
+    for empty in (folder.parent, folder.parent.parent):
+        with suppress(OSError):  # it holds something
+            empty.rmdir()
 
 
 def _arm(

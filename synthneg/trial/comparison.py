@@ -10,6 +10,7 @@ from synthneg.config import RunConfig
 from synthneg.errors import SettingsError
 from synthneg.evaluate.compare import Evaluation, to_json
 from synthneg.evaluate.table import table as evaluation_lines
+from synthneg.llm.budget import cost_usd, money
 from synthneg.prompts.head import Makes
 from synthneg.stages import open_encoder
 from synthneg.trial.arms import compare_arms
@@ -39,7 +40,9 @@ class Comparison:
     passages: int  # asked for, or with a verified query
     model: str
     seed: int
-    queries_by: str | None  # whose queries both were asked for
+    queries_by: (
+        str | None
+    )  # prompt whose queries both were asked for; None: they make them, or the corpus has them
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     students: Evaluation | None
@@ -85,9 +88,9 @@ def compare_prompts(
             passages=len({o.unit for o in (*a, *b)}),
             model=model_of(arms[0]),
             seed=config.seed,
-            queries_by=None if plan.base is None else plan.base.prompt.tag,
+            queries_by=plan.base.prompt.tag if plan.base and not config.corpus.is_written else None,
             rows=tuple(rows),
-            notes=(*_lengths(a, b, makes), kept_where(arms)),
+            notes=(*_lengths(a, b, makes), *_no_price(config, makes), kept_where(arms)),
             students=measured,
             sheets=sheets,
         )
@@ -120,6 +123,12 @@ def _lengths(a: Sequence[Any], b: Sequence[Any], makes: Makes) -> list[str]:
         for name, value in (("A", one), ("B", other))
     )
     return [f"|correlation| of a document's length and its grade: {', '.join(said)}"]
+
+
+def _no_price(config: RunConfig, makes: Makes) -> list[str]:
+    """Say why a comparison of prompts that write has no row for money."""
+    known = makes == "judgement" or cost_usd(config.llm.price, 0, 0) is not None
+    return [] if known else [f"money: {money(None)}"]
 
 
 def heading(found: Comparison) -> list[str]:

@@ -7,7 +7,7 @@ from synthneg.trial.entries import busy_s, model_of
 from synthneg.trial.judged import Judged
 from synthneg.trial.measures import Measure, Ratio, mean_of
 from synthneg.trial.rows import Outcome
-from synthneg.trial.view import Card, Piece, Sheet, kept_where
+from synthneg.trial.view import Card, Piece, Sheet, kept_where, queries_by
 from synthneg.trial.walk import Walked
 
 _BEGINNING = 240  # characters of a passage that are shown
@@ -50,7 +50,7 @@ def judge_sheet(walked: Walked) -> Sheet:
     count = len(walked.judged)
     heading = (
         f"{arm.prompt.tag} · {count:,} {'query' if count == 1 else 'queries'} of {config.corpus.path} · "
-        f"{model_of(walked)} · seed {config.seed} · queries by {', '.join(config.generate.queries.prompts)}"
+        f"{model_of(walked)} · seed {config.seed}{queries_by(config)}"
     )
     return Sheet(heading, tuple(map(_card, walked.judged)), tuple(_summary(walked)))
 
@@ -85,9 +85,7 @@ def _summary(walked: Walked) -> list[str]:
             above, below = (sum(column) for column in zip(*parts, strict=True))
             if below:
                 share = measure.form == "share"
-                value = (
-                    f"{above / below:.0%}" if share else f"{above / below:,.2f}".removesuffix(".00")
-                )
+                value = f"{above / below:.0%}" if share else f"{above / below:,.0f} per query"
                 lines.append(f"{measure.name}: {value}")
     if found:
         lines.append(f"time: {busy_s(walked) / len(found):,.2f} s per query")

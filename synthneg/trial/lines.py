@@ -11,7 +11,7 @@ Line = tuple[str, str]  # text and style
 _PASSAGE_CHARS = 300
 _RAW_CHARS = 300
 _INDENT = "  "
-_BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def sheet_lines(sheet: Sheet, width: int) -> Iterator[Line]:
@@ -30,7 +30,7 @@ def printable(text: str) -> str:
     'a [31m b'
     """
     plain = "".join(
-        "" if c in _BIDI else " " if unicodedata.category(c) in ("Cc", "Zl", "Zp", "Cs") else c
+        "" if c in BIDI else " " if unicodedata.category(c) in ("Cc", "Zl", "Zp", "Cs") else c
         for c in text
     )
     return " ".join(plain.split())

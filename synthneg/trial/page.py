@@ -7,8 +7,14 @@ from typing import NamedTuple
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from synthneg.trial.comparison import Comparison, comparison_lines
+from synthneg.evaluate.table import table as evaluation_lines
+from synthneg.trial.comparison import Comparison, heading
+from synthneg.trial.lines import BIDI
+from synthneg.trial.table import grid, remarks
 from synthneg.trial.view import Card, Piece, Sheet
+
+# Marks that turn what follows round, to the end of the line and over what we write beside it.
+_TURNING = {ord(c): f"[U+{ord(c):04X}]" for c in BIDI - set("\u061c\u200e\u200f")}
 
 
 class Side(NamedTuple):
@@ -26,21 +32,32 @@ class Row(NamedTuple):
     sides: tuple[Side, ...]
 
 
+class Block(NamedTuple):
+    """A piece of what all of it comes to: lines that wrap, or columns that keep their places."""
+
+    lines: Sequence[str] = ()
+    columns: str = ""
+
+
 def sheet_page(sheet: Sheet) -> str:
     """Return the page of `prompts try`."""
     rows = [Row(card, (Side("", card.pieces, card.note),)) for card in sheet.cards]
-    return _template().render(
-        title=sheet.heading, lines="", summary=sheet.summary, rows=rows, sides=1
-    )
+    summary = [Block(lines=sheet.summary)]
+    return _template().render(title=sheet.heading, summary=summary, rows=rows, sides=1)
 
 
 def comparison_page(found: Comparison) -> str:
     """Return the page of `prompts compare`: the table, then what both prompts wrote about each passage."""
-    title = f"{found.a} · {found.b}"
-    lines = "\n".join(comparison_lines(found))
-    return _template().render(
-        title=title, lines=lines, summary=(), rows=_side_by_side(found.sheets), sides=2
-    )
+    summary = [Block(lines=heading(found))]
+    if found.rows:
+        summary.append(Block(columns="\n".join(grid(found.rows))))
+    summary.append(Block(lines=remarks(found.rows)))
+    if found.students is not None:
+        summary.append(Block(lines=["students trained on each:"]))
+        summary.append(Block(columns="\n".join(evaluation_lines(found.students))))
+    summary.append(Block(lines=found.notes))
+    title, rows = f"{found.a} · {found.b}", _side_by_side(found.sheets)
+    return _template().render(title=title, summary=summary, rows=rows, sides=2)
 
 
 def _side_by_side(sheets: Sequence[Sheet]) -> list[Row]:
@@ -58,6 +75,15 @@ def _side_by_side(sheets: Sequence[Sheet]) -> list[Row]:
 def _template() -> Template:
     source = Path(__file__).with_name("page.html.j2").read_text(encoding="utf-8")
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_unturned,
     )
     return environment.from_string(source)
+
+
+def _unturned(value: object) -> object:
+    """Return a text with the marks that would turn its writing round as words that name them."""
+    return value.translate(_TURNING) if isinstance(value, str) else value

@@ -8,13 +8,14 @@ from pathlib import Path
 from synthneg.errors import SettingsError
 from synthneg.evaluate.collection import Collection, check_collection, read_collection
 from synthneg.evaluate.compare import Evaluation, correct_together, evaluate
+from synthneg.evaluate.rankers import Reading, open_ranker
 from synthneg.evaluate.significance import compare
 from synthneg.generate.documents import write_documents
 from synthneg.generate.negatives import write_negatives
 from synthneg.llm.ask import Advance, Job, Outcome
 from synthneg.progress import say
 from synthneg.run import Run
-from synthneg.scoring.encoder import check_model, load_encoder
+from synthneg.scoring.encoder import check_model
 from synthneg.stages import must_keep, open_encoder, open_reranker
 from synthneg.train.fit import train
 from synthneg.trial.walk import Walked
@@ -86,24 +87,20 @@ def _measured(runs: Sequence[Run], collection: Collection) -> Evaluation:
         name: (str(run.file("model")), run.file("vectors"))
         for name, run in zip("AB", runs, strict=True)
     }
-    encoders = {
-        name: load_encoder(
-            model,
-            batch_size=config.verify.encode_batch,
-            max_length=config.train.max_length,
-            vectors=vectors,
-        )
+    batch, most = config.verify.encode_batch, config.train.max_length
+    rankers = {
+        name: open_ranker(model, Reading(batch, most, vectors), config.evaluate.rerank)
         for name, (model, vectors) in models.items()
     }
     resamples = config.evaluate.resamples
     [found] = evaluate(
-        encoders,
+        rankers,
         [collection],
         measures=[MEASURE],
         seed=config.seed,
         resamples=resamples,
         bm25=False,
-        batch_size=config.verify.encode_batch,
+        batch_size=batch,
     )
     a, b = (found.per_query[name][MEASURE] for name in "AB")
     gaps = [value - a[id] for id, value in b.items()]

@@ -17,25 +17,37 @@ _SAID: tuple[Word, ...] = ("better", "worse", "higher", "lower")
 def table(rows: Sequence[Row], a: str = "A", b: str = "B") -> list[str]:
     """Return a line per measure, in order, then what the comparison comes to, in at most 110 columns.
 
-    Shares are in percent, their differences in percentage points; intervals cover 95 %.
-
     Args:
         rows: as `compare_arms` gave them.
         a: what the first prompt is called.
         b: what the second is called.
     """
     if not rows:
-        return ["nothing to compare: no prompt was asked for a record"]
+        return remarks(rows, b)
+    return [*grid(rows, a, b), "", *(line for text in remarks(rows, b) for line in _wrapped(text))]
+
+
+def grid(rows: Sequence[Row], a: str = "A", b: str = "B") -> list[str]:
+    """Return a line per measure, in order, below one of headings; arguments and width are those of `table`.
+
+    Shares are in percent, their differences in percentage points; intervals cover 95 %.
+    """
     cells = [["shares in %", a, b, f"{b} - {a}", "p", ""], *map(_cells, rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     widths[0] = min(widths[0], max(_LEAST_NAME, _WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1)))
-    lines = [
+    return [
         "  ".join(
             _cut(cell, width).ljust(width) for cell, width in zip(line, widths, strict=True)
         ).rstrip()
         for line in cells
     ]
-    return [*lines, "", *_wrapped(_conclusion(rows, b)), *_wrapped(_missable(rows))]
+
+
+def remarks(rows: Sequence[Row], b: str = "B") -> list[str]:
+    """Return what the comparison comes to, and what it could not have seen, in a sentence or two each."""
+    if not rows:
+        return ["nothing to compare: no prompt was asked for a record"]
+    return [_conclusion(rows, b), _missable(rows)]
 
 
 def _cells(row: Row) -> list[str]:
@@ -104,15 +116,17 @@ def _missable(rows: Sequence[Row]) -> str:
         for row in rows
         if row.word not in _SAID and not math.isnan(smallest(row))
     ]
-    note = f"p is corrected for {rows[0].tests} tested rows (Holm). "
+    note = f"p is corrected for {rows[0].tests} tested rows (Holm)."
     if not found:
         return note
-    return f"{note}Differences that would be found four times in five: {', '.join(found)}."
+    return f"{note} Differences that would be found four times in five: {', '.join(found)}."
 
 
 def _size(row: Row) -> str:
     value = smallest(row)
-    return f"{100 * value:.1f} points" if row.form == "share" else f"{value:.2g}"
+    if row.form == "share":
+        return f"{100 * value:.1f} points"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _wrapped(text: str) -> list[str]:

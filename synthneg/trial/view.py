@@ -1,11 +1,12 @@
 """What `prompts try` shows, before it is lines or a page: a card for each passage, and what all of it comes to."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import orjson
 
+from synthneg.config import RunConfig
 from synthneg.llm.budget import money
 from synthneg.prompts.head import Makes
 from synthneg.trial.entries import Entry, busy_s, model_of
@@ -56,7 +57,7 @@ def sheet_of(walked: Walked, entries: Sequence[Entry]) -> Sheet:
     heading = f"{arm.prompt.tag} · {count:,} {what} of {config.corpus.path} · {model} · seed {config.seed}"
     groups: dict[str, list[Entry]] = {}
     if arm.makes != "query":
-        heading += f" · queries by {', '.join(config.generate.queries.prompts)}"
+        heading += queries_by(config)
     if arm.makes == "query":
         for entry in entries:
             groups.setdefault(entry.passage.id, []).append(entry)
@@ -65,6 +66,12 @@ def sheet_of(walked: Walked, entries: Sequence[Entry]) -> Sheet:
     passages = walked.run.books()["corpus"]["kept"]
     cards = tuple(_card(group, arm.makes, passages) for group in groups.values())
     return Sheet(heading, cards, tuple(_summary(walked, entries)))
+
+
+def queries_by(config: RunConfig) -> str:
+    """Say which prompt wrote the queries, where they did not come with the corpus."""
+    prompts = ", ".join(config.generate.queries.prompts)
+    return "" if config.corpus.is_written else f" · queries by {prompts}"
 
 
 def _card(group: Sequence[Entry], makes: Makes, passages: int) -> Card:
@@ -81,9 +88,18 @@ def _card(group: Sequence[Entry], makes: Makes, passages: int) -> Card:
         f"{first.passage.id}{' · ' + first.passage.title if first.passage.title else ''}",
         first.passage.text,
         first.query.text if first.query else None,
-        tuple(_piece(entry, makes, passages) for entry in group),
+        tuple(_pieces(group, makes, passages)),
         note,
     )
+
+
+def _pieces(group: Sequence[Entry], makes: Makes, passages: int) -> Iterator[Piece]:
+    """Yield the pieces of a group; what the model said beside several of them stands with the first alone."""
+    before: set[tuple[str, str]] = set()
+    for entry in group:
+        piece = _piece(entry, makes, passages)
+        yield replace(piece, said=tuple(said for said in piece.said if said not in before))
+        before.update(piece.said)
 
 
 def _piece(entry: Entry, makes: Makes, passages: int) -> Piece:

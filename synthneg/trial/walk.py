@@ -12,11 +12,12 @@ from pathlib import Path
 
 from synthneg.config import RunConfig
 from synthneg.corpus.read import check_corpus
-from synthneg.errors import RunError
+from synthneg.errors import RunError, SettingsError
 from synthneg.files import disk_errors, write_whole
 from synthneg.generate.asking import LEDGER, Writer, release, with_asker
 from synthneg.generate.documents import write_documents
 from synthneg.generate.negatives import write_negatives
+from synthneg.generate.passages import check_written
 from synthneg.generate.queries import write_queries
 from synthneg.llm.ask import Asker, Job
 from synthneg.llm.budget import check_budget
@@ -76,6 +77,7 @@ def plan_trial(config: RunConfig, names: Sequence[str], count: int, queries_by: 
     Raises:
         PromptError: the prompts are missing, broken, or do not make the same.
         CorpusError: the corpus is not there, or in no form that is known.
+        SettingsError: prompts that make queries, and a corpus whose queries are there.
         SynthnegError: the settings have no backend or encoder that could be opened.
     """
     check_budget(config.llm)
@@ -83,6 +85,11 @@ def plan_trial(config: RunConfig, names: Sequence[str], count: int, queries_by: 
     check_corpus(config.corpus)
     check_backend(config.llm)
     check_model(config.verify.encoder)
+    if makes == "query" and config.corpus.is_written:
+        raise SettingsError(
+            f"{config.corpus.path}: its queries are there, so no prompt is asked for queries; expected documents, or a"
+            " prompt that makes documents, negatives or judgements"
+        )
     base = None if makes == "query" else query_arm(config, queries_by, count)
     arms: list[Arm] = []
     for name in names:
@@ -90,6 +97,7 @@ def plan_trial(config: RunConfig, names: Sequence[str], count: int, queries_by: 
         if any(arm.prompt.tag == other.prompt.tag for other in arms):
             arm = _arm(config, name, base, count, 1)
         arms.append(arm)
+    check_written(arms[0].config)
     return Plan(tuple(arms), base)
 
 
@@ -130,9 +138,9 @@ def walked(plan: Plan, outputs: Path) -> Iterator[list[Walked]]:
 def _walk_queries(arms: Sequence[Arm], runs: Sequence[Run]) -> list[Walked]:
     keys = []
     for arm, run in zip(arms, runs, strict=True):
-        say(f"{arm.prompt.tag}: asking, in {run.folder}")
         read_corpus(run)
         choose_passages(run)
+        say(f"{arm.prompt.tag}: asking, in {run.folder}")
         keys.append(_ask(run, [write_queries]))
         release(run)
     encoder = open_encoder(runs[0])
@@ -182,9 +190,10 @@ def _walk_written(arms: Sequence[Arm], runs: Sequence[Run], base: Run) -> list[W
 
 def _write_base(base: Run) -> Encoder:
     """Write and check the queries that all arms are asked about; return the encoder."""
-    say(f"{', '.join(base.config.generate.queries.prompts)}: writing the queries, in {base.folder}")
     read_corpus(base)
     choose_passages(base)
+    if not base.config.corpus.is_written:
+        say(f"{', '.join(base.config.generate.queries.prompts)}: asking, in {base.folder}")
     _ask(base, [write_queries])
     encoder = open_encoder(base)
     verify_queries(base, encoder, open_reranker(base))

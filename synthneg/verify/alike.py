@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from synthneg.files import fingerprint
 from synthneg.progress import Progress
-from synthneg.records import GIVEN, Document, Passage, Query
-from synthneg.run import Run
+from synthneg.records import GIVEN, Document, Example, Passage, Query
+from synthneg.run import Run, read_records
 from synthneg.scoring.base import Encoder, Role
 from synthneg.scoring.corpus import BLOCK_TEXTS
 from synthneg.scoring.search import top_k
@@ -88,8 +88,9 @@ def compare_queries(
     def found() -> Iterator[Alike]:
         queries = list(run.read("queries.jsonl", Query))
         texts = {query.id: query.text for query in queries}
-        vectors = encoder.encode(list(texts.values()), "query")
-        yield from twins(texts, vectors)
+        compared = earlier_queries(run) | texts
+        vectors = encoder.encode(list(compared.values()), "query")
+        yield from (one for one in twins(compared, vectors) if one.id in texts)
         if held := sets():
             used = {id for query in queries for id in (query.passage_id, *query.also)}
             read = run.read("passages.jsonl", Passage)
@@ -98,11 +99,20 @@ def compare_queries(
                 yield from to_set(texts, "query", one, encoder)
                 yield from to_set(passages, "passage", one, encoder)
 
-    made_of = fingerprint(inputs, run.file("queries.jsonl"), run.file("passages.jsonl"))
+    earlier = [] if run.earlier is None else [run.earlier / "examples.jsonl"]
+    made_of = fingerprint(inputs, run.file("queries.jsonl"), run.file("passages.jsonl"), *earlier)
     run.view(QUERIES, made_of, found)
     read = run.read("queries.jsonl", Query)
     written = ((query.id, query.text) for query in read if query.origin.prompt != GIVEN)
     _write_said(run, SAID_OF_QUERIES, "queries.jsonl", written)
+
+
+def earlier_queries(run: Run) -> dict[str, str]:
+    """Return the queries that earlier rounds have kept, each text by its id; a further round may not say them again."""
+    if run.earlier is None:
+        return {}
+    read = read_records(run.earlier / "examples.jsonl", Example)
+    return {example.query_id: example.query for example in read}
 
 
 def compare_documents(

@@ -46,6 +46,8 @@ def verify_documents(run: Run, encoder: Encoder, reranker: Reranker | None = Non
     ):
         said, checks, in_set = _Said(run), document_checks(run), DocumentsInSet(run)
         count = run.books()["verify.queries"]["kept"]
+        if run.earlier is not None:
+            stage.carry(run.earlier / "examples.jsonl")
         for group in track(groups(run), NAME, "queries judged", count):
             query = orjson.loads(next(queries)) if group.state != "query_rejected" else {}
             stage.take(len(group.documents))

@@ -4,12 +4,14 @@ import orjson
 
 from synthneg.config import DocumentChecks, QueryChecks
 from synthneg.files import write_whole
+from synthneg.progress import say
 from synthneg.run import Run
 from synthneg.verify.calibrate import calibrated_documents, calibrated_queries, report
 from synthneg.verify.distribution import Spread
 
 DISTRIBUTION = "distribution.jsonl"
 REPORT = "calibration.json"
+_MANY = 0.1  # of random passages, which answer next to nothing
 
 
 def query_checks(run: Run) -> QueryChecks:
@@ -47,6 +49,12 @@ def write_calibration(run: Run) -> None:
         _spreads(run),
     )
     write_whole(run.file(REPORT), orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    if (share := found["refused"]["random"]) > _MANY:
+        say(
+            f"verify.calibrate: the margin that catches {config.catch:.0%} of negatives that answer also refuses"
+            f" {share:.0%} of random passages, so this encoder hardly tells here what answers; name a verify.reranker"
+            " or a verify.judge, or lower verify.catch"
+        )
 
 
 def _spreads(run: Run) -> dict[str, Spread]:

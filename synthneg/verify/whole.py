@@ -14,6 +14,7 @@ from synthneg.verify.alike import (
     SAID_OF_QUERIES,
     Alike,
     Said,
+    earlier_queries,
 )
 from synthneg.verify.leaks import counts, leak
 from synthneg.verify.refusal import Refusal
@@ -28,7 +29,7 @@ class QueriesInSet:
         self._said = _said(run, SAID_OF_QUERIES)
         self._held: dict[str, list[Alike]] = {}
         self._twins: dict[str, list[Alike]] = {}
-        self._kept: set[str] = set()
+        self._kept = set(earlier_queries(run))
         for one in _alike(run, QUERIES):
             if one.place and counts(one, config.leaks):
                 self._held.setdefault(one.id, []).append(one)
@@ -39,7 +40,7 @@ class QueriesInSet:
         """Return why a query is dropped for what it says, or because an evaluation set holds it or its passages."""
         found = [one for one in self._held.get(id, ()) if one.kind == "query"]
         found += [a for p in passages for a in self._held.get(p, ()) if a.kind == "passage"]
-        return self._said.get(id) or leak(found, self._leaks)
+        return self._said.get(id) or (leak(found, self._leaks) if found else None)
 
     def twin(self, id: str) -> Refusal | None:
         """Return `near_duplicate` if a kept query of the set is nearly the same one."""
@@ -67,12 +68,9 @@ class DocumentsInSet:
         """Return by its id why a document of a query is dropped; none for those that pass."""
         found = {}
         for id in ids:
-            alike = self._alike.get(id, ())
-            refusal = (
-                self._said.get(id)
-                or leak(alike, self._leaks)
-                or repeated(alike, self._kept, self._duplicates)
-            )
+            refusal = self._said.get(id)
+            if refusal is None and (alike := self._alike.get(id)):  # nearly always there is none
+                refusal = leak(alike, self._leaks) or repeated(alike, self._kept, self._duplicates)
             if refusal:
                 found[id] = refusal
         return found

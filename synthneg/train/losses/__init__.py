@@ -16,9 +16,12 @@ LOSSES: dict[Loss, Rows] = {
     "infonce": "pairs",
     "source-share": "sources",
     "gist": "pairs",
+    "bce": "pairs",
     "margin-mse": "scores",
     "kl": "scores",
+    "ar2": "scores",
     "listnet": "grades",
     "ws2": "grades",
     "rank-pairs": "grades",
+    "lambda": "grades",
 }

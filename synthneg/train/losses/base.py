@@ -55,11 +55,21 @@ class ColumnLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]  # the libra
     def forward(self, sentence_features: Iterable[Features], labels: Tensor | None) -> Tensor:
         """Return the loss of a batch as the trainer's collator gives it."""
         features = list(sentence_features)
-        self._seen = same_texts(features)
+        self.see(features)
         if self.uses_gradient_cache:
             cached: Tensor = CachedLossMixin.forward_cached(self, features, labels)
             return cached
         return self.of_embeddings(embed_columns(self.model, features), labels, self._seen)
+
+    def see(self, features: Sequence[Features]) -> None:
+        """Take note of the texts of the batch, for whoever makes the embeddings itself."""
+        self._seen = same_texts(features)
+
+    def compute_loss_from_embeddings(
+        self, embeddings: Sequence[Tensor], labels: Tensor | None
+    ) -> Tensor:
+        """Return the loss of the batch that was seen last, as the library's losses around another one ask for it."""
+        return self.of_embeddings(embeddings, labels, self._seen)
 
     def calculate_loss(
         self,
@@ -95,6 +105,25 @@ class ColumnLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]  # the libra
     def get_config_dict(self) -> dict[str, Any]:
         """Return what the model card says of the loss."""
         return {"cosine": self.cosine, "mini_batch_size": self.mini_batch_size or None}
+
+
+class ListLoss(ColumnLoss):
+    """A loss over each query's own list: of the (B, G) scores that a student gives it, however it makes them."""
+
+    def of_scores(self, scores: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the mean over the queries of a batch.
+
+        Args:
+            scores: (B, G) of each query with the documents of its own list, the positive first.
+            labels: (B, G), what the loss takes, `PADDED` for filling; None where it takes none.
+        """
+        raise NotImplementedError
+
+    def of_embeddings(
+        self, embeddings: Sequence[Tensor], labels: Tensor | None, texts: Tensor | None
+    ) -> Tensor:
+        """Return the loss of a batch of vectors."""
+        return self.of_scores(self.of_lists(embeddings), labels)
 
 
 def own(queries: int, columns: int) -> Tensor:

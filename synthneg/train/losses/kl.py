@@ -1,19 +1,19 @@
 """List-wise distillation: the student's softmax over a list is drawn to the teacher's."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from synthneg.train.losses.base import PADDED, ColumnLoss
+from synthneg.train.losses.base import PADDED, ListLoss
 
 
-class ListKL(ColumnLoss):
+class ListKL(ListLoss):
     """KL( softmax(t/τₜ) ‖ softmax(s/τ) ) over each query's own list, mean over queries.
 
     t are the teacher's scores (the labels), s the student's. sentence-transformers' DistillKLDivLoss is this times τ²,
-    with neither filling nor cached gradients.
+    with neither filling nor cached gradients. `both_ways`: the mean of this and KL( softmax(s/τ) ‖ softmax(t/τₜ) ), as
+    UniME-V2 has it (arXiv:2510.13515, both temperatures .02).
     """
 
     def __init__(
@@ -22,27 +22,29 @@ class ListKL(ColumnLoss):
         *,
         temperature: float = 0.05,
         teacher_temperature: float = 0.3,
+        both_ways: bool = False,
         mini_batch_size: int | None = None,
         cosine: bool = True,
     ) -> None:
         """Take in the student and the two temperatures; the default ones are CADET's (arXiv:2505.19274)."""
         super().__init__(model, mini_batch_size=mini_batch_size, cosine=cosine)
         self.temperature, self.teacher_temperature = temperature, teacher_temperature
+        self.both_ways = both_ways
 
-    def of_embeddings(
-        self, embeddings: Sequence[Tensor], labels: Tensor | None, texts: Tensor | None
-    ) -> Tensor:
+    def of_scores(self, scores: Tensor, labels: Tensor | None) -> Tensor:
         """Return the loss of a batch; labels are the teacher's scores."""
         assert labels is not None, "expected the teacher's scores, (B, G), as labels"
         wanted = log_softmax(labels, self.teacher_temperature, labels)
-        seen = log_softmax(self.of_lists(embeddings), self.temperature, labels)
-        return (wanted.exp() * (wanted - seen)).masked_fill(labels == PADDED, 0).sum(dim=1).mean()
+        seen = log_softmax(scores, self.temperature, labels)
+        weights = (wanted.exp() - seen.exp()) / 2 if self.both_ways else wanted.exp()
+        return (weights * (wanted - seen)).masked_fill(labels == PADDED, 0).sum(dim=1).mean()
 
     def get_config_dict(self) -> dict[str, Any]:
         """Return what the model card says of the loss."""
         return super().get_config_dict() | {
             "temperature": self.temperature,
             "teacher_temperature": self.teacher_temperature,
+            "both_ways": self.both_ways,
         }
 
     @property

@@ -1,15 +1,14 @@
 """ListNet: the student's softmax over a list is drawn to that of the grades."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
-from synthneg.train.losses.base import PADDED, ColumnLoss
+from synthneg.train.losses.base import PADDED, ListLoss
 from synthneg.train.losses.kl import log_softmax
 
 
-class ListNet(ColumnLoss):
+class ListNet(ListLoss):
     """-Σ softmax(c·y) · log softmax(s/τ) over each query's own list, mean over queries; y are grades, c scales them."""
 
     def __init__(
@@ -25,13 +24,11 @@ class ListNet(ColumnLoss):
         super().__init__(model, mini_batch_size=mini_batch_size, cosine=cosine)
         self.temperature, self.label_scale = temperature, label_scale
 
-    def of_embeddings(
-        self, embeddings: Sequence[Tensor], labels: Tensor | None, texts: Tensor | None
-    ) -> Tensor:
+    def of_scores(self, scores: Tensor, labels: Tensor | None) -> Tensor:
         """Return the loss of a batch; labels are grades."""
         assert labels is not None, "expected grades, (B, G), as labels"
         wanted = log_softmax(labels, 1 / self.label_scale, labels).exp()
-        seen = log_softmax(self.of_lists(embeddings), self.temperature, labels)
+        seen = log_softmax(scores, self.temperature, labels)
         return -(wanted * seen).masked_fill(labels == PADDED, 0).sum(dim=1).mean()
 
     def get_config_dict(self) -> dict[str, Any]:

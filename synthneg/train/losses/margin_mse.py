@@ -1,29 +1,24 @@
 """MarginMSE: the student's margins between positive and other documents are drawn to the teacher's."""
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
-from synthneg.train.losses.base import PADDED, ColumnLoss
+from synthneg.train.losses.base import PADDED, ListLoss
 
 
-class MarginMSE(ColumnLoss):
-    """((s₁ - sₖ) - (t₁ - tₖ))² over the documents after the first, mean over queries and documents.
+class MarginMSE(ListLoss):
+    """((s₁ - sₖ) - (t₁ - tₖ))² over the documents after the first, mean over these, then over queries.
 
     t are the teacher's scores (the labels), s the student's. It is sentence-transformers' MarginMSELoss, with filling
     and cached gradients.
     """
 
-    def of_embeddings(
-        self, embeddings: Sequence[Tensor], labels: Tensor | None, texts: Tensor | None
-    ) -> Tensor:
+    def of_scores(self, scores: Tensor, labels: Tensor | None) -> Tensor:
         """Return the loss of a batch; labels are the teacher's scores."""
         assert labels is not None, "expected the teacher's scores, (B, G), as labels"
-        scores = self.of_lists(embeddings)
         off = (scores[:, :1] - scores[:, 1:]) - (labels[:, :1] - labels[:, 1:])
         left_out = labels[:, 1:] == PADDED
         squares = off.masked_fill(left_out, 0) ** 2
-        return squares.sum() / (~left_out).sum().clamp_min(1)
+        return (squares.sum(dim=1) / (~left_out).sum(dim=1).clamp_min(1)).mean()
 
     @property
     def citation(self) -> str:

@@ -19,6 +19,15 @@ def table(pairs: Sequence[Pair], labelled: bool) -> list[dict[str, Any]]:
     return [_row(pair, labelled) for pair in pairs]
 
 
+def text_columns(negatives: int) -> list[str]:
+    """Return the names of the columns of a row's texts.
+
+    >>> text_columns(2)
+    ['query', 'positive', 'negative_1', 'negative_2']
+    """
+    return ["query", "positive", *(f"negative_{i}" for i in range(1, negatives + 1))]
+
+
 def _row(pair: Pair, labelled: bool) -> dict[str, Any]:
     negatives = {f"negative_{i}": text for i, text in enumerate(pair.negatives, start=1)}
     labels = {"label": list(pair.labels)} if labelled else {}
