@@ -17,6 +17,8 @@ _WORD = re.compile(rf"[{_UNSPACED}]|{_LETTERS}(?:'{_LETTERS})*")
 _ASCII_WORD = re.compile(
     r"\w++(?:'\w++)*", re.ASCII
 )  # what it comes to in ASCII, at half the price
+# Likewise where there is no apostrophe, at a fifth of that: a table of what each character becomes.
+_ASCII_TABLE = "".join(chr(n).lower() if re.match(r"\w", chr(n)) else " " for n in range(128))
 
 
 def words(text: str) -> list[str]:
@@ -26,6 +28,8 @@ def words(text: str) -> list[str]:
     ["don't", 'steep', 'green', 'tea', '绿', '茶']
     """
     if text.isascii():
+        if "'" not in text:
+            return text.translate(_ASCII_TABLE).split()
         return _ASCII_WORD.findall(text.lower())
     plain = text.replace("\u2019", "'")
     # Twice, because either step can bring about what the other removes (Unicode's NFKC_Casefold).

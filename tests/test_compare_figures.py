@@ -7,6 +7,7 @@ import pytest
 
 from synthneg.compare.figures import Told, difference, row, spread
 from synthneg.compare.result import BM25_ROW, Entry, Measured, below, compare_entries, curve_of
+from synthneg.compare.table import lines_of
 from synthneg.evaluate.significance import Difference, compare, interval
 
 MEASURE = "nDCG@10"
@@ -145,3 +146,27 @@ def test_a_curve_says_where_more_stopped_paying(levels: tuple[float, ...], enoug
     }
     found = curve_of(arms, (0.25, 0.5, 1.0), [measured(**models)], 7, 500)
     assert found.enough == enough
+
+
+def test_a_table_says_what_its_intervals_cover() -> None:
+    """With one seed the lines say queries alone, with two queries and seeds, and none is longer than 100 characters."""
+    for seeds, words in (
+        (1, "queries alone, for there is one seed"),
+        (2, "cover queries and seeds"),
+    ):
+        base, a = drawn(0.5, 1, chance=1).tolist(), drawn(0.5, seeds, chance=2).tolist()
+        entries = [Entry("a" * 20, "(base)"), Entry("b" * 20, "(base)")]
+        both = {"a" * 20: a, "b" * 20: a}
+        collections = [measured(n * 20, base=base, bm25=base, **both) for n in "xyz"]
+        lines = list(lines_of(entries, compare_entries(entries, collections, 7, 200)))
+        assert words in " ".join(lines)
+        assert max(map(len, lines)) <= 100
+
+
+def test_less_than_is_shown_is_not_below() -> None:
+    """An arm that is .0004 below its base is not called below, one that is .0006 below is."""
+    base = drawn(0.5, 1)
+    for less, told in ((0.0004, []), (0.0006, ["a"])):
+        entries = [Entry("a", "(base)")]
+        values = measured(base=base.tolist(), bm25=base.tolist(), a=(base - less).tolist())
+        assert list(below(entries, compare_entries(entries, [values], 7, 200))) == told

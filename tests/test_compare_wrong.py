@@ -44,7 +44,7 @@ WRONG = {
         "arms.a: unknown setting train.epoch; did you mean epochs?",
     ),
     "a value out of bounds": ({"settings": {"train": {"epochs": 0}}}, {"a": {}}, "train.epochs"),
-    "no arms": ({"arms": {}}, None, "arms"),
+    "no arms": ({}, {}, "arms: "),
     "a name too long": ({}, {"a" * 30: {}}, "at most 20"),
     "an unknown source": (
         {},
@@ -121,7 +121,7 @@ def test_a_file_that_makes_no_sense_is_one_line(
     """Each wrong file ends with status 2 and a line with what was expected and seen, before anything is trained."""
     changes, arms, words = WRONG[name]
     monkeypatch.chdir(made)
-    declared(made, arms or {}, **changes)
+    declared(made, arms, **changes)
     line = refused(["compare.yaml"], monkeypatch, capfd)
     assert re.search(words, line), line
     assert not list(made.rglob("model"))

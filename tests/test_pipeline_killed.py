@@ -43,7 +43,7 @@ def kill_and_go_on(world: World, outputs: str, points: Sequence[Ready], *until: 
     """Start the run, kill it at the first point, start it again for the next, and at last let it come to its end.
 
     Asserts that no request is sent again whose reply was in the ledger when the process was killed, and that apart
-    from those that were in flight none is sent twice.
+    from those that were in flight none is sent twice. After each kill the books of every stage that has any balance.
     """
     folder = world.run_folder(outputs)
     command = ["run", "--outputs", outputs, "--set", f"llm.concurrency={CONCURRENCY}", *until]
@@ -54,12 +54,24 @@ def kill_and_go_on(world: World, outputs: str, points: Sequence[Ready], *until: 
         assert world.kill_when(point, *command), "the run had ended before it could be killed"
         assert not stored & set(world.asked()[before:])
         assert not (folder / "run.json").exists()
+        assert_books_balance(folder)
         stored = answered(folder) if (folder / "ledger.sqlite").exists() else set()
     before = len(world.asked())
     world.synthneg(*command)
     assert not stored & set(world.asked()[before:])
     repeated = [key for key, times in Counter(world.asked()[start:]).items() if times > 1]
     assert len(repeated) <= CONCURRENCY * len(points)
+
+
+def assert_books_balance(folder: Path) -> None:
+    """Assert that each stage that is done says of every record that came in what became of it, rejects by the line."""
+    books = folder / "books.json"
+    stages = json.loads(books.read_bytes()) if books.exists() else {}
+    for name, of in stages.items():
+        lost = sum(of["rejected"].values()) + sum(of["failed"].values())
+        assert of["in"] == of["kept"] + lost, name
+        rejects = folder / "parts" / "rejects.jsonl" / f"{name}.jsonl"
+        assert lost == (len(rejects.read_bytes().splitlines()) if rejects.exists() else 0), name
 
 
 def requests(world: World, count: int) -> Ready:
@@ -111,6 +123,8 @@ def test_killed_between_and_after_asking(walked: Walked, world: World) -> None:
         appears(folder, "verified_queries.jsonl"),
         appears(folder, "parts/documents.jsonl/mine*"),
         appears(folder, "parts/scores.jsonl/mine.jsonl"),
+        appears(folder, "examples.jsonl"),
+        appears(folder, "leaks.json"),
         appears(folder, "dataset*"),
         appears(folder, "model*"),
         appears(folder, "parts/train.done"),

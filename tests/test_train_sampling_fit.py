@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from examples import TOPICS, example, run_of
 from tiny_model import save_static_model, save_tiny_model
 
 from synthneg.files import fingerprint
 from synthneg.run import Run
 from synthneg.train.fit import train
+from synthneg.train.lists import FILLING
 from synthneg.train.losses import LOSSES
 from synthneg.train.losses.base import ColumnLoss
 from synthneg.train.sampling import adore, build
@@ -43,9 +45,12 @@ def opened() -> Iterator[list[Run]]:
 
 
 def trained(folder: Path, opened: list[Run], base: str, **learn: object) -> tuple[Run, list[float]]:
-    """Return a run that has been trained on, and its loss curve."""
+    """Return a run that has been trained on, and its loss curve.
+
+    MiniLM says what may be a negative: to the tiny model all texts are near copies.
+    """
     settings = LEARN | {"base_model": base, "guide": {"model": MINILM}} | learn
-    run = run_of(EXAMPLES, folder, train=settings, verify={"encoder": base})
+    run = run_of(EXAMPLES, folder, train=settings)
     opened.append(run)
     train(run)
     lines = run.file("train_log.jsonl").read_text().splitlines()
@@ -76,13 +81,15 @@ def test_drawn_negatives_reach_the_loss_with_their_labels(
 
     monkeypatch.setattr(ColumnLoss, "forward", looked_at)
     sampling = {"negatives": "star", "hard": 1, "random": 1}
-    trained(tmp_path, opened, tiny, loss="listnet", sampling=sampling, epochs=1)
+    # Batches of four, for of eight passages those that answer a query of the batch are out.
+    learn = {"loss": "listnet", "sampling": sampling, "epochs": 1, "batch_size": 4}
+    trained(tmp_path, opened, tiny, **learn)
     assert {columns for columns, _ in seen} == {1 + 6 + 2}
-    labels = seen[0][1]
-    assert labels.shape[1] == 8
-    assert set(labels[:, 6].tolist()) <= {1.0, 0.0}
-    assert 1.0 in labels[:, 6].tolist()
-    assert set(labels[:, 7].tolist()) == {0.0}
+    labels = torch.cat([given for _, given in seen])
+    assert labels.shape == (16, 8)
+    # Where none may be taken, filling stands, and where chance takes the place of what was to be mined, grade 0.
+    assert {1.0} <= set(labels[:, 6].tolist()) <= {1.0, 0.0, FILLING}
+    assert {0.0} <= set(labels[:, 7].tolist()) <= {0.0, FILLING}
 
 
 def test_a_teachers_labels_are_on_the_scale_of_the_lists(
@@ -135,7 +142,7 @@ def test_one_seed_gives_one_model_with_samplers(tiny: str, tmp_path: Path, opene
     weights = []
     for place, seed in (("a", 7), ("b", 7), ("c", 8)):
         learn = LEARN | {"base_model": tiny, "sampling": LIVE}
-        run = run_of(EXAMPLES, tmp_path / place, seed=seed, train=learn, verify={"encoder": tiny})
+        run = run_of(EXAMPLES, tmp_path / place, seed=seed, train=learn)
         opened.append(run)
         weights.append(fingerprint(train(run) / "model.safetensors"))
     assert weights[0] == weights[1] != weights[2]

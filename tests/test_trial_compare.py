@@ -137,7 +137,7 @@ def test_tokens_and_money_are_those_of_the_replies(desk: Desk) -> None:
     assert rows["tokens"].a.mean * 20 == pytest.approx(said + 7 * 20)
     kept = rows["kept"].a.mean * 20
     usd = (said + 2 * 7 * 20) / 1e6
-    assert rows["money per 1000 kept"].a.mean == pytest.approx(1000 * usd / kept, rel=1e-6)
+    assert rows["USD per 1000 kept"].a.mean == pytest.approx(1000 * usd / kept, rel=1e-6)
 
 
 def test_a_second_comparison_asks_nothing_and_a_larger_one_adds(desk: Desk) -> None:

@@ -303,7 +303,7 @@ def test_measures_by_hand():
             "words": 3,
             "tokens": 20,
             "tokens per kept": 60,
-            "money per 1000 kept": 60,
+            "USD per 1000 kept": 60,
             "distinct-1": 4 / 6,
             "distinct-2": 3 / 4,
         }

@@ -54,6 +54,16 @@ def test_the_table_fits_its_columns():
     assert any("…" in line for line in lines)
 
 
+def test_a_narrow_terminal_gets_the_table_without_the_intervals_of_a_and_b():
+    """In 80 columns each row still has both values, the difference with its interval, p and the word."""
+    rows = rows_of(SAME, OTHER)
+    lines = table(rows, width=80)
+    assert max(map(len, lines)) <= 80
+    kept = next(line for line in lines if line.startswith("kept"))
+    assert re.fullmatch(r"kept +[\d.]+  +[\d.]+  +[+-][\d.]+ \[.*, .*\]  +<?[.\d]+ +better", kept)
+    assert max(map(len, table(rows))) > 80
+
+
 def test_a_difference_that_could_be_missed_is_written_out():
     """Of a large measure it is a whole number with commas, not 1.3e+04."""
     arms = [

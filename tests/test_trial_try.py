@@ -203,7 +203,7 @@ C = ("--corpus", "c.jsonl")
         (["try", "query/claim", *C, *HERE], "found nothing there; correct corpus.path"),
         (["try", "document/graded", "--corpus", "queries:c.txt", *HERE], "c.txt"),
         (["try", "document/graded", "--corpus", "tasks:", *HERE], "expected a topic after tasks:"),
-        (["try", "query/claim", "--corpus", "tasks:tea", *HERE], "its queries are there"),
+        (["try", "query/claim", "--corpus", "tasks:tea", *HERE], "its queries come with it"),
         (
             ["compare", "query/claim", "query/title", *C, "--split", "dev"],
             "give --train COLLECTION",

@@ -146,7 +146,7 @@ def test_without_the_cosines_nothing_is_calibrated(tmp_path):
 
 @pytest.mark.parametrize(("catch", "costs"), [(1.0, True), (0.0, False)])
 def test_a_margin_that_refuses_many_random_passages_is_said(catch, costs, tmp_path, capsys):
-    """A line tells the price of a margin that catches all that answers, and a remedy; one that catches none is free."""
+    """The price of a margin that catches all that answers is told, with a remedy; one that catches none has none."""
     run = Run(tmp_path, settings(calibrate=True, catch=catch))
     plant(run, "corpus", "passages.jsonl", PASSAGES)
     plant(run, "generate.queries", "queries.jsonl", QUERIES)

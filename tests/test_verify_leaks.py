@@ -145,7 +145,7 @@ def pipeline_refusal(run, match):
 
     called = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit, "train", called.append)
+        patch.setattr(fit, "train", lambda run, _: called.append(run))
         if match is None:
             pipeline.train_model(run)
         else:

@@ -6,8 +6,9 @@
 Passages are three sentences of the collections' documents, drawn by seed 7, and their queries words of the second.
 MODEL, a sentence-transformers model, makes the vectors, which both are given: the library by a model whose `encode`
 returns what is stored. Both look among the 100 nearest for four negatives per query, at most
-.95 of the positive's cosine and .05 below it, and return their texts. Ours also refuses near copies of the positive
-and of what it has picked, by cosine and by words, which the library does not know.
+.95 of the positive's cosine and .05 below it, and return their texts. Ours also looks for copies of the positive and
+of what it has picked, by cosine and by words, which the library does not; it does so at the loosest bounds that the
+settings allow, so that the rules are the same but for those few.
 
 Each is a process of its own, and they take turns. CPU is user and system time from the call to its result, memory the
 largest resident set within it beyond what stood before the call. With medians over the rounds, and the share of queries
@@ -146,8 +147,12 @@ def ours(place: Path) -> Iterator[dict[str, list[str]]]:
         same_words.setdefault(normalized(query.text), set()).add(query.passage_id)
     corpus = CorpusVectors({p.id: i for i, p in enumerate(passages)}, vectors)
     mine = {"bm25": 0, "dense": COUNT, "last_rank": DEPTH, "max_negative_share": SHARE}
+    loosest = {"max_similarity_to_positive": 1, "near_duplicate_jaccard": 1}
     config = RunConfig(
-        run="speed", corpus={"path": "x"}, mine=mine | {"min_negative_margin": MARGIN}
+        run="speed",
+        corpus={"path": "x"},
+        mine=mine | {"min_negative_margin": MARGIN},
+        verify={"documents": loosest},
     )
     known, searches = Known(corpus, same_words), {"dense": dense(vectors)}
     miner = Miner(config, Encoder(), vectors, passages.__getitem__, known, searches)

@@ -105,10 +105,12 @@ def batches_of(run: Run, model: str) -> dict[str, float]:
                 if one.row != NONE
             ]
     sampling.close()
+    counts = np.array(getattr(getattr(sampling.batches, "negatives", None), "counts", [1]))
     return {
         "batches": len(sizes),
         "size": statistics.mean(sizes),
         "of one positive": same,
+        "bins off even": float(abs(counts / counts.mean() - 1).max()),
         "query to query": statistics.mean(near),
         "query to negative": statistics.mean(drawn) if drawn else float("nan"),
     }

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _QUERIES_BY = "query/question"
 _LEAST_WIDTH, _MOST_WIDTH = 60, 120
+_LEAST_TABLE = 80
 
 Settings = Annotated[
     Path | None,
@@ -135,7 +136,7 @@ def compare(
             "--split and --student say how a student is trained; give --train COLLECTION, too"
         )
     found = compare_prompts(config, (a, b), count, queries_by, outputs, students)
-    typer.echo("\n".join(comparison_lines(found)))
+    typer.echo("\n".join(comparison_lines(found, _table_width())))
     if json is not None:
         import orjson  # noqa: PLC0415  # as above
 
@@ -198,3 +199,12 @@ def _width() -> int:
     import shutil  # noqa: PLC0415  # as above
 
     return max(_LEAST_WIDTH, min(shutil.get_terminal_size((100, 24)).columns, _MOST_WIDTH))
+
+
+def _table_width() -> int:
+    """Return how wide a table may be: as wide as the terminal, and whole where nobody looks at one."""
+    import shutil  # noqa: PLC0415  # as above
+
+    from synthneg.trial.table import WIDTH  # noqa: PLC0415  # needs the settings model
+
+    return max(_LEAST_TABLE, min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH))

@@ -104,9 +104,7 @@ def _line(curve: Curve, found: Sequence[Found]) -> Any:
         for name, rows in _references(f.rows):
             mean = rows[curve.measure].interval.mean
             panel.axhline(mean, color=_REFERENCE, linewidth=0.8, linestyle=_dash(name))
-            panel.annotate(
-                name, (curve.amounts[0], mean), fontsize=7, color=_REFERENCE, va="bottom"
-            )
+            panel.annotate(name, (curve.amounts[0], mean), fontsize=7, color=_REFERENCE, va="top")
         panel.set_xscale("log", base=2)
         panel.set_xticks(curve.amounts, [f"{amount:.3g}" for amount in curve.amounts])
         panel.minorticks_off()

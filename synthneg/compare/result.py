@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from synthneg.compare.figures import Values
 
 BM25_ROW = "(BM25)"  # no arm can be called so
+_SHOWN = 0.0005  # what is less is 0.000 in a table
 _LONGEST = 20  # characters of a student's name in a table
 
 Student = tuple[str, int]  # the model that is trained, and how many tokens of a text it reads
@@ -216,6 +217,6 @@ def below(entries: Sequence[Entry], found: Sequence[Found]) -> dict[str, list[tu
             if f.collections > 1:
                 continue
             told = next(t for t in f.told if t.against == "base" and t.difference.a == entry.name)
-            if told.difference.mean < 0:
+            if told.difference.mean <= -_SHOWN:
                 lower.setdefault(entry.name, []).append((f.name, told))
     return lower

@@ -21,7 +21,7 @@ def lines_of(entries: Sequence[Entry], found: Sequence[Found]) -> Iterator[str]:
                 yield from _told(f, measure, against, name)
     for measure in measures:
         yield from _overview(entries, found, measure)
-    yield from _signs(entries)
+    yield from _signs(entries, found[0])
 
 
 def _others(entries: Sequence[Entry]) -> list[tuple[Against, str]]:
@@ -87,11 +87,16 @@ def _marked(entries: Sequence[Entry], found: Found, model: str, measure: str) ->
     return f"{cell} {''.join(marks[a] for a, _ in _others(entries) if a in marks)}".rstrip()
 
 
-def _signs(entries: Sequence[Entry]) -> Iterator[str]:
+def _signs(entries: Sequence[Entry], found: Found) -> Iterator[str]:
     second = f"; the second sign: beside {entries[0].name}" if len(entries) > 1 else ""
-    yield f"  ↑ better, ↓ worse than its base, ≈ not distinguishable{second}"
-    yield "  intervals cover queries and seeds; p: paired randomisation test over queries, corrected over"
-    yield "  all arms, collections and measures (Holm); sees: the least difference shown in 4 of 5 cases"
+    yield from wrapped(f"↑ better, ↓ worse than its base, ≈ not distinguishable{second}", "  ")
+    row = next(iter(found.rows[entries[0].name].values()))
+    of = "queries and seeds" if len(row.seeds) > 1 else "queries alone, for there is one seed"
+    yield from wrapped(
+        f"intervals cover {of}; p: paired randomisation test over queries, corrected over all arms, collections and"
+        " measures (Holm); sees: the least difference shown in 4 of 5 cases",
+        "  ",
+    )
 
 
 def curve_lines(curve: Curve, passages: Mapping[str, int]) -> list[str]:
@@ -129,6 +134,8 @@ def below_lines(
         yield f"    synthneg doctor {places[arm]}"
 
 
-def wrapped(text: str) -> list[str]:
-    """Return a sentence as lines of the table's width."""
-    return textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="    ")
+def wrapped(text: str, indent: str = "    ") -> list[str]:
+    """Return a sentence as lines of the table's width, all but the first with this indent."""
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent="  ", subsequent_indent=indent, break_on_hyphens=False
+    )

@@ -15,7 +15,7 @@ from synthneg.files import fingerprint
 from synthneg.progress import say
 from synthneg.records import Example, Passage
 from synthneg.run import Run
-from synthneg.stages import first_stage
+from synthneg.stages import first_stage, open_encoder, read_labelled
 from synthneg.train.fit import train
 
 BASE, TUNED = "base", "tuned"
@@ -100,7 +100,7 @@ def train_all(
             )
             _write_inputs(run, examples, passages)
             own, run.vectors = run.vectors, vectors  # a teacher's are those of the run
-            train(run)
+            train(run, read_labelled(run, open_encoder(run)))
             settings = config.evaluate.model_dump(mode="json", include={"measures", "resamples"})
             trained = run.file("parts") / "train.done"
             inputs = fingerprint(__version__, state, settings, arm.student, trained)

@@ -20,5 +20,7 @@ def describe(model: Any, config: RunConfig, pairs: Sequence[Pair]) -> None:
     other = next(pair.positive for pair in pairs if pair.positive != first.positive)
     texts = [first.query, first.positive, other]
     pairs_read = getattr(model, "num_labels", None) is not None
+    # Its similarities would be computed with tensors of which torch warns the user.
+    card.generate_widget_examples = not hasattr(model, "max_active_dims")
     card.usage_examples = [[texts[0], text] for text in texts[1:]] if pairs_read else texts
     card.widget = [{"source_sentence": first.query, "sentences": [first.positive, other]}]

@@ -25,7 +25,6 @@ from synthneg.trial.table import table
 from synthneg.trial.view import Sheet, kept_where, sheet_of
 from synthneg.trial.walk import Walked, plan_trial, walked
 
-_WIDTH = 100
 _Told = tuple[list[Outcome], list[Outcome], list[Measure], tuple[Sheet, ...]]
 
 
@@ -141,12 +140,12 @@ def heading(found: Comparison) -> list[str]:
     ]
 
 
-def comparison_lines(found: Comparison) -> list[str]:
-    """Return the comparison as lines of text."""
-    lines = [*heading(found), "", *table(found.rows)]
+def comparison_lines(found: Comparison, width: int) -> list[str]:
+    """Return the comparison as lines of text, its table in `width` columns, 80 or more."""
+    lines = [*heading(found), "", *table(found.rows, width=width)]
     if found.students is not None:
         lines += ["", "students trained on each:", *evaluation_lines(found.students)]
-    return [*lines, "", *(line for note in found.notes for line in wrap(note, _WIDTH))]
+    return [*lines, "", *(line for note in found.notes for line in wrap(note, width))]
 
 
 def comparison_json(found: Comparison) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def standard(a: Sequence[Outcome], b: Sequence[Outcome]) -> list[Measure]:
             _per_kept("tokens per kept", "tokens", 1),
         ]
     if _known("money", a, b):
-        found.append(_per_kept("money per 1000 kept", "money", 1000))
+        found.append(_per_kept("USD per 1000 kept", "money", 1000))
     found += [
         Distinct("distinct-1", "higher", "number", words),
         Distinct("distinct-2", "higher", "number", lambda t: list(pairwise(words(t)))),

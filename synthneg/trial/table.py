@@ -2,39 +2,46 @@
 
 import math
 import re
-import textwrap
 from collections.abc import Callable, Sequence
+from textwrap import wrap
 
 from synthneg.evaluate.significance import Interval
 from synthneg.trial.rows import Row, Word, smallest
 
-_WIDTH = 110
+WIDTH = 110  # of the whole table
 _LEAST_NAME = 16
 _UNITS = ((6, 1e6, "M"), (4, 1e3, "k"), (-99, 1, ""))  # from which power of ten on
+Show = Callable[[float, str], str]  # writes a value with a sign or none
 _SAID: tuple[Word, ...] = ("better", "worse", "higher", "lower")
 
 
-def table(rows: Sequence[Row], a: str = "A", b: str = "B") -> list[str]:
-    """Return a line per measure, in order, then what the comparison comes to, in at most 110 columns.
+def table(rows: Sequence[Row], a: str = "A", b: str = "B", width: int = WIDTH) -> list[str]:
+    """Return a line per measure, in order, then what the comparison comes to.
 
     Args:
         rows: as `compare_arms` gave them.
         a: what the first prompt is called.
         b: what the second is called.
+        width: columns that there are, 80 or more.
     """
     if not rows:
         return remarks(rows, b)
-    return [*grid(rows, a, b), "", *(line for text in remarks(rows, b) for line in _wrapped(text))]
+    said = [line for text in remarks(rows, b) for line in wrap(text, width, break_on_hyphens=False)]
+    return [*grid(rows, a, b, width), "", *said]
 
 
-def grid(rows: Sequence[Row], a: str = "A", b: str = "B") -> list[str]:
-    """Return a line per measure, in order, below one of headings; arguments and width are those of `table`.
+def grid(rows: Sequence[Row], a: str = "A", b: str = "B", width: int = WIDTH) -> list[str]:
+    """Return a line per measure, in order, below one of headings; the arguments are those of `table`.
 
-    Shares are in percent, their differences in percentage points; intervals cover 95 %.
+    Shares are in percent, their differences in percentage points; intervals cover 95 %. Those of A and B are left out
+    where there is no room for them.
     """
-    cells = [["shares in %", a, b, f"{b} - {a}", "p", ""], *map(_cells, rows)]
+    head = ["shares in %", a, b, f"{b} - {a}", "p", ""]
+    cells = [head, *(_cells(row, _interval) for row in rows)]
+    if _room(cells) + _LEAST_NAME > width:
+        cells = [head, *(_cells(row, _mean) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    widths[0] = min(widths[0], max(_LEAST_NAME, _WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1)))
+    widths[0] = min(widths[0], max(_LEAST_NAME, width - _room(cells)))
     return [
         "  ".join(
             _cut(cell, width).ljust(width) for cell, width in zip(line, widths, strict=True)
@@ -50,19 +57,29 @@ def remarks(rows: Sequence[Row], b: str = "B") -> list[str]:
     return [_conclusion(rows, b), _missable(rows)]
 
 
-def _cells(row: Row) -> list[str]:
+def _room(cells: Sequence[Sequence[str]]) -> int:
+    """Return what all columns but the first take, with the gaps between them."""
+    return sum(2 + max(map(len, column)) for column in list(zip(*cells, strict=True))[1:])
+
+
+def _cells(row: Row, one: Callable[[Interval, Show, str], str]) -> list[str]:
+    """Return the cells of a row; `one` writes the value of A and of B."""
     p = "<.001" if row.p_holm < 0.001 else f"{row.p_holm:.3f}".removeprefix("0")
     show = _percent if row.form == "share" else _number(row)
     return [
         row.measure,
-        *(_interval(value, show, "") for value in (row.a, row.b)),
+        *(one(value, show, "") for value in (row.a, row.b)),
         _interval(row.difference, show, "+"),
         p,
         row.word,
     ]
 
 
-def _interval(value: Interval, show: Callable[[float, str], str], sign: str) -> str:
+def _mean(value: Interval, show: Show, sign: str) -> str:
+    return "-" if math.isnan(value.mean) else show(value.mean, sign)
+
+
+def _interval(value: Interval, show: Show, sign: str) -> str:
     if math.isnan(value.mean):
         return "-"
     mean, low, high = (show(x, sign) for x in (value.mean, value.low, value.high))
@@ -78,7 +95,7 @@ def _percent(share: float, sign: str) -> str:
     return f"{round(100 * share, 1) + 0.0:{sign}.1f}".replace("100.0", "100")
 
 
-def _number(row: Row) -> Callable[[float, str], str]:
+def _number(row: Row) -> Show:
     """Return what writes the row's numbers: three digits of the larger mean, three places at most, thousands as k."""
     largest = max(abs(x) for x in (row.a.mean, row.b.mean) if not math.isnan(x))
     magnitude = math.floor(math.log10(largest)) if largest > 0 else 0
@@ -127,7 +144,3 @@ def _size(row: Row) -> str:
     if row.form == "share":
         return f"{100 * value:.1f} points"
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, break_on_hyphens=False)

@@ -87,8 +87,8 @@ def plan_trial(config: RunConfig, names: Sequence[str], count: int, queries_by: 
     check_model(config.verify.encoder)
     if makes == "query" and config.corpus.is_written:
         raise SettingsError(
-            f"{config.corpus.path}: its queries are there, so no prompt is asked for queries; expected documents, or a"
-            " prompt that makes documents, negatives or judgements"
+            f"{config.corpus.path}: its queries come with it, so no prompt is asked for queries; expected documents, or"
+            " a prompt that makes documents, negatives or judgements"
         )
     base = None if makes == "query" else query_arm(config, queries_by, count)
     arms: list[Arm] = []

@@ -107,7 +107,7 @@ class WithNegatives:
     """
 
     def __init__(self, batches: Batches, negatives: Negatives) -> None:
-        self._batches, self._negatives = batches, negatives
+        self._batches, self.negatives = batches, negatives
         self.batch_size = batches.batch_size
         self._rows: list[int] = []
         self._drawn: list[list[Taken]] = []
@@ -117,9 +117,9 @@ class WithNegatives:
 
     def __iter__(self) -> Iterator[list[int]]:
         first = self._batches.epoch * len(self._batches)
-        self._negatives.begin_epoch()
+        self.negatives.begin_epoch()
         for batch, rows in enumerate(self._batches, first):
-            self._rows, self._drawn = rows, self._negatives.draw(rows, batch)
+            self._rows, self._drawn = rows, self.negatives.draw(rows, batch)
             yield rows
 
     def set_epoch(self, epoch: int) -> None:

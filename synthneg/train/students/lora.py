@@ -1,16 +1,15 @@
-"""Low-rank adapters: laid beside the layers of a student, trained alone, and added to the weights at the end."""
+"""Low-rank adapters: laid beside the layers of a student, trained alone, and added to the weights at the end.
 
-from pathlib import Path
+A checkpoint holds the adapters and a cross-encoder's head. What else is new in a student is drawn again when the
+checkpoint is loaded, and comes out the same, because the trainer begins with the run's seed as `open_student` does.
+"""
+
 from typing import Any
 
 import torch
-from safetensors.torch import load_model, save_model
-from transformers import TrainerCallback
 
 from synthneg.config import LoraConfig
 from synthneg.errors import SettingsError
-
-_WHOLE = "whole.safetensors"
 
 
 def add_adapters(model: Any, settings: LoraConfig) -> None:
@@ -67,18 +66,3 @@ def merge_adapters(model: Any) -> None:
             body.set_submodule(name, layer.modules_to_save["default"])
     body._hf_peft_config_loaded = False  # else transformers would save adapters alone
     del body.peft_config
-
-
-class WholeState(TrainerCallback):  # type: ignore[misc]  # the library is untyped
-    """Has checkpoints hold all weights: a checkpoint of adapters leaves out what else is new, such as a head."""
-
-    def on_save(self, args: Any, state: Any, *_: Any, model: Any, **__: Any) -> None:
-        """Write them beside what the trainer has written."""
-        checkpoint = Path(args.output_dir, f"checkpoint-{state.global_step}")
-        save_model(model, str(checkpoint / _WHOLE))
-
-    def on_train_begin(self, args: Any, state: Any, *_: Any, model: Any, **__: Any) -> None:
-        """Take them up again."""
-        whole = Path(args.output_dir, f"checkpoint-{state.global_step}", _WHOLE)
-        if whole.is_file():
-            load_model(model, str(whole))

@@ -51,6 +51,9 @@ def open_student(config: RunConfig) -> Any:
         with _quiet():
             model = _OPEN[kind](settings)
         cut_at(model, settings.max_length)
+    if kind in ("sparse", "multi-vector"):
+        # The library writes it down only where somebody has asked for it.
+        model.similarity_fn_name = model.similarity_fn_name
     if settings.lora is not None:
         from synthneg.train.students.lora import add_adapters  # noqa: PLC0415 - needs an extra
 
@@ -88,18 +91,13 @@ def make_trainer(
         tasks = {column: "document" for column in columns} | {"query": "query"}
         arguments = arguments | {"router_mapping": tasks}
     loss = build_loss(model, config.train, guide, kind)
-    trainer = getattr(sentence_transformers, f"{name}Trainer")(
+    return getattr(sentence_transformers, f"{name}Trainer")(
         model=model,
         args=getattr(sentence_transformers, f"{name}TrainingArguments")(**arguments),
         train_dataset=dataset,
         loss=loss,
         callbacks=[SpladeRegularizerWeightSchedulerCallback(loss)] if kind == "sparse" else None,
     )
-    if config.train.lora is not None:
-        from synthneg.train.students.lora import WholeState  # noqa: PLC0415 - needs an extra
-
-        trainer.add_callback(WholeState())
-    return trainer
 
 
 def save_student(model: Any, settings: TrainConfig, folder: Path) -> None:
