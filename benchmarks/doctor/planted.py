@@ -5,7 +5,8 @@
 
 Docstrings of numpy and scikit-learn without their first sentences, which are the queries; or, with --collections, the
 claims of SciFact's train split with the passages that people judged. Some queries are trained on with a mined negative
-each, the others measured. No test judgement is read. With --layers a model is cut after so many.
+each, the others measured. No test judgement is read. With --layers a model is cut after so many. Rows of other faults
+that the JSON file holds stay in it.
 """
 
 import argparse
@@ -61,7 +62,8 @@ def main() -> None:
     if args.layers:
         model = str(save_first_layers(Path(tempfile.mkdtemp()) / "cut", model, args.layers))
     plan = plan_of(material, model, args.vectors, args.seed, args.taught, **learn)
-    rows = []
+    known = json.loads(args.json.read_bytes())["rows"] if args.json and args.json.exists() else []
+    rows = [row for row in known if row["planted"] not in args.only]
     for name in args.only:
         change, wanted, word = AILMENTS[name]
         with tempfile.TemporaryDirectory() as folder:

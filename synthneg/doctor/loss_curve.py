@@ -18,7 +18,7 @@ _HARDER = (
     "adore",
     "progressive",
 )  # negatives that grow harder, so that a loss may rise while a model learns
-_LEAST_POINTS = 6
+_LEAST_POINTS = 10
 _PART = 5  # the curve is read at the means of its fifths: single points are noise
 _FALLS = 0.03  # share of the first loss by which a training that learns falls at least
 _RISES = 0.25  # share of the lowest loss by which it may lie above it at the end

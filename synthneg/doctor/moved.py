@@ -44,13 +44,16 @@ def examine(patient: Patient) -> Finding:
         f"mean cosine of base and tuned vectors of {len(base)} passages: {1 - moved:.3f}; {kept:.0%} of the ten nearest"
         " neighbours are the same"
     )
+    # A model that is better has learnt, however far it has moved; a table of word vectors moves far as a rule.
+    most: Word = "bad" if patient.has_lost else "suspect"
     if moved < _UNMOVED:
         wanted = "about 0.2" if patient.is_table else f"{10 * rate:g}"
         return STILL.of(
-            1.0, seen, remedy=f"train.learning_rate: {wanted}, it is {rate:g}; or more train.epochs"
+            1.0,
+            seen,
+            most=most,
+            remedy=f"train.learning_rate: {wanted}, it is {rate:g}; or more train.epochs",
         )
-    # A model that has moved far and is better has learnt; of a table of word vectors that is the rule.
-    most: Word = "bad" if patient.has_lost else "suspect"
     remedy = f"train.learning_rate: {rate / 5:g}, it is {rate:g}; or fewer train.epochs"
     return DIAGNOSIS.of(moved, seen, most=most, remedy=remedy)
 
