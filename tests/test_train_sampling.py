@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_train_batches import PAIRS, conflicts, several
 
-from synthneg.config.sampling import MixConfig, SamplingConfig
+from synthneg.config.sampling import _TAUGHT, MixConfig, SamplingConfig
 from synthneg.errors import SettingsError
 from synthneg.records import Example, Judged, Origin, Passage
 from synthneg.run import Run
@@ -21,6 +21,7 @@ from synthneg.scoring.corpus import encode_corpus
 from synthneg.settings import resolve
 from synthneg.testing import HashingEncoder
 from synthneg.train.data import Pair, training_pairs
+from synthneg.train.losses import LOSSES
 from synthneg.train.sampling.adore import Adore
 from synthneg.train.sampling.base import Batches
 from synthneg.train.sampling.candidates import NONE, Candidates
@@ -375,6 +376,11 @@ def test_sampling_that_a_loss_cannot_use_is_refused(train: dict[str, object], sa
     with pytest.raises(SettingsError, match=said) as refused:
         resolve({"run": "a", "corpus": {"path": "b"}, "train": train}, "test")
     assert "\n" not in str(refused.value)
+
+
+def test_the_settings_know_which_losses_have_a_teacher():
+    """What refuses scores that are not there names the losses whose rows hold scores."""
+    assert set(_TAUGHT) == {loss for loss, rows in LOSSES.items() if rows == "scores"}
 
 
 def test_star_has_a_random_negative_by_default():

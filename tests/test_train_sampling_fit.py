@@ -14,10 +14,10 @@ from synthneg.files import fingerprint
 from synthneg.run import Run
 from synthneg.train.fit import train
 from synthneg.train.lists import FILLING
-from synthneg.train.losses import LOSSES
 from synthneg.train.losses.base import ColumnLoss
 from synthneg.train.sampling import adore, build
 from synthneg.train.sampling.ngame import GrowingClusters
+from synthneg.train.students import FITS
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +58,7 @@ def trained(folder: Path, opened: list[Run], base: str, **learn: object) -> tupl
 
 
 @pytest.mark.parametrize("sampling", [LIVE, TOPICAL], ids=["live", "topical"])
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", FITS["bi-encoder"])
 def test_every_loss_learns_with_samplers(
     loss: str, sampling: dict[str, Any], tiny: str, tmp_path: Path, opened: list[Run]
 ):

@@ -9,8 +9,8 @@ from synthneg.config.losses import Loss
 
 Grouping = Literal["distinct", "tas", "ngame"]
 Drawn = Literal["own", "star", "adore", "balanced", "progressive"]
-_LISTS_ALONE: tuple[Loss, ...] = ("kl", "margin-mse", "listnet")  # see no other query's documents
-_TAUGHT: tuple[Loss, ...] = ("kl", "margin-mse")
+_TAUGHT: tuple[Loss, ...] = ("kl", "ar2", "margin-mse")  # take a teacher's scores
+_LISTS_ALONE: tuple[Loss, ...] = (*_TAUGHT, "listnet", "lambda")  # see no other query's documents
 
 
 class SamplingConfig(Section):

@@ -47,7 +47,8 @@ def check_student(settings: TrainConfig) -> None:
         raise SettingsError(
             f"train.matryoshka: expected a bi-encoder, whose vectors can be cut, got the student {kind}; leave it out"
         )
-    if kind == "cross-encoder" and LOSSES[settings.loss] == "pairs" and not settings.negatives:
+    alone = not settings.negatives and settings.sampling.negatives == "own"
+    if kind == "cross-encoder" and LOSSES[settings.loss] == "pairs" and alone:
         raise SettingsError(
             "train.negatives: expected at least 1 for a cross-encoder, to which other queries' documents are no"
             " negatives, got 0"
