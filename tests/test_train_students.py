@@ -100,7 +100,7 @@ def test_a_student_learns_and_is_what_it_says(
     folder = train(run)
     assert kind_of(str(folder)) == kind
     files = {p.name for p in folder.rglob("*") if p.is_file()}
-    assert not {name for name in files if "adapter" in name or "whole" in name}
+    assert not {name for name in files if "adapter" in name}
     weights = [f for f in folder.rglob("model.safetensors") if "query_0" not in f.parts]
     assert not any("lora" in key for file in weights for key in load_file(file))
     card = (folder / "README.md").read_text(encoding="utf-8")
