@@ -203,12 +203,14 @@ def texts(count: int, length: int, seed: int) -> list[str]:
 
 @pytest.fixture(scope="module")
 def drawn_from(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, Candidates]]:
-    """Return a run of 60 queries in a corpus of 240 passages, some of them copies of answers, and its candidates."""
+    """Return a run of 60 queries in a corpus of 260 passages, some of them copies of answers, and its candidates."""
     folder = tmp_path_factory.mktemp("runs")
     passages = [Passage(f"p{i}", text) for i, text in enumerate(texts(200, 30, 1))]
     # Copies of positives: the same text, a word exchanged, and another piece of one document.
     passages += [Passage(f"same{i}", passages[i].text) for i in range(20)]
     passages += [Passage(f"near{i}", passages[i].text + " indeed") for i in range(20)]
+    tail = " ".join(f"extra{j}" for j in range(20))
+    passages += [Passage(f"long{i}", f"{passages[i].text} {tail}") for i in range(20)]
     examples = []
     for i in range(60):
         words = passages[i].text.split()
@@ -273,6 +275,15 @@ def test_the_answers_of_a_query_are_known_by_id_and_by_text(drawn_from: tuple[Ru
     _, candidates = drawn_from
     assert set(candidates.answers[1]) == {1, 101, 201}
     assert set(candidates.answers[40]) == {40}
+
+
+def test_a_copy_by_its_words_is_told_though_its_vector_is_far(drawn_from: tuple[Run, Candidates]):
+    """A positive with twenty words behind it is far enough by cosine, and yet never a negative."""
+    _, candidates = drawn_from
+    safe = [q for q in range(20) if len(candidates.safe(q, np.array([240 + q])))]
+    far = [q for q in safe if float(candidates.vectors[240 + q] @ candidates.positives[q]) < 0.85]
+    assert far
+    assert not any(candidates.may(q, 240 + q) for q in far)
 
 
 def test_margins_are_drawn_evenly_over_their_bins(drawn_from: tuple[Run, Candidates]):
