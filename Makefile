@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 VLLM := .venv-vllm/bin
 
-.PHONY: demo test test-vllm quick check fix trials trials-engine dist clean
+.PHONY: demo test test-vllm quick check fix trials trials-engine trials-doctor dist clean
 
 demo: .venv/.local  ## the whole path on this machine: documents to a measured retriever
 	$(BIN)/synthneg demo
@@ -37,6 +37,9 @@ trials-engine: .venv/.dev  ## speed, memory, pace and faults of the asking engin
 	$(BIN)/python benchmarks/engine/speed.py $(SERVER) --grow 10000 100000 1000000
 	$(BIN)/python benchmarks/engine/pace.py $(SERVER) --records 3000
 	$(BIN)/python benchmarks/engine/faults.py $(SERVER)
+
+trials-doctor: .venv/.dev  ## every fault that is planted into a training, and what the doctor says; six minutes of CPU
+	$(BIN)/python benchmarks/doctor/planted.py all-MiniLM-L6-v2 outputs/.vectors --layers 2
 
 dist: .venv/.dev  ## the wheel, prompts inside
 	$(BIN)/pip wheel -q --no-deps --no-build-isolation -w dist .

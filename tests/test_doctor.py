@@ -24,6 +24,9 @@ from synthneg.settings import load
 pytestmark = pytest.mark.slow
 
 DIAGNOSES = 12
+# Of each way in which a training fails one or two: how texts are read, what is measured on, how it learns.
+# `make trials-doctor` plants all of them.
+IN_THE_SUITE = ("another prefix", "truncation", "trained on the test", "rate too high")
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def told(report: Report) -> dict[str, str]:
     return {finding.name: finding.word for finding in report.findings}
 
 
-@pytest.mark.parametrize("name", [name for name in AILMENTS if name != "healthy"])
+@pytest.mark.parametrize("name", IN_THE_SUITE)
 def test_a_planted_fault_is_named(name: str, plan: Plan, shared: Path, tmp_path: Path):
     """The doctor has the word that a planted fault deserves, with a number, a reason and a remedy."""
     change, wanted, word = AILMENTS[name]
