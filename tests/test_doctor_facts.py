@@ -138,6 +138,35 @@ def test_one_kind_is_suspect_without_queries_of_people(tmp_path: Path):
     assert kinds.examine(patient_of(tmp_path / "mixed", mixed)).word == "not known"
 
 
+def test_queries_of_a_test_split_say_nothing_of_how_to_train(tmp_path: Path):
+    """Where train is measured, the queries that only test judges are not looked at, and those that dev judges are."""
+    folder = tmp_path / "people"
+    (folder / "qrels").mkdir(parents=True)
+    for split in ("train", "dev", "test"):
+        rows = "".join(f"{split}{i}\td0\t1\n" for i in range(30))
+        (folder / "qrels" / f"{split}.tsv").write_text(f"query-id\tcorpus-id\tscore\n{rows}")
+    texts = [
+        (f"{split}{i}", f"{split} wisdom {i}")
+        for split in ("dev", "test", "train")
+        for i in range(30)
+    ]
+    lines = [json.dumps({"_id": id, "text": text}) for id, text in texts]
+    (folder / "queries.jsonl").write_text("\n".join(lines))
+    (folder / "corpus.jsonl").write_text(
+        json.dumps({"_id": "d0", "title": "", "text": "green tea"})
+    )
+    evaluate = {"collections": [str(folder)], "split": "train"}
+    run = run_of(
+        EXAMPLES, tmp_path, evaluate=evaluate, train={"base_model": str(tmp_path / "tiny")}
+    )
+    run.close()
+    found, places = kinds._people(Patient(run.folder, load(run.folder / "run.yaml")))
+
+    assert places == "people/dev"
+    assert len(found) == 30
+    assert all(text.startswith("dev") for text in found)
+
+
 def test_without_examples_nothing_can_be_said(tmp_path: Path):
     """A run without examples to be trained on is refused with one line that says where they were lost."""
     with pytest.raises(RunError, match="synthneg status"):

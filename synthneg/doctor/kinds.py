@@ -1,7 +1,7 @@
 """Whether the generated queries are like those of people, or all of one kind.
 
 Compared as `prompts realism` does. The queries of people are those of `evaluate.collections` that another split judges
-than the one that is measured: what is measured on may not say how to train.
+than the one that is measured or a test split: what is measured on may not say how to train.
 """
 
 import math
@@ -25,6 +25,7 @@ DIAGNOSIS = Diagnosis(
     bad=0.7,
 )
 _ONE_KIND = 0.95
+_TEST = "test"  # the split that is kept for the end, even where another one is measured now
 # Energy distance beyond chance of two sets of queries on topics that have nothing in common; of a share p that is on
 # another topic it is about p² of that (benchmarks/doctor/topics.py).
 _ANOTHER_TOPIC = 0.04
@@ -73,13 +74,11 @@ def _people(patient: Patient) -> tuple[list[str], str]:
     """Return the queries that other splits judge, and which these are."""
     config, found, places = patient.config.evaluate, dict[str, None](), []
     for folder in map(Path, config.collections):
-        measured: set[str] = set()
-        for split in sorted(file.stem for file in (folder / "qrels").glob("*.tsv")):
-            if split == config.split:
-                measured = set(read_judged(folder, split)[0].values())
-        for split in sorted(file.stem for file in (folder / "qrels").glob("*.tsv")):
-            if split != config.split:
-                texts = [t for t in read_judged(folder, split)[0].values() if t not in measured]
-                found |= dict.fromkeys(texts)
-                places.append(f"{folder.resolve().name}/{split}")
+        splits = {file.stem for file in (folder / "qrels").glob("*.tsv")}
+        kept_for_measuring = splits & {config.split, _TEST}
+        measured = {t for s in kept_for_measuring for t in read_judged(folder, s)[0].values()}
+        for split in sorted(splits - kept_for_measuring):
+            texts = read_judged(folder, split)[0].values()
+            found |= dict.fromkeys(text for text in texts if text not in measured)
+            places.append(f"{folder.resolve().name}/{split}")
     return list(found), ", ".join(places)
