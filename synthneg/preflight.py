@@ -13,7 +13,6 @@ from synthneg.llm.open import check_backend
 from synthneg.run import STAGES
 from synthneg.scoring.approximate import check_approximate
 from synthneg.stages import check_labelled, declared_sets
-from synthneg.verify.private import check_private
 
 HELD_OUT = "held-out"  # the collection of held-out synthetic queries
 
@@ -50,7 +49,7 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
         check_labelled(config)
     if "verify.queries" in wanted:
         _check_sets(config)
-        check_private(config.verify.content)
+        _check_content(config)
     if "mine" in wanted and config.mine.approximate_above is not None:
         check_approximate()
 
@@ -60,6 +59,12 @@ def _check_sets(config: RunConfig) -> None:
 
     for folder, split in declared_sets(config).values():
         check_collection(folder, split)
+
+
+def _check_content(config: RunConfig) -> None:
+    from synthneg.verify.private import check_private  # noqa: PLC0415 - a later stage: not for generate
+
+    check_private(config.verify.content)
 
 
 def _check_judge(config: RunConfig) -> None:

@@ -103,7 +103,11 @@ def test_two_processes_do_not_ask_in_one_run(asking: Asking) -> None:
     process = asking.start("generate")
     while len(asking.asked()) < 20:
         time.sleep(0.002)
+    process.send_signal(
+        signal.SIGSTOP
+    )  # else it may be done before a slow machine has started the second
     second = asking.generate(status=2)
+    process.send_signal(signal.SIGCONT)
     assert "another synthneg process is at work in this run" in sentence(second.stderr)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, err

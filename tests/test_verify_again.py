@@ -153,7 +153,7 @@ def test_the_reranker_must_put_the_passage_first(run):
     plant(run, "corpus", "passages.jsonl", [*PASSAGES, copy])
     plant(run, "generate.queries", "queries.jsonl", queries)
     checks = {"round_trip_k": 4, "max_copied_words": 5, "rerank_depth": 4}
-    verify = {"queries": checks, "documents": {"min_words": 5}}
+    verify = {"queries": checks, "documents": {"min_words": 5}, "reranker": "overlap"}
     run.config = resolve({"run": "r", "corpus": {"path": "x"}, "verify": verify}, "test")
     verify_queries(run, HashingEncoder(), OverlapReranker())
     stored = {(s.query_id, s.scorer): s.value for s in run.read("scores.jsonl", Score)}
