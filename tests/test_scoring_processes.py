@@ -30,8 +30,14 @@ if __name__ == "__main__":
 
 def workers_of(process: int) -> list[psutil.Process]:
     """Return the running children of a process that encode, without multiprocessing's own tracker."""
-    children = psutil.Process(process).children(recursive=True)
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    return [child for child in psutil.Process(process).children(recursive=True) if _encodes(child)]
+
+
+def _encodes(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it ended meanwhile, or nobody has waited for it yet
+        return False
 
 
 def test_two_processes_give_what_one_gives_and_end_with_the_encoder(tmp_path: Path) -> None:
