@@ -88,6 +88,10 @@ class ListsConfig(Section):
     teacher_temperature: float = Field(
         default=0.05, gt=0, description="kl, ar2: softmax temperature of the teacher's scores"
     )
+    among: Literal["own", "batch"] = Field(
+        default="own",
+        description="kl: what is ranked, a query's own list or the documents of all lists of its batch",
+    )
     both_ways: bool = Field(
         default=False,
         description="kl: the mean of the divergence from the teacher and the one from the student",

@@ -113,7 +113,7 @@ def sampling_refusal(
     mix: MixConfig,
     loss: Loss,
     epochs: float,
-    weight: float,
+    sees_batch: bool,
     stored: str | None,
 ) -> str:
     """Return why the settings of sampling are of no use to the loss; "" where they are.
@@ -123,11 +123,11 @@ def sampling_refusal(
         mix: labelled data.
         loss: its name.
         epochs: of the training.
-        weight: of InfoNCE beside it.
+        sees_batch: whether a term of the loss sees other queries' documents, whatever the loss.
         stored: name of the teacher whose scores stand in the examples; None where it is a model.
     """
     grouped, mixed = sampling.batches != "distinct", mix.collection is not None
-    if grouped and loss in _LISTS_ALONE and not weight:
+    if grouped and loss in _LISTS_ALONE and not sees_batch:
         return (
             f"sampling.batches {sampling.batches}: {loss} sees a query's own list alone, so it does not matter which"
             " queries come in one batch; set infonce.weight above 0, or sampling.batches to distinct"

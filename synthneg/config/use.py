@@ -100,11 +100,31 @@ class TrainConfig(Section):
         return (self.base_model, *(name for name in guided if name is not None))
 
     @model_validator(mode="after")
+    def _a_batch_can_be_scored(self) -> Self:
+        """Refuse to rank the documents of a batch where nobody scores them all, or the loss knows own lists alone."""
+        if self.lists.among == "own":
+            return self
+        if self.loss != "kl":
+            raise ValueError(f"lists.among batch: expected the loss kl, got {self.loss}")
+        if self.lists.scorer is not None or self.sampling.negatives != "own":
+            other = self.lists.teacher or f"sampling.negatives {self.sampling.negatives}"
+            raise ValueError(
+                f"lists.among batch: expected a model as the teacher and no drawn negatives, got {other}; a model"
+                " scores every document of a batch for every query of it"
+            )
+        if self.matryoshka.dimensions:
+            raise ValueError(
+                "lists.among batch: cannot be cut to matryoshka.dimensions; leave one out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _sampling_reaches_the_loss(self) -> Self:
         """Refuse batches or negatives that the loss cannot make use of, and say why."""
+        sees_batch = self.infonce.weight > 0 or self.lists.among == "batch"
         stored = self.lists.teacher if self.lists.scorer is not None else None
         refusal = sampling_refusal(
-            self.sampling, self.mix, self.loss, self.epochs, self.infonce.weight, stored
+            self.sampling, self.mix, self.loss, self.epochs, sees_batch, stored
         )
         if refusal:
             raise ValueError(refusal)

@@ -117,7 +117,7 @@ def _infonce(model: Any, settings: TrainConfig, temperature: float, common: dict
 
 def _listwise(model: Any, settings: TrainConfig, temperature: float, common: dict[str, Any]) -> Any:
     from synthneg.train.losses.ar2 import AR2  # noqa: PLC0415 - heavy: imports torch
-    from synthneg.train.losses.kl import ListKL  # noqa: PLC0415 - as above
+    from synthneg.train.losses.kl import BatchKL, ListKL  # noqa: PLC0415 - as above
     from synthneg.train.losses.listnet import ListNet  # noqa: PLC0415 - as above
     from synthneg.train.losses.margin_mse import MarginMSE  # noqa: PLC0415 - as above
     from synthneg.train.losses.rank_lambda import LambdaLoss  # noqa: PLC0415 - as above
@@ -132,7 +132,10 @@ def _listwise(model: Any, settings: TrainConfig, temperature: float, common: dic
     if settings.loss == "margin-mse":
         return MarginMSE(model, **common)
     kinds: dict[Loss, tuple[Any, dict[str, Any]]] = {
-        "kl": (ListKL, teacher | {"both_ways": lists.both_ways}),
+        "kl": (
+            BatchKL if lists.among == "batch" else ListKL,
+            teacher | {"both_ways": lists.both_ways},
+        ),
         "ar2": (AR2, teacher),
         "listnet": (ListNet, scale),
         "ws2": (WS2, scale),

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from synthneg.train.losses.base import ColumnLoss
+from synthneg.train.losses.base import ColumnLoss, own
 from synthneg.train.losses.infonce import InfoNCE
 
 
@@ -26,6 +26,9 @@ class WithInfoNCE(ColumnLoss):
     ) -> Tensor:
         """Return the loss of a batch; labels are what the list-wise loss takes."""
         ranked = self.listwise.of_embeddings(embeddings, labels, texts)
+        columns = len(embeddings) - 1
+        if labels is not None and labels.shape[1] != columns:  # of all documents of the batch
+            labels = labels.gather(1, own(len(labels), columns).to(labels.device))
         return ranked + self.weight * self.infonce.of_embeddings(embeddings, labels, texts)
 
     def get_config_dict(self) -> dict[str, Any]:

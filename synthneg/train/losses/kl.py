@@ -1,11 +1,13 @@
 """List-wise distillation: the student's softmax over a list is drawn to the teacher's."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from synthneg.train.losses.base import PADDED, ListLoss
+from synthneg.train.losses.candidates import repeats
 
 
 class ListKL(ListLoss):
@@ -60,6 +62,22 @@ class ListKL(ListLoss):
     primaryClass={cs.IR}
 }
 """
+
+
+class BatchKL(ListKL):
+    """The same over the documents of all lists of a batch, each text once (TCT-ColBERT, arXiv:2010.11386).
+
+    The teacher, whose vectors are at hand, scores them all: to a query, what others have near is further and random.
+    """
+
+    def of_embeddings(
+        self, embeddings: Sequence[Tensor], labels: Tensor | None, texts: Tensor | None
+    ) -> Tensor:
+        """Return the loss of a batch; labels are (B, G·B) scores of the teacher, column after column."""
+        assert labels is not None, "expected the teacher's scores, (B, G·B), as labels"
+        if texts is not None:
+            labels = labels.masked_fill(repeats(texts[1:].flatten()).to(labels.device), PADDED)
+        return self.of_scores(self.of_batch(embeddings), labels)
 
 
 def log_softmax(scores: Tensor, temperature: float, labels: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from synthneg.train.data import Pair
 from synthneg.train.losses import LOSSES
 from synthneg.train.rows import label_scale, open_teacher, teacher_of, unlisted
 from synthneg.train.sampling.adore import Adore
+from synthneg.train.sampling.among import BatchScores, with_scores
 from synthneg.train.sampling.base import Batches
 from synthneg.train.sampling.candidates import NONE, Candidates
 from synthneg.train.sampling.distinct import DistinctBatches
@@ -77,6 +78,9 @@ def build_sampling(
     settings = run.config.train
     kind = LOSSES[settings.loss]
     batches = _batches(run, unlisted(pairs, kind), labelled)
+    if settings.lists.among == "batch":
+        scores = BatchScores(pairs, open_teacher(run), label_scale(run, list(examples)))
+        return Sampling(batches, with_scores(pairs, scores), parts=_parts(batches))
     if settings.sampling.negatives == "own":
         rows = table(pairs, kind != "pairs")
         return Sampling(batches, Dataset.from_list(rows), parts=_parts(batches))

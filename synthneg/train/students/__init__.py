@@ -53,6 +53,11 @@ def check_student(settings: TrainConfig) -> None:
             "train.negatives: expected at least 1 for a cross-encoder, to which other queries' documents are no"
             " negatives, got 0"
         )
+    if settings.lists.among == "batch" and kind not in ("bi-encoder", "sparse"):
+        raise SettingsError(
+            f"train.lists.among: expected own for a student of the kind {kind}, which scores a query's own list alone,"
+            " got batch"
+        )
     sampling = settings.sampling
     needs = {"tas": "batches", "ngame": "batches", "star": "negatives", "adore": "negatives"}
     for value in (sampling.batches, sampling.negatives):
