@@ -41,6 +41,8 @@ class LocalBackend:
         parameters.n_parallel = slots
         parameters.n_ctx = slots * config.context_tokens
         parameters.cpuparams.n_threads = config.threads or os.cpu_count() or 1
+        # A slot keeps what its prompts begin with; those of before are not asked again, and would take up to 8 GiB.
+        parameters.cache_ram_mib = 0
         parameters.hostnames = ["127.0.0.1"]
         parameters.port = 0
         parameters.verbosity = 0

@@ -20,8 +20,9 @@ from synthneg.progress import say
 from synthneg.scoring.encoder import load_model
 from synthneg.scoring.kind import kind_of
 from synthneg.scoring.models import cut_at, load, load_by
-from synthneg.train.losses.build import build_loss
+from synthneg.train.losses.build import build_loss, is_static
 from synthneg.train.students import student_kind
+from synthneg.train.students.static import ReadOnce
 
 _CLASSES: dict[Kind, str] = {
     "bi-encoder": "SentenceTransformer",
@@ -91,13 +92,17 @@ def make_trainer(
         tasks = {column: "document" for column in columns} | {"query": "query"}
         arguments = arguments | {"router_mapping": tasks}
     loss = build_loss(model, config.train, guide, kind)
-    return getattr(sentence_transformers, f"{name}Trainer")(
+    trainer = getattr(sentence_transformers, f"{name}Trainer")(
         model=model,
         args=getattr(sentence_transformers, f"{name}TrainingArguments")(**arguments),
         train_dataset=dataset,
         loss=loss,
         callbacks=[SpladeRegularizerWeightSchedulerCallback(loss)] if kind == "sparse" else None,
     )
+    if kind == "bi-encoder" and is_static(model):
+        collator = trainer.data_collator
+        collator.preprocess_fn = ReadOnce(collator.preprocess_fn)
+    return trainer
 
 
 def save_student(model: Any, settings: TrainConfig, folder: Path) -> None:
