@@ -25,6 +25,12 @@ settings.register_profile("synthneg", deadline=None)
 settings.load_profile("synthneg")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that hold slow tests, so that no worker is left alone with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the keys and tokens of whoever runs the tests, and an HTTP proxy from the loopback servers."""
