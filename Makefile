@@ -10,7 +10,7 @@ demo: .venv/.local  ## the whole path on this machine: documents to a measured r
 	$(BIN)/synthneg demo
 
 test: .venv/.dev  ## every test, on as many cores as there are, at most four
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-vllm: .venv-vllm/.dev  ## vLLM in this process, on a CPU: five minutes, and 3.4 GB to install the first time
 	$(VLLM)/pytest -q tests/test_llm_vllm.py tests/test_llm_contract.py -k vllm

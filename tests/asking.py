@@ -12,7 +12,12 @@ PASSAGES = 40
 
 
 class Asking(World):
-    """A folder with passages that carry [id:N], and settings; nothing but `generate` can be run in it."""
+    """A folder with passages that carry [id:N], and settings; nothing but `generate` can be run in it.
+
+    `generate` imports nothing heavy, so its processes begin afresh.
+    """
+
+    start = World.start_afresh
 
     def build_small(self, passages: int = PASSAGES, **llm: Any) -> None:
         """Write the passages and the settings of the language model."""

@@ -10,10 +10,13 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from world import Walked, World
 
     from synthneg.llm.local import LocalBackend
     from synthneg.llm.vllm import VllmBackend
+    from synthneg.run import Run
 
 KEYS = ("OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
@@ -22,12 +25,41 @@ settings.register_profile("synthneg", deadline=None)
 settings.load_profile("synthneg")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that hold slow tests, so that no worker is left alone with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the keys and tokens of whoever runs the tests, and an HTTP proxy from the loopback servers."""
     for name in KEYS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the folder of a tiny bi-encoder of random weights."""
+    from tiny_model import save_tiny_model  # noqa: PLC0415  # heavy: imports torch
+
+    return str(save_tiny_model(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+@pytest.fixture(scope="session")
+def vectors(tmp_path_factory: pytest.TempPathFactory) -> "Path":
+    """Return a folder for the vectors of runs that encode the same texts again and again."""
+    return tmp_path_factory.mktemp("vectors")
+
+
+@pytest.fixture
+def opened() -> "Iterator[list[Run]]":
+    """Return a list of runs that are closed after the test."""
+    runs: list[Run] = []
+    yield runs
+    for run in runs:
+        run.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,20 +1,17 @@
-"""The stage `train` in processes that are killed: python killed_training.py OUTPUTS POINT POINT ...
+"""The stage `train` of the run `small` in a process of its own, which is killed at a point.
 
-For each POINT a process is started that trains the run `small` under OUTPUTS and is killed there. `step:3` is the end
-of step 3; `unmarked:3`, its checkpoint is written, the mark is not; `marked:3`, the mark is; `end`, not killed. A line
-`POINT STATUS` follows on standard output. A checkpoint is written wherever a point of the loss curve is made. The
-processes are forks of one that has imported what they need and has done nothing with it.
+`step:3` is the end of step 3; `unmarked:3`, its checkpoint is written, the mark is not; `marked:3`, the mark is; `end`,
+not killed. A checkpoint is written wherever a point of the loss curve is made.
 """
 
 import os
 import signal
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from datasets import Dataset as Dataset  # of each process, were it not imported before they part
-from sentence_transformers import SentenceTransformerTrainer as SentenceTransformerTrainer
+from forked import Forked
 
 from synthneg.run import Run
 from synthneg.settings import resolve
@@ -22,19 +19,17 @@ from synthneg.train import checkpoints, loop
 from synthneg.train.fit import train
 
 CURVE_POINTS = 8
+TIMEOUT_S = 240
 
 
-def main(outputs: Path, points: list[str]) -> None:
-    """Train again and again, killed at each of these points."""
+def killed_at(outputs: Path, points: Sequence[str]) -> tuple[list[int | None], list[str]]:
+    """Train in one process after the other, killed at these points; return exit statuses and what each has said."""
+    statuses, said = [], []
     for point in points:
-        child = os.fork()
-        if child == 0:
-            _train(outputs, point)
-            os._exit(0)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        for stream, line in ((sys.stdout, f"{point} {status}\n"), (sys.stderr, f"-- {point}\n")):
-            stream.write(line)
-            stream.flush()
+        process = Forked(_train, outputs, point)
+        said.append("".join(process.communicate(TIMEOUT_S)))
+        statuses.append(process.returncode)
+    return statuses, said
 
 
 def _train(outputs: Path, point: str) -> None:
@@ -61,7 +56,3 @@ def _train(outputs: Path, point: str) -> None:
     run = Run(outputs, resolve(settings, "test"))
     train(run)
     run.close()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])

@@ -1,14 +1,14 @@
 """A comparison from its file to its table: real trainings of a static student, over a small run."""
 
 import json
+import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
+import forked
 import pytest
 from comparing import ARMS, WORDS, declared, planned, world
 from tiny_model import save_static_model
@@ -267,18 +267,9 @@ def test_a_killed_comparison_goes_on(tmp_path: Path, capsys: pytest.CaptureFixtu
     folder = world(tmp_path)
     arms = {"none": ARMS["none"], "random": ARMS["random"]}
     declared(folder, arms, settings={"train": {"epochs": 40}})
-    command = [
-        sys.executable,
-        "-c",
-        "from synthneg.cli import main; main()",
-        "compare",
-        "compare.yaml",
-    ]
     place = folder / "outputs" / "first" / "arms"
     for sign in (place / "none-seed-1" / "model", place / "random-seed-2" / "examples.jsonl"):
-        process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        process = forked.synthneg(folder, os.environ, "compare", "compare.yaml")
         while process.poll() is None and not sign.exists():
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)

@@ -140,13 +140,15 @@ def test_stopped_by_the_keyboard(world: World) -> None:
     folder = world.run_folder("stopped")
     command = ["generate", "--outputs", "stopped", "--set", f"llm.concurrency={CONCURRENCY}"]
     start = len(world.asked())
-    process = world.start(*command)
+    process = world.start_afresh(*command)
     while len(world.asked()) < start + 30:
         time.sleep(0.001)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
 
     assert process.returncode == 130
+    # On a slow machine there are lines of progress too.
+    said = "".join(line for line in said.splitlines(True) if not line.startswith("queries  "))
     assert re.fullmatch(
         r"(\nstopping: \d requests? in flight .*\n)?\n?"
         r"synthneg: stopped; every reply that came is kept, the same command goes on from there\n",

@@ -145,10 +145,10 @@ def filled(prompt: Prompt, text: str, title: str = "") -> str:
 @pytest.mark.parametrize("text", [*ATTRIBUTES, *FILES, *GLOBALS, *ENDLESS])
 def test_what_has_no_place_in_a_prompt_is_refused_when_read(text: str) -> None:
     """Hidden attributes, calls, other files, globals, and what would take long are one line with the place, at once."""
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(PromptError, match=r"^own\.j2:\d+: ") as caught:
         read(text)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert "\n" not in str(caught.value)
 
 
@@ -186,10 +186,10 @@ def test_what_prompts_do_is_allowed(text: str) -> None:
 )  # fmt: skip
 def test_a_front_matter_without_end_is_refused(old: str, new: str) -> None:
     """Lists that hold themselves, depth without end, anchors that multiply, and Python's objects are refused."""
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(PromptError, match=r"^own\.j2:\d+: "):
         parse(f"{FRONT}{REST}".replace(old, new), None, Path("own.j2"))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 pieces = st.sampled_from(

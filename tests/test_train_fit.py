@@ -1,7 +1,6 @@
 """Training itself, on a tiny model with random weights and on all-MiniLM-L6-v2."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from sentence_transformers.cross_encoder import (
 )
 from sentence_transformers.cross_encoder.losses import LambdaLoss
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
-from tiny_model import save_static_model, save_tiny_model
+from tiny_model import save_static_model
 
 from synthneg.dataset.export import export
 from synthneg.errors import ModelError, RunError
@@ -33,21 +32,6 @@ pytestmark = pytest.mark.slow
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 EXAMPLES = [example(topic, i) for topic in TOPICS for i in range(2)]
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the folder of a tiny model."""
-    return str(save_tiny_model(tmp_path_factory.mktemp("models") / "tiny"))
-
-
-@pytest.fixture
-def opened() -> Iterator[list[Run]]:
-    """Return a list of runs that are closed after the test."""
-    runs: list[Run] = []
-    yield runs
-    for run in runs:
-        run.close()
 
 
 def test_training_makes_a_model_that_prefers_the_passage(

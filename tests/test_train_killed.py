@@ -2,13 +2,11 @@
 
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from examples import TOPICS, example, run_of
-from killed_training import CURVE_POINTS
+from killed_training import CURVE_POINTS, killed_at
 from tiny_model import save_static_model, save_tiny_model
 
 from synthneg.files import fingerprint
@@ -17,19 +15,8 @@ from synthneg.train.checkpoints import Checkpoints, Pace
 from synthneg.train.fit import train
 
 EXAMPLES = [example(topic, i) for topic in TOPICS for i in range(2)]
-SCRIPT = Path(__file__).with_name("killed_training.py")
 # 24 steps of 4 an epoch; a point of the curve, and so a checkpoint, every 3.
-TIMEOUT_S = 1500
 LEARN = {"epochs": 6, "batch_size": 4, "max_length": 32, "learning_rate": 1e-3}
-
-
-def processes(outputs: Path, *points: str) -> tuple[list[int], list[str]]:
-    """Train in one process after the other, killed at these points; return exit statuses and what each has said."""
-    command = [sys.executable, str(SCRIPT), str(outputs), *points]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    statuses = [int(line.split()[1]) for line in done.stdout.splitlines()]
-    assert len(statuses) == len(points), done.stderr
-    return statuses, re.split(r"^-- .*\n", done.stderr, flags=re.MULTILINE)
 
 
 def made(folder: Path) -> dict[str, str]:
@@ -82,10 +69,10 @@ def test_a_killed_training_ends_as_if_nothing_had_happened(
     undisturbed.close()
     run_of(EXAMPLES, tmp_path / "b", train=learn).close()
     points = ("step:2", "step:11", "marked:12", "unmarked:18", "end")
-    statuses, said = processes(tmp_path / "b", *points)
+    statuses, said = killed_at(tmp_path / "b", points)
     assert statuses == [-signal.SIGKILL] * 4 + [0], said
     taken_up = [re.findall(r"taken up at step (\d+) of 24", text) for text in said]
-    assert taken_up[:5] == [[], [], ["9"], ["12"], ["15"]]
+    assert taken_up == [[], [], ["9"], ["12"], ["15"]]
     folder = tmp_path / "b" / "small"
     assert made(folder) == made(undisturbed.folder)
     assert not (folder / "checkpoints").exists()
@@ -148,10 +135,10 @@ def test_checkpoints_take_a_fiftieth_of_the_time(monkeypatch: pytest.MonkeyPatch
 def test_a_training_of_other_inputs_begins_anew(tmp_path: Path):
     """Checkpoints of other settings or examples are not gone on with: another fingerprint, another training."""
     base = str(save_tiny_model(tmp_path / "tiny"))
-    for epochs, points, status in ((6, "marked:6", -signal.SIGKILL), (3, "end", 0)):
+    for epochs, point, status in ((6, "marked:6", -signal.SIGKILL), (3, "end", 0)):
         learn = LEARN | {"base_model": base, "epochs": epochs}
         run_of(EXAMPLES, tmp_path / "a", train=learn).close()
-        statuses, said = processes(tmp_path / "a", points)
+        statuses, said = killed_at(tmp_path / "a", [point])
         assert statuses == [status], said
         assert "taken up" not in "".join(said)
     log = tmp_path / "a" / "small" / "train_log.jsonl"

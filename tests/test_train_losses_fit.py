@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import yaml
 from examples import TOPICS, example, run_of
 from loss_batches import LISTWISE, PAIRWISE, SOURCES, softmax
 from sentence_transformers import SentenceTransformer
-from tiny_model import save_static_model, save_tiny_model
+from tiny_model import save_static_model
 
 from synthneg.config import TrainConfig
 from synthneg.errors import ModelError, RunError
@@ -33,26 +32,11 @@ LEARN = {"epochs": 10, "batch_size": 8, "max_length": 32, "negatives": 2, "lists
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the folder of a tiny transformer."""
-    return str(save_tiny_model(tmp_path_factory.mktemp("models") / "tiny"))
-
-
-@pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the folder of a static table of word vectors that knows the words of queries and documents."""
     texts = [e.query for e in EXAMPLES] + [d.full_text for e in EXAMPLES for d in e.documents]
     words = [word for text in texts for word in text.split()]
     return str(save_static_model(tmp_path_factory.mktemp("models") / "table", words))
-
-
-@pytest.fixture
-def opened() -> Iterator[list[Run]]:
-    """Return a list of runs that are closed after the test."""
-    runs: list[Run] = []
-    yield runs
-    for run in runs:
-        run.close()
 
 
 def share_found(model: str) -> float:
@@ -66,13 +50,14 @@ def share_found(model: str) -> float:
 
 @pytest.mark.parametrize("loss", [name for name in FITS["bi-encoder"] if name != "gist"])
 def test_a_static_table_learns_from_every_loss(
-    loss: str, table: str, tmp_path: Path, opened: list[Run]
+    loss: str, table: str, tmp_path: Path, vectors: Path, opened: list[Run]
 ):
     """Ten epochs bring the share of queries that find their passage from under a half to over three quarters."""
     learn = LEARN | {"base_model": table, "loss": loss, "learning_rate": 0.1}
     scaled = LISTS | {"label_scale": 3.0}
     run = run_of(EXAMPLES, tmp_path, train=learn | {"lists": scaled}, verify={"encoder": MINILM})
     opened.append(run)
+    run.vectors = vectors
     assert share_found(table) < 0.5
     assert share_found(str(train(run))) > 0.75
     curve = [json.loads(line) for line in run.file("train_log.jsonl").read_text().splitlines()]
@@ -81,7 +66,7 @@ def test_a_static_table_learns_from_every_loss(
 
 @pytest.mark.parametrize("loss", FITS["bi-encoder"])
 def test_a_transformer_learns_from_every_loss(
-    loss: str, tiny: str, tmp_path: Path, opened: list[Run]
+    loss: str, tiny: str, tmp_path: Path, vectors: Path, opened: list[Run]
 ):
     """With gradients cached and vectors of two lengths, the loss falls; the card names no folder of this machine."""
     learn = LEARN | {"base_model": tiny, "loss": loss, "learning_rate": 1e-2, "mini_batch_size": 3}
@@ -90,6 +75,7 @@ def test_a_transformer_learns_from_every_loss(
     # One query has its passage alone: its list is filled, or it borrows negatives.
     run = run_of([*EXAMPLES, example("tea", 9, negatives=0)], tmp_path, train=learn)
     opened.append(run)
+    run.vectors = vectors
     folder = train(run)
     curve = [json.loads(line) for line in run.file("train_log.jsonl").read_text().splitlines()]
     assert curve[-1]["loss"] < curve[0]["loss"]

@@ -1,7 +1,6 @@
 """Labelled data beside what was generated: what is read, what is refused, and what a training makes of both."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,15 +35,6 @@ def beir(tmp_path: Path) -> Path:
         head + "".join(f"q-{t}\t{t}\t1\n" for t in topics[6:])
     )
     return folder
-
-
-@pytest.fixture
-def opened() -> Iterator[list[Run]]:
-    """Return a list of runs that are closed after the test."""
-    runs: list[Run] = []
-    yield runs
-    for run in runs:
-        run.close()
 
 
 def mixed(folder: Path, beir: Path, opened: list[Run], **sections: object) -> Run:

@@ -1,14 +1,13 @@
 """Samplers in a real training: every loss with them, as often mined as set, and what the loss gets to see."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from examples import TOPICS, example, run_of
-from tiny_model import save_static_model, save_tiny_model
+from tiny_model import save_static_model
 
 from synthneg.files import fingerprint
 from synthneg.run import Run
@@ -29,29 +28,17 @@ LIVE = {"batches": "ngame", "negatives": "adore", "double_at": [0.2], "refresh_s
 TOPICAL = {"batches": "tas", "clusters": 2, "negatives": "balanced", "bins": 3}
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the folder of a tiny transformer."""
-    return str(save_tiny_model(tmp_path_factory.mktemp("models") / "tiny"))
-
-
-@pytest.fixture
-def opened() -> Iterator[list[Run]]:
-    """Return a list of runs that are closed after the test."""
-    runs: list[Run] = []
-    yield runs
-    for run in runs:
-        run.close()
-
-
-def trained(folder: Path, opened: list[Run], base: str, **learn: object) -> tuple[Run, list[float]]:
-    """Return a run that has been trained on, and its loss curve.
+def trained(
+    folder: Path, opened: list[Run], base: str, vectors: Path | None = None, **learn: object
+) -> tuple[Run, list[float]]:
+    """Return a run that has been trained on, and its loss curve; `vectors` is where those of others may lie.
 
     MiniLM says what may be a negative: to the tiny model all texts are near copies.
     """
     settings = LEARN | {"base_model": base, "guide": {"model": MINILM}} | learn
     run = run_of(EXAMPLES, folder, train=settings)
     opened.append(run)
+    run.vectors = vectors or run.vectors
     train(run)
     lines = run.file("train_log.jsonl").read_text().splitlines()
     return run, [json.loads(line)["loss"] for line in lines]
@@ -60,10 +47,10 @@ def trained(folder: Path, opened: list[Run], base: str, **learn: object) -> tupl
 @pytest.mark.parametrize("sampling", [LIVE, TOPICAL], ids=["live", "topical"])
 @pytest.mark.parametrize("loss", FITS["bi-encoder"])
 def test_every_loss_learns_with_samplers(
-    loss: str, sampling: dict[str, Any], tiny: str, tmp_path: Path, opened: list[Run]
+    loss: str, sampling: dict[str, Any], tiny: str, tmp_path: Path, vectors: Path, opened: list[Run]
 ):
     """With growing clusters and negatives mined anew, and with topics and bins, the loss is finite and falls."""
-    _, curve = trained(tmp_path, opened, tiny, loss=loss, sampling=sampling, epochs=6)
+    _, curve = trained(tmp_path, opened, tiny, vectors, loss=loss, sampling=sampling, epochs=6)
     assert min(curve[len(curve) // 2 :]) < curve[0]
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import hub
@@ -44,21 +43,6 @@ BARE = [example(topic, i, negatives=0) for topic in TOPICS for i in range(2)]
 LISTS = {"length": 6, "near": 3, "near_depth": 4, "further": 1, "further_depth": 6}
 LEARN = {"epochs": 12, "batch_size": 8, "max_length": 64, "lists": LISTS, "learning_rate": 1e-2}
 WITH_INFERENCE_FREE = {"student": "sparse", "sparse": {"inference_free": True}}
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the folder of a tiny bi-encoder."""
-    return str(save_tiny_model(tmp_path_factory.mktemp("models") / "tiny"))
-
-
-@pytest.fixture
-def opened() -> Iterator[list[Run]]:
-    """Return a list of runs that are closed after the test."""
-    runs: list[Run] = []
-    yield runs
-    for run in runs:
-        run.close()
 
 
 def collection() -> Collection:

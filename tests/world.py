@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import forked
 import yaml
 from llm_server import key_of
 from tiny_model import save_tiny_model
 
+Process = subprocess.Popen[str] | forked.Forked
 RUN = "whole"
 KEY = "sk-planted-5f1e0c9ab3d74e2c86"
 KEY_VARIABLE = "LOOPBACK_KEY"
@@ -142,14 +144,23 @@ class World:
             "evaluate": {"collections": ["people"], "resamples": 200},
         }
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Start `synthneg` in the world's folder."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the environment of commands: without this machine's keys, and with the server's."""
         hidden = {"OPENAI_API_KEY", "HF_TOKEN"}
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
+        return environment | {KEY_VARIABLE: KEY, "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1"}
+
+    def start(self, *arguments: str) -> "Process":
+        """Start `synthneg` in the world's folder, with what it needs imported already."""
+        return forked.synthneg(self.folder, self.environment, *arguments)
+
+    def start_afresh(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start `synthneg` in the world's folder as a user does: nothing is imported."""
         return subprocess.Popen(
             [sys.executable, "-c", "from synthneg.cli import main; main()", *arguments],
             cwd=self.folder,
-            env=environment | {KEY_VARIABLE: KEY, "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1"},
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -157,19 +168,21 @@ class World:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
 
-    def synthneg(self, *arguments: str, status: int = 0) -> "subprocess.CompletedProcess[str]":
+    def synthneg(
+        self, *arguments: str, status: int = 0, afresh: bool = False
+    ) -> "subprocess.CompletedProcess[str]":
         """Run `synthneg` to its end and return what it wrote; its exit status is asserted."""
-        process = self.start(*arguments)
+        process = self.start_afresh(*arguments) if afresh else self.start(*arguments)
         out, err = process.communicate(timeout=240)
         assert process.returncode == status, err
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def walk(self, outputs: str) -> Walked:
-        """Walk to the export and then to the end."""
+        """Walk to the export and then to the end, each afresh."""
         folder, start = self.run_folder(outputs), len(self.asked())
-        first = self.synthneg("run", "--until", "export", "--outputs", outputs)
+        first = self.synthneg("run", "--until", "export", "--outputs", outputs, afresh=True)
         exported, between = snapshot(folder), len(self.asked())
-        second = self.synthneg("run", "--outputs", outputs)
+        second = self.synthneg("run", "--outputs", outputs, afresh=True)
         asked = self.asked()
         return Walked(folder, (first, second), exported, (asked[start:between], asked[between:]))
 
