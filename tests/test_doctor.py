@@ -1,6 +1,7 @@
 """`synthneg doctor`: faults that were planted into runs with a real model, and a healthy run."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,12 @@ def plan(shared: Path) -> Plan:
     return plan_of(material, str(shared / "minilm"), shared / "vectors", 7, 64, **learn)
 
 
+@pytest.fixture(scope="module")
+def healthy(plan: Plan, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run without a planted fault, trained and measured."""
+    return carry_out(plan, tmp_path_factory.mktemp("healthy"), shared / "vectors")
+
+
 def examined(run: Path) -> Report:
     """Return what the doctor says of a run."""
     return examine(Patient(run, load(run / "run.yaml")))
@@ -70,26 +77,27 @@ def test_a_planted_fault_is_named(name: str, plan: Plan, shared: Path, tmp_path:
     assert len(report.findings) == DIAGNOSES
 
 
-def test_a_healthy_run_has_nothing_bad(
-    plan: Plan, shared: Path, tmp_path: Path, monkeypatch, capsys
-):
+def test_a_healthy_run_has_nothing_bad(healthy: Path, monkeypatch, capsys):
     """Of a run without a planted fault nothing is called bad, and the command says so, as text and as JSON."""
-    run = carry_out(plan, tmp_path, shared / "vectors")
-    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file()}
+    before = {file: file.read_bytes() for file in healthy.rglob("*") if file.is_file()}
 
-    assert "bad" not in told(examined(run)).values()
-    monkeypatch.setattr("sys.argv", ["synthneg", "doctor", str(run), "--json"])
+    assert "bad" not in told(examined(healthy)).values()
+    monkeypatch.setattr("sys.argv", ["synthneg", "doctor", str(healthy), "--json"])
     main_ends_well()
     found = json.loads(capsys.readouterr().out)
     assert {"run", "compared", "findings"} <= found.keys()
     assert found["compared"][0]["verdict"] in ("better", "worse", "not distinguishable")
     assert [f["word"] for f in found["findings"] if f["word"] == "bad"] == []
-    monkeypatch.setattr("sys.argv", ["synthneg", "doctor", run.name, "--outputs", str(run.parent)])
+    monkeypatch.setattr(
+        "sys.argv", ["synthneg", "doctor", healthy.name, "--outputs", str(healthy.parent)]
+    )
     main_ends_well()
     said = capsys.readouterr().out
     assert "bad" not in said
     assert max(map(len, said.splitlines())) <= 100
-    after = {f: f.read_bytes() for f in run.rglob("*") if f.is_file() and "vectors" not in f.parts}
+    after = {
+        f: f.read_bytes() for f in healthy.rglob("*") if f.is_file() and "vectors" not in f.parts
+    }
     assert after == {f: b for f, b in before.items() if "vectors" not in f.parts}
 
 
@@ -112,10 +120,11 @@ def test_a_table_that_does_not_move_is_told(plan: Plan, shared: Path, tmp_path: 
     assert told(report)["truncation"] == "well"
 
 
-def test_what_cannot_be_measured_is_said(plan: Plan, shared: Path, tmp_path: Path):
+def test_what_cannot_be_measured_is_said(healthy: Path, tmp_path: Path):
     """Without a model, measures and evaluation sets those diagnoses are not known, and the others are as they were."""
-    run = carry_out(plan, tmp_path, shared / "vectors")
-    whole = told(examined(run))
+    run = tmp_path / healthy.name
+    shutil.copytree(healthy, run)
+    whole = told(examined(healthy))
     (run / "model").rename(run / "gone")
     (run / "leaks.json").unlink()
     (run / "train_log.jsonl").unlink()

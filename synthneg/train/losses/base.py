@@ -59,7 +59,11 @@ class ColumnLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]  # the libra
         if self.uses_gradient_cache:
             cached: Tensor = CachedLossMixin.forward_cached(self, features, labels)
             return cached
-        return self.of_embeddings(embed_columns(self.model, features), labels, self._seen)
+        if self._seen is not None and "offsets" in features[0]:
+            embedded = embed_once(self.model, features, self._seen)
+        else:
+            embedded = embed_columns(self.model, features)
+        return self.of_embeddings(embedded, labels, self._seen)
 
     def see(self, features: Sequence[Features]) -> None:
         """Take note of the texts of the batch, for whoever makes the embeddings itself."""
@@ -124,6 +128,31 @@ class ListLoss(ColumnLoss):
     ) -> Tensor:
         """Return the loss of a batch of vectors."""
         return self.of_scores(self.of_lists(embeddings), labels)
+
+
+def embed_once(model: Any, features: Sequence[Features], numbers: Tensor) -> list[Tensor]:
+    """Return the (B, d) vectors of each column of a static table of word vectors, each text read once.
+
+    Column by column, every one would bring a gradient as large as the table, and lists share most of their texts.
+
+    Args:
+        model: the student.
+        features: of each column, tokens end to end and where each text begins.
+        numbers: of the texts, as `same_texts` gives them.
+    """
+    texts = [
+        ids
+        for column in features
+        for ids in column["input_ids"].tensor_split(column["offsets"].cpu()[1:])
+    ]
+    flat = numbers.flatten()
+    first = torch.full((int(flat.max()) + 1,), len(flat))
+    first = first.scatter_reduce(0, flat, torch.arange(len(flat)), "amin")
+    read = [texts[place] for place in first.tolist()]
+    ends = torch.tensor([len(ids) for ids in read], device=read[0].device).cumsum(0)
+    offsets = torch.cat([ends.new_zeros(1), ends[:-1]])
+    vectors = model({"input_ids": torch.cat(read), "offsets": offsets})["sentence_embedding"]
+    return list(vectors[numbers.to(vectors.device)])
 
 
 def own(queries: int, columns: int) -> Tensor:
