@@ -47,7 +47,7 @@ def test_texts_are_read_as_the_library_reads_them(
 
 @pytest.mark.parametrize("infonce", [False, True])
 def test_each_text_of_a_batch_is_embedded_once(infonce: bool, tmp_path: Path):
-    """The loss and the table's gradient are those of one call for each column, from one call with each text once; an unheard word is no token."""
+    """The loss and the table's gradient are those of one call for each column, from one with each text once."""
     model = SentenceTransformer(str(save_static_model(tmp_path / "table", WORDS)), device="cpu")
     columns = [
         ["tea", "moon iron", "bread"],
