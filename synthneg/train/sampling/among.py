@@ -51,11 +51,12 @@ def with_scores(
         pairs: the rows.
         scores: of a batch, a row of labels for each of its rows.
     """
-    from datasets import Dataset  # noqa: PLC0415 - heavy: only when training
+    import torch  # noqa: PLC0415 - heavy: only when training
+    from datasets import Dataset  # noqa: PLC0415 - as above
 
     def add(batch: dict[str, list[Any]]) -> dict[str, Any]:
-        labels = scores(batch.pop(_ROW)).tolist()
-        return batch | {"label": labels}
+        # Of tensors the trainer makes a batch at once, of numbers one by one.
+        return batch | {"label": list(torch.from_numpy(scores(batch.pop(_ROW))))}
 
     dataset = Dataset.from_list([row | {_ROW: i} for i, row in enumerate(table(pairs, False))])
     dataset.set_transform(add)
