@@ -59,17 +59,21 @@ class DocumentsInSet:
         self._leaks, self._duplicates = config.leaks, config.duplicates
         self._said = _said(run, SAID_OF_DOCUMENTS)
         self._alike: dict[str, list[Alike]] = {}
-        self._kept: dict[str, str] = {}
         for one in _alike(run, DOCUMENTS):
             if counts(one, config.leaks) or is_repeat(one, config.duplicates):
                 self._alike.setdefault(one.id, []).append(one)
+        # Nearly always there is nothing to say of a document, and nothing is like it.
+        self._concerned = self._said.keys() | self._alike.keys()
+        self._others = {one.other for alike in self._alike.values() for one in alike}
+        self._kept: dict[str, str] = {}  # query by the id of each of these others that was kept
 
     def refusals(self, ids: Iterable[str]) -> dict[str, Refusal]:
         """Return by its id why a document of a query is dropped; none for those that pass."""
         found = {}
-        for id in ids:
+        for id in self._concerned.intersection(ids):
             refusal = self._said.get(id)
-            if refusal is None and (alike := self._alike.get(id)):  # nearly always there is none
+            if refusal is None:
+                alike = self._alike[id]
                 refusal = leak(alike, self._leaks) or repeated(alike, self._kept, self._duplicates)
             if refusal:
                 found[id] = refusal
@@ -77,7 +81,8 @@ class DocumentsInSet:
 
     def keep(self, query_id: str, ids: Iterable[str]) -> None:
         """Remember which documents of a query were kept."""
-        self._kept.update(dict.fromkeys(ids, query_id))
+        for id in self._others.intersection(ids):
+            self._kept[id] = query_id
 
 
 def is_twin(one: Alike, checks: DuplicateChecks) -> bool:
