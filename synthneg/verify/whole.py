@@ -38,13 +38,16 @@ class QueriesInSet:
 
     def refusal(self, id: str, passages: Iterable[str]) -> Refusal | None:
         """Return why a query is dropped for what it says, or because an evaluation set holds it or its passages."""
-        found = [one for one in self._held.get(id, ()) if one.kind == "query"]
-        found += [a for p in passages for a in self._held.get(p, ()) if a.kind == "passage"]
+        found = []
+        if self._held:  # nearly always there is no set, or nothing of it
+            found = [one for one in self._held.get(id, ()) if one.kind == "query"]
+            found += [a for p in passages for a in self._held.get(p, ()) if a.kind == "passage"]
         return self._said.get(id) or (leak(found, self._leaks) if found else None)
 
     def twin(self, id: str) -> Refusal | None:
         """Return `near_duplicate` if a kept query of the set is nearly the same one."""
-        return twin(self._twins.get(id, ()), self._kept, self._duplicates)
+        alike = self._twins.get(id)
+        return twin(alike, self._kept, self._duplicates) if alike else None
 
     def keep(self, id: str) -> None:
         """Remember that a query was kept."""
