@@ -13,6 +13,8 @@ import orjson
 
 from synthneg.errors import RunError
 
+# Of a file that is written line by line: with the usual 8 kB, every second line is a call of the system.
+_BUFFER = 2**20
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
 
 
@@ -57,7 +59,7 @@ def unpublished(path: Path) -> Iterator[BinaryIO]:
     """Open the `.part` of `path`; it is removed again where something is raised."""
     part = beside(path)
     try:
-        with part.open("w+b") as stream:
+        with part.open("w+b", buffering=_BUFFER) as stream:
             yield stream
     except BaseException:
         part.unlink(missing_ok=True)

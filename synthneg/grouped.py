@@ -62,13 +62,10 @@ class Grouped(Generic[R]):
 
     def __getitem__(self, key: str) -> list[R]:
         """Return the records whose field is `key`, in the file's order; none for an unknown key."""
-        return [from_row(self._kind, orjson.loads(line)) for _, line in self._lines(key)]
+        return [from_row(self._kind, orjson.loads(line)) for _, line in self.lines(key)]
 
-    def places(self, key: str) -> list[tuple[int, int]]:
-        """Return where the lines of these records begin and end, in bytes."""
-        return [(start, start + len(line) + 1) for start, line in self._lines(key)]
-
-    def _lines(self, key: str) -> Iterator[tuple[int, bytes]]:
+    def lines(self, key: str) -> Iterator[tuple[int, bytes]]:
+        """Yield where in the file each line of these records begins, in bytes, and the line without its end."""
         spans = self._spans.get(key, [])
         for start, end in zip(spans[::2], spans[1::2], strict=True):
             self._stream.seek(start)

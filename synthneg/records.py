@@ -3,6 +3,8 @@
 A record holds data and no behaviour. Stages meet in files of these records, one JSON object a line.
 """
 
+import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -17,6 +19,9 @@ WRITTEN: tuple[Source, ...] = ("graded", "negative")  # beside a passage; all ot
 MINED: tuple[MinedSource, ...] = ("bm25", "dense", "reranked", "random")
 GIVEN = "given"  # stands as the prompt of a query that is the user's own
 R = TypeVar("R")
+
+_DECODER = json.JSONDecoder()
+_KEY = re.compile(r'[\s,{]*("(?:[^"\\]|\\.)*")\s*:\s*')  # and all up to its value
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +227,21 @@ class Reject:
 def to_line(record: object) -> bytes:
     """Return the record as one line of JSON, fields in their order, with the line's end."""
     return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def value_places(line: bytes) -> dict[str, tuple[int, int]]:
+    """Return where in a line of JSON, an object, the value of each of its keys begins and ends.
+
+    >>> value_places(b'{"id":"a", "grade": 3}')
+    {'id': (6, 9), 'grade': (20, 21)}
+    """
+    text = line.decode("latin-1")  # a character for each byte, so places are the same in both
+    places = {}
+    end = 0
+    while found := _KEY.match(text, end):
+        end = _DECODER.raw_decode(text, found.end())[1]
+        places[orjson.loads(line[slice(*found.span(1))])] = (found.end(), end)
+    return places
 
 
 def _origin(row: Row | None) -> Origin | None:

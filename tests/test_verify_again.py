@@ -1,5 +1,6 @@
 """Verification given again: what was measured stands, and comes out as if it had been measured anew."""
 
+import json
 from dataclasses import replace
 
 import orjson
@@ -94,6 +95,16 @@ def test_what_is_written_is_what_the_records_say(run):
     """Each line of examples.jsonl is that of the record it reads as: no field is missing, none in another place."""
     lines = run.file("examples.jsonl").read_bytes().splitlines(keepends=True)
     assert [to_line(example) for example in run.read("examples.jsonl", Example)] == lines
+
+
+def test_lines_that_were_written_by_other_hands_are_copied_as_they_read(run):
+    """Blanks and escapes in documents.jsonl change where texts stand in it, and no example."""
+    before = list(run.read("examples.jsonl", Example))
+    file = run.file("documents.jsonl")
+    rows = map(orjson.loads, file.read_bytes().splitlines())
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    verify_documents(run, HashingEncoder())
+    assert list(run.read("examples.jsonl", Example)) == before
 
 
 @pytest.mark.parametrize("file", ["documents.jsonl", "verified_queries.jsonl"])

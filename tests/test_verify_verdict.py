@@ -1,17 +1,25 @@
 """Verdicts as pure functions, and the reading of records by a field that feeds them."""
 
+import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from synthneg.config import DocumentChecks, QueryChecks
 from synthneg.errors import RunError
 from synthneg.grouped import Grouped
-from synthneg.records import Document, Score, to_line
+from synthneg.records import Document, Score, to_line, value_places
 from synthneg.verify.facts import document_facts, query_facts
 from synthneg.verify.ruling import judge_documents
 from synthneg.verify.verdict import in_order, judge_query
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-9, 9) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=9,
+)
 COPY = "what the passage says of green tea that is steeped in very hot water"
 
 
@@ -112,9 +120,23 @@ def test_records_are_found_by_their_field(tmp_path):
         for id in reversed(list(grouped.keys())):
             own = [row for row in rows if row.query_id == id]
             assert grouped[id] == own
-            lines = [file.read_bytes()[start:end] for start, end in grouped.places(id)]
-            assert lines == list(map(to_line, own))
+            lines = list(grouped.lines(id))
+            assert [line + b"\n" for _, line in lines] == list(map(to_line, own))
+            assert all(file.read_bytes()[start:].startswith(line) for start, line in lines)
         assert grouped["unknown"] == []
+
+
+@given(
+    st.dictionaries(st.text(), JSON),
+    st.sampled_from([(",", ":"), (", ", ": "), (" ,\t", "\r : ")]),
+    st.booleans(),
+)
+def test_values_stand_where_they_are_said_to(row, separators, escaped):
+    """The bytes at each place are the value, however the line was written: blanks, escapes, letters of many bytes."""
+    line = json.dumps(row, separators=separators, ensure_ascii=escaped).encode()
+    places = value_places(line)
+    assert {key: json.loads(line[start:end]) for key, (start, end) in places.items()} == row
+    assert all(line[start:end].strip() == line[start:end] for start, end in places.values())
 
 
 def test_a_missing_file_is_told(tmp_path):

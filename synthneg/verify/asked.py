@@ -135,7 +135,7 @@ def _jobs(run: Run, prompt: Prompt, kind: Kind, texts: bytes | mmap) -> Iterator
                 yield Shown(query.id, (document,), ""), job
             continue
         for start in range(0, len(documents), _MOST_LISTED):
-            positive = from_row(Document, orjson.loads(texts[slice(*group.documents[0].at)]))
+            positive = from_row(Document, orjson.loads(texts[slice(*group.documents[0].at[:2])]))
             listed = [positive, *documents[start : start + _MOST_LISTED]]
             id = f"{own_id}:{start}"
             # A judge must not learn from its place which one is the positive.

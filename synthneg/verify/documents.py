@@ -5,6 +5,7 @@ from itertools import groupby
 from mmap import mmap
 
 import orjson
+from orjson import Fragment
 
 from synthneg.config import DocumentChecks
 from synthneg.files import write_whole
@@ -73,7 +74,7 @@ def _keep(
     in_set: DocumentsInSet,
 ) -> None:
     judged = []
-    elsewhere = in_set.refusals(document.id for document in group.documents)
+    elsewhere = in_set.refusals([document.id for document in group.documents])
     rulings = judge_documents(group.documents, checks, elsewhere)
     for facts, ruling in zip(group.documents, rulings, strict=True):
         if ruling.refusal is not None:
@@ -82,7 +83,7 @@ def _keep(
             judged.append(_judged(facts, ruling, texts))
             for flag in ruling.flags:
                 stage.flag(flag)
-    in_set.keep(group.query_id, (row["id"] for row in judged))
+    in_set.keep(group.query_id, [row["id"] for row in judged])
     if judged:
         stage.keep(_example(query, judged), count=len(judged))
 
@@ -102,16 +103,15 @@ def _example(query: Row, judged: list[Row]) -> Row:
 
 def _judged(facts: DocumentFacts, ruling: Ruling, texts: bytes | mmap) -> Row:
     """Return a `Judged` as it is written."""
-    start, end = facts.at
-    document = orjson.loads(texts[start:end])
+    _, _, text, text_end, title, title_end, origin, origin_end = facts.at
     return {
         "id": facts.id,
-        "text": document["text"],
-        "title": document["title"],
+        "text": Fragment(texts[text:text_end]),
+        "title": Fragment(texts[title:title_end]),
         "grade": ruling.grade,
         "source": facts.source,
         "scores": facts.scores,
-        "origin": document["origin"],
+        "origin": Fragment(texts[origin:origin_end]),
         "wanted_grade": facts.grade if ruling.grade != facts.grade else None,
         "verdicts": ruling.flags,
     }

@@ -37,7 +37,7 @@ class DocumentFacts(NamedTuple):
     """What the verdict on a document depends on, beside the other documents of its query."""
 
     id: str
-    at: tuple[int, int]  # where its line of documents.jsonl begins and ends, in bytes
+    at: Sequence[int]  # where in documents.jsonl begin and end its line, text, title and origin
     source: str
     grade: int  # the one wanted
     prompt: str | None  # tag of the prompt that it comes from
@@ -65,7 +65,7 @@ class Group(NamedTuple):
     def of_row(cls, row: Any) -> Self:
         """Return the group that `to_row` has written."""
         query_id, state, documents = row
-        return cls(query_id, state, [DocumentFacts(*document) for document in documents])
+        return cls(query_id, state, list(map(DocumentFacts._make, documents)))
 
     def to_row(self) -> list[Any]:
         """Return what stands on the line."""
@@ -103,7 +103,7 @@ def query_facts(
 
 def document_facts(
     documents: Sequence[Document],
-    places: Sequence[tuple[int, int]],
+    places: Sequence[Sequence[int]],
     scores: Sequence[dict[str, float]],
 ) -> list[DocumentFacts]:
     """Return the facts of the documents of one query; `places` and `scores` are theirs, in the same order."""

@@ -10,11 +10,11 @@ import orjson
 from synthneg.files import fingerprint
 from synthneg.grouped import Grouped
 from synthneg.progress import track
-from synthneg.records import Document, Query, Score
+from synthneg.records import Document, Query, Score, value_places
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder, Reranker
 from synthneg.scoring.lazy import state_of
-from synthneg.verify.facts import Group, document_facts
+from synthneg.verify.facts import DocumentFacts, Group, document_facts
 from synthneg.verify.rerank import RERANK_RANK
 from synthneg.verify.scores import Candidates, keep_facts, score_documents
 from synthneg.verify.verdict import in_order
@@ -49,7 +49,8 @@ def measure_documents(run: Run, encoder: Encoder, reranker: Reranker | None) -> 
         run.file("documents.jsonl"),
         run.part("scores.jsonl", "verify.queries"),
     )
-    keep_facts(run, NAME, FACTS, fingerprint(models, *files), scores, lambda: _rows(_measured(run)))
+    inputs = fingerprint(DocumentFacts._fields, models, *files)
+    keep_facts(run, NAME, FACTS, inputs, scores, lambda: _rows(_measured(run)))
 
 
 def groups(run: Run) -> Iterator[Group]:
@@ -99,11 +100,18 @@ def _measured(run: Run) -> Iterator[Group]:
             yield _group("query_rejected", id, documents[id], documents, [])
 
 
+def _place(start: int, line: bytes) -> tuple[str, list[int]]:
+    """Return the id of the document on this line, and where what is copied from there begins and ends."""
+    within = value_places(line)
+    spans = ((0, len(line)), within["text"], within["title"], within["origin"])
+    id: str = orjson.loads(line[slice(*within["id"])])
+    return id, [start + place for span in spans for place in span]
+
+
 def _group(
     state: Any, id: str, found: list[Document], documents: Grouped[Document], known: list[Score]
 ) -> Group:
-    ids = (document.id for document in documents[id])
-    places = dict(zip(ids, documents.places(id), strict=True))
+    places = dict(_place(*line) for line in documents.lines(id))
     scores: dict[str, dict[str, float]] = {document.id: {} for document in found}
     for score in known:
         if score.document_id in scores and score.scorer not in _OF_QUERIES:

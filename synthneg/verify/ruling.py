@@ -35,6 +35,9 @@ class Ruling(NamedTuple):
     flags: tuple[str, ...] = ()  # what is to be known of it; none of a document that is dropped
 
 
+_AS_WANTED = {grade: Ruling(None, grade) for grade in range(_POSITIVE_GRADE + 1)}
+
+
 def judge_documents(
     facts: Sequence[DocumentFacts],
     checks: DocumentChecks,
@@ -55,7 +58,7 @@ def judge_documents(
     answering = 0
     rulings = []
     for place, document in enumerate(facts):
-        ruling = graded.get(place) or Ruling(None, document.grade)
+        ruling = graded.get(place) or _AS_WANTED[document.grade]
         if not document.is_passage:
             refusal = _text(document, twins, kept, checks, elsewhere.get(document.id))
             if refusal is not None:
@@ -105,8 +108,10 @@ def _nearness(
     """Return what becomes of a document below grade 3, and whether it is a negative that answers."""
     scores, grade, flags = document.scores, ruling.grade, ruling.flags
     refusal = near_positive(scores["cosine_to_positive"], checks.max_similarity_to_positive)
-    if refusal is not None or grade > _BEST_NEGATIVE_GRADE:
-        return Ruling(refusal, grade, flags), False
+    if refusal is not None:
+        return Ruling(refusal, grade), False
+    if grade > _BEST_NEGATIVE_GRADE:
+        return ruling, False
     found = finding(scores, positive, bound, checks)
     if found is not None:
         return _act(found, grade, flags, checks), True
@@ -114,8 +119,8 @@ def _nearness(
         grade == _BEST_NEGATIVE_GRADE
     )  # what is written or drawn as grade 0 is to be far away
     if meant_hard and positive["cosine"] - scores["cosine"] >= checks.easy_margin:
-        flags = (*flags, "too_easy")
-    return Ruling(None, grade, flags), False
+        ruling = Ruling(None, grade, (*flags, "too_easy"))
+    return ruling, False
 
 
 def _act(found: Finding, grade: int, flags: tuple[str, ...], checks: DocumentChecks) -> Ruling:

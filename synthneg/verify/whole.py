@@ -38,13 +38,16 @@ class QueriesInSet:
 
     def refusal(self, id: str, passages: Iterable[str]) -> Refusal | None:
         """Return why a query is dropped for what it says, or because an evaluation set holds it or its passages."""
-        found = [one for one in self._held.get(id, ()) if one.kind == "query"]
-        found += [a for p in passages for a in self._held.get(p, ()) if a.kind == "passage"]
+        found = []
+        if self._held:  # nearly always there is no set, or nothing of it
+            found = [one for one in self._held.get(id, ()) if one.kind == "query"]
+            found += [a for p in passages for a in self._held.get(p, ()) if a.kind == "passage"]
         return self._said.get(id) or (leak(found, self._leaks) if found else None)
 
     def twin(self, id: str) -> Refusal | None:
         """Return `near_duplicate` if a kept query of the set is nearly the same one."""
-        return twin(self._twins.get(id, ()), self._kept, self._duplicates)
+        alike = self._twins.get(id)
+        return twin(alike, self._kept, self._duplicates) if alike else None
 
     def keep(self, id: str) -> None:
         """Remember that a query was kept."""
@@ -59,17 +62,21 @@ class DocumentsInSet:
         self._leaks, self._duplicates = config.leaks, config.duplicates
         self._said = _said(run, SAID_OF_DOCUMENTS)
         self._alike: dict[str, list[Alike]] = {}
-        self._kept: dict[str, str] = {}
         for one in _alike(run, DOCUMENTS):
             if counts(one, config.leaks) or is_repeat(one, config.duplicates):
                 self._alike.setdefault(one.id, []).append(one)
+        # Nearly always there is nothing to say of a document, and nothing is like it.
+        self._concerned = self._said.keys() | self._alike.keys()
+        self._others = {one.other for alike in self._alike.values() for one in alike}
+        self._kept: dict[str, str] = {}  # query by the id of each of these others that was kept
 
     def refusals(self, ids: Iterable[str]) -> dict[str, Refusal]:
         """Return by its id why a document of a query is dropped; none for those that pass."""
         found = {}
-        for id in ids:
+        for id in self._concerned.intersection(ids):
             refusal = self._said.get(id)
-            if refusal is None and (alike := self._alike.get(id)):  # nearly always there is none
+            if refusal is None:
+                alike = self._alike[id]
                 refusal = leak(alike, self._leaks) or repeated(alike, self._kept, self._duplicates)
             if refusal:
                 found[id] = refusal
@@ -77,7 +84,8 @@ class DocumentsInSet:
 
     def keep(self, query_id: str, ids: Iterable[str]) -> None:
         """Remember which documents of a query were kept."""
-        self._kept.update(dict.fromkeys(ids, query_id))
+        for id in self._others.intersection(ids):
+            self._kept[id] = query_id
 
 
 def is_twin(one: Alike, checks: DuplicateChecks) -> bool:
