@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -92,11 +93,11 @@ def _inputs(plan: Plan, source: Path, folders: Mapping[str, Sequence[Path]]) -> 
 
 
 def checksums(files: Sequence[Path]) -> dict[str, str]:
-    """Return the SHA-256 of each file."""
+    """Return the SHA-256 of each file, by its path from the working folder: others have another home."""
     found = {}
     for file in files:
         with file.open("rb") as stream:
-            found[str(file)] = hashlib.file_digest(stream, "sha256").hexdigest()
+            found[os.path.relpath(file)] = hashlib.file_digest(stream, "sha256").hexdigest()
     return found
 
 

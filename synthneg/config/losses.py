@@ -30,7 +30,7 @@ class InfoNCEConfig(Section):
         default=0.1, ge=0, description="of InfoNCE beside a list-wise loss; 0: it stands alone"
     )
     temperature: float = Field(
-        default=0.01, gt=0, description="softmax temperature of that term; alone: train.temperature"
+        default=0.05, gt=0, description="softmax temperature of that term; alone: train.temperature"
     )
     mask_margin: float | None = Field(
         default=0.1,
@@ -86,7 +86,7 @@ class ListsConfig(Section):
         description="bring the 1st and 99th percentile of the teacher's scores to 0 and 1",
     )
     teacher_temperature: float = Field(
-        default=0.05, gt=0, description="kl, ar2: softmax temperature of the teacher's scores"
+        default=0.1, gt=0, description="kl, ar2: softmax temperature of the teacher's scores"
     )
     among: Literal["own", "batch"] = Field(
         default="own",

@@ -105,7 +105,9 @@ class TrainConfig(Section):
         if self.lists.among == "own":
             return self
         if self.loss != "kl":
-            raise ValueError(f"lists.among batch: expected the loss kl, got {self.loss}")
+            raise ValueError(
+                f"lists.among batch: expected the loss kl, got {self.loss}; set it to own"
+            )
         if self.lists.scorer is not None or self.sampling.negatives != "own":
             other = self.lists.teacher or f"sampling.negatives {self.sampling.negatives}"
             raise ValueError(
