@@ -266,7 +266,7 @@ def test_a_killed_comparison_goes_on(tmp_path: Path, capsys: pytest.CaptureFixtu
     """Killed after a training and within another, the same command ends with the figures of one that was not."""
     folder = world(tmp_path)
     arms = {"none": ARMS["none"], "random": ARMS["random"]}
-    declared(folder, arms, settings={"train": {"epochs": 40}})
+    declared(folder, arms, settings={"train": {"epochs": 15}})
     place = folder / "outputs" / "first" / "arms"
     for sign in (place / "none-seed-1" / "model", place / "random-seed-2" / "examples.jsonl"):
         process = forked.synthneg(folder, os.environ, "compare", "compare.yaml")
@@ -278,7 +278,7 @@ def test_a_killed_comparison_goes_on(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert not (folder / "outputs" / "first" / "compare.json").exists()
     _, facts = compared(folder, capsys)
     other = world(tmp_path / "other")
-    declared(other, arms, settings={"train": {"epochs": 40}})
+    declared(other, arms, settings={"train": {"epochs": 15}})
     _, undisturbed = compared(other, capsys)
     assert facts["per_query"] == undisturbed["per_query"]
     assert facts["collections"] == undisturbed["collections"]

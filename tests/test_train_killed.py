@@ -38,13 +38,26 @@ SAMPLED = {
 }
 
 
+# Of lists whose documents the teacher scores for the whole batch.
+AMONG = {
+    "among": "batch",
+    "length": 4,
+    "near": 2,
+    "near_depth": 3,
+    "further": 1,
+    "further_depth": 5,
+}
+
+
 def learn_of(kind: str, folder: Path) -> dict[str, object]:
     """Return the settings of a student of this kind, written to `folder`."""
     if kind in SAMPLED:
         return learn_of("transformer", folder) | {"sampling": SAMPLED[kind]}
-    if kind == "static":
+    if kind in ("static", "among"):
         words = [word for title, text in TOPICS.items() for word in f"{title} {text}".split()]
-        return LEARN | {"base_model": str(save_static_model(folder / "table", words))}
+        table = str(save_static_model(folder / "table", words))
+        taught = {"loss": "kl", "lists": AMONG | {"teacher": table}} if kind == "among" else {}
+        return LEARN | {"base_model": table} | taught
     if kind in (
         "cross-encoder",
         "sparse",
@@ -57,7 +70,9 @@ def learn_of(kind: str, folder: Path) -> dict[str, object]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["transformer", "static", "cross-encoder", "sparse", *SAMPLED])
+@pytest.mark.parametrize(
+    "kind", ["transformer", "static", "cross-encoder", "sparse", "among", *SAMPLED]
+)
 def test_a_killed_training_ends_as_if_nothing_had_happened(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
