@@ -130,6 +130,8 @@ def test_a_sparse_student_pays_for_its_terms(tiny: Path):
     weights = [model(dict(column))["sentence_embedding"] for column in features]
     queries, documents = weights[0], torch.cat(weights[1:])
     scores = torch.stack([(queries * column).sum(dim=1) for column in weights[1:]], dim=1)
-    kl = ListKL(None, temperature=1.0, teacher_temperature=0.05).of_scores(scores, LABELS)
+    kl = ListKL(
+        None, temperature=1.0, teacher_temperature=settings.lists.teacher_temperature
+    ).of_scores(scores, LABELS)
     worked = kl + 0.5 * (queries.mean(dim=0) ** 2).sum() + 0.25 * (documents.mean(dim=0) ** 2).sum()
     torch.testing.assert_close(found.detach(), worked.detach(), atol=1e-4, rtol=1e-4)
