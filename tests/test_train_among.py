@@ -134,8 +134,11 @@ def test_a_student_is_trained_among_the_documents_of_its_batch(tmp_path: Path):
     ("settings", "said"),
     [
         ({"loss": "ws2"}, "expected the loss kl, got ws2"),
-        ({"loss": "kl", "lists": {"teacher": "score:x"}}, "got score:x"),
-        ({"loss": "kl", "sampling": {"negatives": "star"}}, "got sampling.negatives star"),
+        ({"loss": "kl", "lists": {"teacher": "score:x"}}, "got lists.teacher score:x; set it"),
+        (
+            {"loss": "kl", "lists": {"teacher": "m"}, "sampling": {"negatives": "star"}},
+            "got sampling.negatives star; set it",
+        ),
         ({"loss": "kl", "matryoshka": {"dimensions": [8, 4]}}, "leave one out"),
     ],
 )

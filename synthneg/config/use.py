@@ -109,10 +109,11 @@ class TrainConfig(Section):
                 f"lists.among batch: expected the loss kl, got {self.loss}; set it to own"
             )
         if self.lists.scorer is not None or self.sampling.negatives != "own":
-            other = self.lists.teacher or f"sampling.negatives {self.sampling.negatives}"
+            drawn = f"sampling.negatives {self.sampling.negatives}"
+            other = drawn if self.lists.scorer is None else f"lists.teacher {self.lists.teacher}"
             raise ValueError(
-                f"lists.among batch: expected a model as the teacher and no drawn negatives, got {other}; a model"
-                " scores every document of a batch for every query of it"
+                f"lists.among batch: expected a model as the teacher and no drawn negatives, got {other};"
+                " set it to own, for only a model can score every document of a batch for every query of it"
             )
         if self.matryoshka.dimensions:
             raise ValueError(
