@@ -96,12 +96,12 @@ def test_labels_are_the_teacher_s_scores_of_the_batch_that_is_asked_for():
     """Each query with every document of the batch, column after column, on the scale; filling is marked."""
     teacher, scale = HashingEncoder(), Scale(0.1, 0.5)
     data = with_scores(PAIRS, BatchScores(PAIRS, teacher, scale))
-    rows = data.__getitems__([2, 1])
-    columns = ["old iron", "wild bees", "black tea", "green tea", "green tea", "wild bees"]
+    rows = data.__getitems__([1, 2])
+    columns = ["wild bees", "old iron", "green tea", "black tea", "wild bees", "green tea"]
     assert [rows[i][c] for c in ("positive", "negative_1", "negative_2") for i in (0, 1)] == columns
-    queries = teacher.encode([PAIRS[2].query, PAIRS[1].query], "query")
+    queries = teacher.encode([PAIRS[1].query, PAIRS[2].query], "query")
     worked = (queries @ teacher.encode(columns, "document").T - 0.1) / 0.5
-    worked[:, 5] = FILLING
+    worked[:, 4] = FILLING
     np.testing.assert_allclose([row["label"] for row in rows], worked, atol=1e-6)
 
 
