@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from datasets import disable_progress_bars, load_dataset
 from examples import TOPICS, example, run_of, settings
+from safetensors.numpy import load_file
 from sentence_transformers import (
     CrossEncoder,
     SentenceTransformer,
@@ -120,6 +121,21 @@ def test_a_model_is_trained_once(tiny: str, tmp_path: Path, opened: list[Run]):
     run = run_of(EXAMPLES[2:], tmp_path, train={"base_model": tiny, "learning_rate": 1e-3})
     opened.append(run)
     assert (train(run) / "model.safetensors").stat().st_mtime_ns != other
+
+
+def test_a_step_in_bfloat16_leaves_weights_in_float32(tiny: str, tmp_path: Path, opened: list[Run]):
+    """Arithmetic in bfloat16 makes another model, near the one of float32, of weights that are still float32."""
+    models = {}
+    for precision in ("float32", "bfloat16", "auto"):
+        settings = {"base_model": tiny, "precision": precision}
+        run = run_of(EXAMPLES, tmp_path / precision, train=settings)
+        opened.append(run)
+        models[precision] = load_file(train(run) / "model.safetensors")
+    whole, half, auto = (models[name] for name in ("float32", "bfloat16", "auto"))
+    assert {str(weight.dtype) for weight in half.values()} == {"float32"}
+    gaps = [float(abs(half[name] - whole[name]).max()) for name in whole]
+    assert 0 < max(gaps) < 1e-3
+    assert all((auto[name] == whole[name]).all() for name in whole)  # on a CPU
 
 
 def test_held_out_queries_are_never_trained_on(tiny: str, tmp_path: Path, opened: list[Run]):

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from synthneg.config.base import Section, Share
+from synthneg.config.encoding import Precision
 from synthneg.config.losses import (
     GuideConfig,
     InfoNCEConfig,
@@ -80,6 +81,11 @@ class TrainConfig(Section):
         description="softmax temperature of the loss; by default .05 for a bi-encoder, of cosines, else 1",
     )
     max_length: int = Field(default=256, ge=8, description="tokens per text")
+    precision: Precision = Field(
+        default="auto",
+        description="of the student's arithmetic, not of its weights; auto: bfloat16 on a GPU that has it; many newer"
+        " CPUs have it, too",
+    )
     allow_leaks: bool = Field(
         default=False,
         description="train though texts of an evaluation set are among the examples",

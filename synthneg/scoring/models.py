@@ -124,14 +124,22 @@ def cut_at(model: Any, tokens: int) -> None:
 
 
 def set_precision(model: Any, precision: Precision) -> str:
-    """Bring the weights into a precision and return its name; "auto" is bfloat16 on a GPU that has it, else float32."""
+    """Bring the weights into a precision and return its name."""
     import torch  # noqa: PLC0415 - heavy: only when a model is loaded
 
-    if precision == "auto":
-        fit = model.device.type == "cuda" and torch.cuda.is_bf16_supported()
-        precision = "bfloat16" if fit else "float32"
-    model.to(getattr(torch, precision))
-    return precision
+    used = precision_of(model, precision)
+    model.to(getattr(torch, used))
+    return used
+
+
+def precision_of(model: Any, precision: Precision) -> str:
+    """Return the name of a precision; "auto" is bfloat16 on a GPU that has it, else float32."""
+    import torch  # noqa: PLC0415 - heavy: only when a model is loaded
+
+    if precision != "auto":
+        return precision
+    fit = model.device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return "bfloat16" if fit else "float32"
 
 
 def brings(name: str, file: str) -> bool:

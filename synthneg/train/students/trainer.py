@@ -19,7 +19,7 @@ from synthneg.errors import ModelError
 from synthneg.progress import say
 from synthneg.scoring.encoder import load_model
 from synthneg.scoring.kind import kind_of
-from synthneg.scoring.models import cut_at, load, load_by
+from synthneg.scoring.models import cut_at, load, load_by, precision_of
 from synthneg.train.losses.build import build_loss, is_static
 from synthneg.train.students import student_kind
 from synthneg.train.students.static import ReadOnce
@@ -91,6 +91,10 @@ def make_trainer(
     if kind == "sparse":
         tasks = {column: "document" for column in columns} | {"query": "query"}
         arguments = arguments | {"router_mapping": tasks}
+    arguments = arguments | {
+        "bf16": precision_of(model, config.train.precision) == "bfloat16",
+        "use_cpu": model.device.type == "cpu",
+    }
     loss = build_loss(model, config.train, guide, kind)
     trainer = getattr(sentence_transformers, f"{name}Trainer")(
         model=model,
