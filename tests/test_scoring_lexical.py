@@ -53,6 +53,28 @@ def test_the_result_is_that_of_sorting_the_librarys_scores(documents, queries, k
         assert scores.tolist() == right[order].tolist()
 
 
+@given(TEXTS, TEXTS)
+def test_pairs_have_the_scores_of_the_search(documents, queries):
+    """Of a corpus's own texts, in any order, the scores of pairs are the library's, up to the order of sums."""
+    index = Bm25(documents)
+    pairs = index.pairs(queries, documents[::-1])
+    found = pairs(range(len(queries)), range(len(documents)))
+    assert found.shape == (len(queries), len(documents))
+    for query, scores in zip(queries, found, strict=True):
+        np.testing.assert_allclose(scores[::-1], reference(documents, query), rtol=1e-5, atol=1e-6)
+
+
+def test_a_text_from_elsewhere_is_weighed_by_the_corpus():
+    """Three texts of 1, 1 and 2 words, one with the word asked for; a fourth, of 4 words, has it twice."""
+    pairs = Bm25(["tea", "pot", "rock sand"]).pairs(
+        ["tea", "tea tea"], ["pot", "tea tea rock sand"]
+    )
+    rarity = np.log(1 + (3 - 1 + 0.5) / (1 + 0.5))
+    room = 0.9 * ((1 - 0.4) + 0.4 * 4 / (4 / 3))
+    score = rarity * 2 / (room + 2)
+    np.testing.assert_allclose(pairs([0, 1], [1, 0]), [[score, 0], [2 * score, 0]], rtol=1e-6)
+
+
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=60), st.integers(1, 12))
 def test_of_equal_documents_the_first_are_kept(repeats, k):
     """Whatever comes when, of many documents with few different scores the first k by (-score, place) are found."""

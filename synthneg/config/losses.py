@@ -81,6 +81,13 @@ class ListsConfig(Section):
         description="kl, ar2, margin-mse: who scores the documents, a model's folder or Hub name; score:NAME: scores"
         " that the examples hold under this name; default: verify.encoder",
     )
+    lexical: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="kl, ar2, margin-mse: BM25 beside the teacher's cosines, so much for a query's best passage, in"
+        " proportion for others; about .4",
+    )
     rescale: bool = Field(
         default=True,
         description="bring the 1st and 99th percentile of the teacher's scores to 0 and 1",

@@ -45,6 +45,11 @@ class TrainConfig(Section):
         description="train low-rank adapters instead of the weights; null: the weights",
     )
     sparse: SparseConfig = SparseConfig()
+    documents: Literal["trained", "frozen"] = Field(
+        default="trained",
+        description="bi-encoder: frozen: documents keep the base model's vectors, so that an index of them stays valid,"
+        " and the side of the queries alone is trained, which takes a tenth of the time",
+    )
     loss: Loss = Field(
         default="infonce",
         description="infonce, source-share, gist, bce: a positive and its negatives; margin-mse, kl, ar2: lists with a"
@@ -104,6 +109,19 @@ class TrainConfig(Section):
         others = (self.lists.teacher if teaches else None, self.guide.model)
         guided = others if self.loss == "gist" else others[:1]
         return (self.base_model, *(name for name in guided if name is not None))
+
+    @model_validator(mode="after")
+    def _words_are_known(self) -> Self:
+        """Refuse BM25 beside scores that hold it or not, and for negatives that are drawn while training goes on."""
+        if self.lists.lexical and self.lists.scorer is not None:
+            raise ValueError(
+                f"lists.lexical: expected a model as the teacher, got lists.teacher {self.lists.teacher}; set it to 0"
+            )
+        if self.lists.lexical and self.sampling.negatives != "own":
+            raise ValueError(
+                f"lists.lexical: expected sampling.negatives own, got {self.sampling.negatives}; set one of them back"
+            )
+        return self
 
     @model_validator(mode="after")
     def _a_batch_can_be_scored(self) -> Self:

@@ -1,13 +1,14 @@
 """How far training has moved the model: not at all, or so far that it has forgotten what it knew.
 
 Measured on passages of the corpus drawn at random: the mean cosine of a passage's vector by the base and by the tuned
-model.
+model; on queries where documents were frozen.
 """
 
 from typing import TYPE_CHECKING
 
 from synthneg.doctor.finding import Diagnosis, Finding, Word
 from synthneg.doctor.patient import Patient
+from synthneg.scoring.base import Role
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,7 +34,12 @@ _UNMOVED = 0.001  # 1 - mean cosine below which nothing was learnt that a rankin
 def examine(patient: Patient) -> Finding:
     """Return one less the mean cosine of base and tuned vectors; above the bound, the model has forgotten."""
     rate = patient.config.train.learning_rate
-    base, tuned = (m.encode(patient.passages, "document") for m in (patient.base, patient.tuned))
+    frozen = patient.config.train.documents == "frozen"
+    role: Role = "query" if frozen else "document"
+    texts = patient.passages
+    if frozen:
+        texts = patient.sample(list(dict.fromkeys(e.query for e in patient.examples)))
+    base, tuned = (m.encode(texts, role) for m in (patient.base, patient.tuned))
     if base.shape != tuned.shape:
         return DIAGNOSIS.unknown(
             f"the base has {base.shape[1]} dimensions, the tuned model {tuned.shape[1]}"
@@ -41,8 +47,8 @@ def examine(patient: Patient) -> Finding:
     moved = 1 - float((base * tuned).sum(axis=1).mean())
     kept = _neighbours_kept(base, tuned)
     seen = (
-        f"mean cosine of base and tuned vectors of {len(base)} passages: {1 - moved:.3f}; {kept:.0%} of the ten nearest"
-        " neighbours are the same"
+        f"mean cosine of base and tuned vectors of {len(base)} {'queries' if frozen else 'passages'}: {1 - moved:.3f};"
+        f" {kept:.0%} of the ten nearest neighbours are the same"
     )
     # A model that is better has learnt, however far it has moved; a table of word vectors moves far as a rule.
     most: Word = "bad" if patient.has_lost else "suspect"

@@ -12,6 +12,7 @@ from synthneg.progress import Progress, say
 from synthneg.scoring.base import Encoder as Encoder
 from synthneg.scoring.base import Role as Role
 from synthneg.scoring.family import family_of
+from synthneg.scoring.frozen import read_frozen
 from synthneg.scoring.models import brings, content, cut_at, load, set_precision
 from synthneg.scoring.models import check_model as check_model
 from synthneg.scoring.models import find_model as find_model
@@ -75,7 +76,8 @@ def load_encoder(
         changes += [used] if used != "float32" else []
         changes += [] if unit else ["lengths kept"]
         identity = fingerprint(content(model, name), str(model.max_seq_length), *changes)
-        encoder = CachedEncoder(encoder, vectors, identity)
+        frozen = None if changes else read_frozen(Path(find_model(name)))
+        encoder = CachedEncoder(encoder, vectors, identity, frozen)
     return encoder
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,13 +41,41 @@ class Bm25:
         self._weights = csr_matrix((counts, (words, places)), shape=shape)
         found_in = np.diff(self._weights.indptr)
         rarity = [math.log(1 + (len(documents) - n + 0.5) / (n + 0.5)) for n in found_in.tolist()]
-        mean = lengths.mean() if len(words) else 1.0
-        room = _K1 * ((1 - _B) + _B * lengths / mean)
-        counts = self._weights.data
-        saturated = counts / (room[self._weights.indices] + counts)
-        self._weights.data = (np.repeat(np.array(rarity, np.float32), found_in) * saturated).astype(
-            np.float32
-        )
+        self._rarity = np.array(rarity, np.float32)
+        self._mean = lengths.mean() if len(words) else 1.0
+        self._weigh(self._weights, lengths)
+
+    def _weigh(self, counts: Any, lengths: "NDArray[np.int64]") -> None:
+        """Make weights of the counts of a (words, documents) matrix whose documents are so long."""
+        import numpy as np  # noqa: PLC0415 - heavy: only when searching
+
+        room = _K1 * ((1 - _B) + _B * lengths / self._mean)
+        saturated = counts.data / (room[counts.indices] + counts.data)
+        rarity = np.repeat(self._rarity, np.diff(counts.indptr))
+        counts.data = (rarity * saturated).astype(np.float32)
+
+    def pairs(self, queries: Sequence[str], documents: Sequence[str] | None = None) -> "Pairs":
+        """Return the scores of these queries with these texts, or with those of the corpus, for parts of them.
+
+        How rare a word is, and how long a text, is seen from the corpus. Of its own texts the scores are those of
+        `search`, up to the order of sums.
+        """
+        import numpy as np  # noqa: PLC0415 - heavy: only when searching
+        from scipy.sparse import csr_matrix  # noqa: PLC0415 - heavy: only when searching
+
+        def counted(texts: Sequence[str]) -> "tuple[Any, NDArray[np.int64]]":
+            words, lengths = self._words.known(texts)
+            places = np.repeat(np.arange(len(texts), dtype=np.int32), lengths)
+            ones = np.ones(len(words), np.float32)
+            shape = (len(self._words.stems), len(texts))
+            return csr_matrix((ones, (words, places)), shape=shape), lengths
+
+        asked, _ = counted(queries)
+        held = self._weights
+        if documents is not None:
+            held, lengths = counted(documents)
+            self._weigh(held, lengths)
+        return Pairs(asked.T.tocsr(), held.tocsc())
 
     def search(
         self, queries: Sequence[str], k: int
@@ -71,6 +99,23 @@ class Bm25:
             found += [
                 (places[i, :n].copy(), scores[i, :n].copy()) for i, n in enumerate(counts.tolist())
             ]
+        return found
+
+
+class Pairs:
+    """BM25 of queries and texts, made where it is asked for."""
+
+    def __init__(self, queries: Any, documents: Any) -> None:
+        """Take in how often each word stands in a query, (queries, words), and its weights, (words, documents)."""
+        self._queries, self._documents = queries, documents
+
+    def __call__(
+        self, queries: Sequence[int], documents: "Sequence[int] | NDArray[np.int64]"
+    ) -> "NDArray[np.float32]":
+        """Return (q, d) scores of queries and texts, both by their places."""
+        found: NDArray[np.float32] = (
+            self._queries[list(queries)] @ self._documents[:, documents]
+        ).toarray()
         return found
 
 

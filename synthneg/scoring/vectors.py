@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from synthneg.scoring.base import Encoder, Role
 from synthneg.scoring.store import RowStore, key
@@ -12,26 +12,40 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+class Known(NamedTuple):
+    """Under what the vectors of a model are kept."""
+
+    name: str
+    identity: str
+
+
 class CachedEncoder:
     """An encoder that keeps what it has encoded; the same text in the same role is encoded once."""
 
-    def __init__(self, encoder: Encoder, folder: Path, identity: str) -> None:
+    def __init__(
+        self, encoder: Encoder, folder: Path, identity: str, documents: Known | None = None
+    ) -> None:
         """Open the cache of one model.
 
         Args:
             encoder: asked for the texts that are not in the cache.
             folder: where the files of all models lie; made when missing.
             identity: changes whenever the encoder's vectors do.
+            documents: the model whose vectors its documents have, where that is another one.
         """
-        self.name = encoder.name
+        self.name, self.known = encoder.name, Known(Path(encoder.name).name, identity)
         self._encoder = encoder
-        self._store = RowStore(folder, encoder.name, identity)
+        own = RowStore(folder, encoder.name, identity)
+        self._stores = {
+            "query": own,
+            "document": RowStore(folder, *documents) if documents else own,
+        }
 
     def encode(self, texts: Sequence[str], role: Role) -> "NDArray[np.float32]":
         """Return (n, d) unit rows in the order of `texts`; only those not in the cache are encoded."""
         if not len(texts):
             return self._encoder.encode(texts, role)
-        return self._store.rows(
+        return self._stores[role].rows(
             [key(f"{role}\0{text}") for text in texts],
             lambda places: self._encoder.encode([texts[i] for i in places], role),
             f"encode ({Path(self.name).name})",

@@ -10,17 +10,23 @@ from pathlib import Path
 import orjson
 
 from synthneg import __version__
-from synthneg.config import RunConfig
 from synthneg.files import disk_errors, fingerprint, recover_folder, replace_folder, write_whole
 from synthneg.progress import say
 from synthneg.records import Example
 from synthneg.run import Run
 from synthneg.scoring.encoder import find_model
+from synthneg.scoring.frozen import write_frozen
 from synthneg.train.card import describe
 from synthneg.train.checkpoints import Checkpoints
 from synthneg.train.data import Pair
 from synthneg.train.losses.build import is_static
-from synthneg.train.rows import guide_of, rows_inputs, training_examples, training_rows
+from synthneg.train.rows import (
+    guide_of,
+    open_base,
+    rows_inputs,
+    training_examples,
+    training_rows,
+)
 from synthneg.train.sampling.build import Sampling, build_sampling
 from synthneg.train.sampling.table import text_columns
 from synthneg.train.students import check_student
@@ -68,7 +74,7 @@ def train(run: Run, labelled: Sequence[Example] = ()) -> Path:
                     build_sampling(run, examples, pairs, range(len(written), len(examples)))
                 ) as sampling,
             ):
-                losses = _fit(run.config, pairs, sampling, part, guide_of(run), checkpoints)
+                losses = _fit(run, pairs, sampling, part, checkpoints)
                 log = b"".join(orjson.dumps(r, option=orjson.OPT_APPEND_NEWLINE) for r in losses)
                 write_whole(run.file("train_log.jsonl"), log)
                 replace_folder(part, folder)
@@ -80,25 +86,29 @@ def train(run: Run, labelled: Sequence[Example] = ()) -> Path:
 
 
 def _fit(
-    config: RunConfig,
+    run: Run,
     pairs: Sequence[Pair],
     sampling: Sampling,
     part: Path,
-    guide: str,
     checkpoints: Checkpoints,
 ) -> list[dict[str, float]]:
     """Train, write the model to the folder `part`, and return the loss curve: steps with the mean loss up to each."""
     from synthneg.train.loop import run_trainer, shared_arguments  # noqa: PLC0415 - heavy: only when training
+    from synthneg.train.students.frozen import freeze_documents  # noqa: PLC0415 - as above
     from synthneg.train.students.trainer import (  # noqa: PLC0415 - as above
         make_trainer,
         open_student,
         save_student,
     )
 
-    settings = config.train
+    config, settings = run.config, run.config.train
     steps = math.ceil(settings.epochs * len(sampling.batches))
     model = open_student(config)
     describe(model, config, pairs)
+    base = open_base(run) if settings.documents == "frozen" else None
+    if base is not None:
+        texts = [text for pair in pairs for text in (pair.positive, *pair.negatives)]
+        model = freeze_documents(model, base, texts)
     if is_static(model) and settings.learning_rate < _LEAST_FOR_TABLES:
         say(
             f"train: {settings.base_model} is a static table of word vectors, which a learning rate of"
@@ -106,9 +116,11 @@ def _fit(
         )
     arguments = shared_arguments(config, checkpoints, sampling.batches, steps)
     columns = text_columns(len(pairs[0].negatives) + sampling.drawn)
-    trainer = make_trainer(model, config, guide, sampling.dataset, columns, arguments)
+    trainer = make_trainer(model, config, guide_of(run), sampling.dataset, columns, arguments)
     if sampling.parts:
         trainer.add_callback(sampling.callback(config, model, pairs))
     losses = run_trainer(trainer, steps, checkpoints)
     save_student(model, settings, part)
+    if base is not None:
+        write_frozen(part, base.known)
     return losses

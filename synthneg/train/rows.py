@@ -12,7 +12,9 @@ from synthneg.run import Run
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.corpus import encode_corpus
 from synthneg.scoring.encoder import find_model, load_encoder
+from synthneg.scoring.vectors import CachedEncoder
 from synthneg.train.data import Pair, lend_negatives, training_pairs
+from synthneg.train.lexical import Lexical
 from synthneg.train.lists import Ranked, as_pairs, graded_lists, stored_lists
 from synthneg.train.losses import LOSSES
 from synthneg.train.students import student_kind
@@ -139,7 +141,9 @@ def _scored_lists(run: Run, examples: list[Example]) -> tuple[list[Ranked], int]
     if teacher_of(run):
         encoder = open_teacher(run)
         corpus = encode_corpus(run, encoder)
-        ranked = scored_lists(examples, encoder, corpus, settings, run.config.seed)
+        ranked = scored_lists(
+            examples, encoder, corpus, settings, run.config.seed, open_lexical(run)
+        )
         return ranked, settings.length
     scorer = settings.scorer or ""
     ranked, length = stored_lists(examples, scorer, settings.length)
@@ -155,6 +159,29 @@ def open_teacher(run: Run) -> Encoder:
     """
     batch = run.config.verify.encode_batch
     return load_encoder(teacher_of(run), batch_size=batch, vectors=run.vectors)
+
+
+def open_base(run: Run) -> CachedEncoder:
+    """Return the model that training begins with, with the cache of its vectors.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    settings = run.config.train
+    found = load_encoder(
+        settings.base_model,
+        batch_size=run.config.verify.encode_batch,
+        max_length=settings.max_length,
+        vectors=run.vectors,
+    )
+    assert isinstance(found, CachedEncoder)
+    return found
+
+
+def open_lexical(run: Run) -> Lexical | None:
+    """Return the part of the teacher that goes by words; None where it has none."""
+    weight = run.config.train.lists.lexical
+    return Lexical(run.read("passages.jsonl", Passage), weight) if weight else None
 
 
 def _check_scores(run: Run, ranked: list[Ranked], length: int, scorer: str, queries: int) -> None:

@@ -1,4 +1,7 @@
-"""Lists with the scores of a teacher: which passages are near a query, and how near, by another encoder."""
+"""Lists with the scores of a teacher: which passages are near a query, and how near, by another encoder.
+
+Its cosines may have BM25's scores beside them.
+"""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -10,6 +13,7 @@ from synthneg.records import POSITIVE_SOURCES, Example, Judged
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.corpus import CorpusVectors
 from synthneg.scoring.search import top_k
+from synthneg.train.lexical import Lexical, Scores
 from synthneg.train.lists import FILLING, Ranked, drawn_rows
 
 if TYPE_CHECKING:
@@ -26,10 +30,12 @@ def scored_lists(
     corpus: CorpusVectors,
     settings: ListsConfig,
     seed: int,
+    lexical: Lexical | None = None,
 ) -> list[Ranked]:
     """Return a list for each query: its passages, documents of its own, passages near and further, and random ones.
 
-    Labels are the encoder's cosines of query and document. What is drawn depends on seed and query alone.
+    Labels are the encoder's cosines of query and document, with what `lexical` adds. What is drawn depends on seed and
+    query alone.
 
     Args:
         examples: queries to be trained on.
@@ -37,12 +43,13 @@ def scored_lists(
         corpus: its vectors of all passages.
         settings: how many of each.
         seed: of what is drawn.
+        lexical: the part of the teacher that goes by words.
     """
     ranked: list[Ranked] = []
     with Progress("train", len(examples), "lists scored") as progress:
         for start in range(0, len(examples), _BLOCK):
             block = examples[start : start + _BLOCK]
-            ranked += _scored_block(block, encoder, corpus, settings, seed)
+            ranked += _scored_block(block, encoder, corpus, settings, seed, lexical)
             progress.advance(len(block))
     return ranked
 
@@ -53,18 +60,64 @@ def _scored_block(
     corpus: CorpusVectors,
     settings: ListsConfig,
     seed: int,
+    lexical: Lexical | None,
 ) -> Iterator[Ranked]:
-    queries = encoder.encode([example.query for example in examples], "query")
-    depth = settings.further_depth + _SPARE
-    nearest, _ = top_k(queries, corpus.vectors, depth)
+    asked = [example.query for example in examples]
+    queries = encoder.encode(asked, "query")
     documents = [_own(example, settings) for example in examples]
     texts = [document.full_text for group in documents for document in group]
-    vectors = iter(encoder.encode(texts, "document"))
-    for example, query, near, own in zip(examples, queries, nearest, documents, strict=True):
-        labels = tuple(float(next(vectors) @ query) for _ in own)
+    vectors = encoder.encode(texts, "document")
+    score = _Scores(queries, corpus.vectors, lexical.scores(asked) if lexical else None)
+    score_own = _Scores(queries, vectors, lexical.scores(asked, texts) if lexical else None)
+    nearest = _nearest(asked, queries, corpus, settings.further_depth + _SPARE, score, lexical)
+    ended = 0
+    for number, (example, near, own) in enumerate(zip(examples, nearest, documents, strict=True)):
+        labels = score_own(number, range(ended, ended + len(own)))
+        ended += len(own)
         rows = tuple(_rows(example, near, corpus, settings, seed))
-        cosines = corpus.vectors[list(rows)] @ query
-        yield Ranked(example, own, labels, rows, tuple(map(float, cosines)))
+        yield Ranked(example, own, labels, rows, score(number, rows))
+
+
+class _Scores:
+    """The teacher's scores of a block's queries and some texts."""
+
+    def __init__(
+        self,
+        queries: "NDArray[np.float32]",
+        documents: "NDArray[np.float32]",
+        added: Scores | None,
+    ) -> None:
+        self._queries, self._documents, self._added = queries, documents, added
+
+    def __call__(self, query: int, places: Sequence[int]) -> tuple[float, ...]:
+        """Return the scores of a query and the texts at these places."""
+        found = self._documents[list(places)] @ self._queries[query]
+        if self._added is not None:
+            found = found + self._added([query], list(places))[0]
+        return tuple(map(float, found))
+
+
+def _nearest(
+    asked: Sequence[str],
+    queries: "NDArray[np.float32]",
+    corpus: CorpusVectors,
+    depth: int,
+    score: _Scores,
+    lexical: Lexical | None,
+) -> Iterator[list[int]]:
+    """Yield the rows of each query's first `depth` passages.
+
+    With BM25, those of the best sum among the first `depth` of either.
+    """
+    found, _ = top_k(queries, corpus.vectors, depth)
+    if lexical is None:
+        yield from found.tolist()
+        return
+    by_words = lexical.nearest(asked, depth)
+    for number, (near, other) in enumerate(zip(found.tolist(), by_words, strict=True)):
+        rows = sorted({*near, *other.tolist()})
+        scored = sorted(zip(score(number, rows), rows, strict=True), key=lambda x: (-x[0], x[1]))
+        yield [row for _, row in scored[:depth]]
 
 
 def _own(example: Example, settings: ListsConfig) -> tuple[Judged, ...]:
@@ -78,7 +131,7 @@ def _own(example: Example, settings: ListsConfig) -> tuple[Judged, ...]:
 
 def _rows(
     example: Example,
-    nearest: "NDArray[np.int64]",
+    nearest: Sequence[int],
     corpus: CorpusVectors,
     settings: ListsConfig,
     seed: int,
@@ -86,7 +139,7 @@ def _rows(
     """Yield the rows that may follow: those drawn from the windows, then random ones, which may be the same."""
     passages = [d.id for d in example.documents if d.source in POSITIVE_SOURCES]
     own = {corpus.rows[id] for id in passages if id in corpus.rows}
-    others = [row for row in nearest.tolist() if row not in own]
+    others = [row for row in nearest if row not in own]
     drawn = random.Random(f"{seed}/{example.query_id}/near")
     near = others[: settings.near_depth]
     further = others[settings.near_depth : settings.further_depth]

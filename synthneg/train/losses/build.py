@@ -76,8 +76,9 @@ def _column(model: Any, settings: TrainConfig, kind: Kind) -> Any:
     from synthneg.train.losses.source_share import SourceShare  # noqa: PLC0415 - as above
 
     temperature = settings.softmax_temperature(kind)
+    whole = is_static(model) or settings.documents == "frozen"  # next to nothing to save memory of
     common: dict[str, Any] = {
-        "mini_batch_size": None if is_static(model) else settings.mini_batch_size,
+        "mini_batch_size": None if whole else settings.mini_batch_size,
         "cosine": kind == "bi-encoder" and model.similarity_fn_name != "dot",
     }
     if settings.loss == "infonce":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from synthneg.scoring.base import Encoder
 from synthneg.train.data import Pair
+from synthneg.train.lexical import Lexical
 from synthneg.train.lists import FILLING
 from synthneg.train.sampling.table import table
 from synthneg.train.teacher import Scale
@@ -19,8 +20,17 @@ _ROW = "row"
 class BatchScores:
     """What a teacher makes of each query and each document of a batch."""
 
-    def __init__(self, pairs: Sequence[Pair], teacher: Encoder, scale: Scale) -> None:
-        """Take in the rows, the teacher, which has most of their texts in its cache, and the labels' scale."""
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        teacher: Encoder,
+        scale: Scale,
+        lexical: Lexical | None = None,
+    ) -> None:
+        """Take in the rows, the teacher, which has most of their texts in its cache, and the labels' scale.
+
+        `lexical` is the part of the teacher that goes by words.
+        """
         import numpy as np  # noqa: PLC0415 - heavy: only when training
 
         lists = [(pair.positive, *pair.negatives) for pair in pairs]
@@ -28,16 +38,19 @@ class BatchScores:
         self._places = np.array([[numbers[text] for text in one] for one in lists])
         self._filling = np.array([[label == FILLING for label in pair.labels] for pair in pairs])
         self._documents = teacher.encode(list(numbers), "document")
-        self._queries = teacher.encode([pair.query for pair in pairs], "query")
+        asked = [pair.query for pair in pairs]
+        self._queries = teacher.encode(asked, "query")
         self._scale = scale
+        self._added = lexical.scores(asked, list(numbers)) if lexical else None
 
     def __call__(self, rows: Sequence[int]) -> "NDArray[np.float32]":
         """Return (B, G·B) scores of these rows' queries and documents, column after column; `FILLING` of filling."""
         chosen = list(rows)
-        documents = self._documents[self._places[chosen].T.ravel()]
-        scores: NDArray[np.float32] = (
-            self._queries[chosen] @ documents.T - self._scale.low
-        ) / self._scale.width
+        places = self._places[chosen].T.ravel()
+        scores: NDArray[np.float32] = self._queries[chosen] @ self._documents[places].T
+        if self._added is not None:
+            scores += self._added(chosen, places)
+        scores = (scores - self._scale.low) / self._scale.width
         scores[:, self._filling[chosen].T.ravel()] = FILLING
         return scores
 

@@ -15,7 +15,14 @@ from synthneg.scoring.corpus import encode_corpus
 from synthneg.scoring.encoder import load_encoder
 from synthneg.train.data import Pair
 from synthneg.train.losses import LOSSES
-from synthneg.train.rows import label_scale, open_teacher, teacher_of, unlisted
+from synthneg.train.rows import (
+    label_scale,
+    open_base,
+    open_lexical,
+    open_teacher,
+    teacher_of,
+    unlisted,
+)
 from synthneg.train.sampling.adore import Adore
 from synthneg.train.sampling.among import BatchScores, with_scores
 from synthneg.train.sampling.base import Batches
@@ -79,7 +86,8 @@ def build_sampling(
     kind = LOSSES[settings.loss]
     batches = _batches(run, unlisted(pairs, kind), labelled)
     if settings.lists.among == "batch":
-        scores = BatchScores(pairs, open_teacher(run), label_scale(run, list(examples)))
+        scale = label_scale(run, list(examples))
+        scores = BatchScores(pairs, open_teacher(run), scale, open_lexical(run))
         return Sampling(batches, with_scores(pairs, scores), parts=_parts(batches))
     if settings.sampling.negatives == "own":
         rows = table(pairs, kind != "pairs")
@@ -104,7 +112,7 @@ def _batches(run: Run, pairs: Sequence[Pair], labelled: Sequence[int]) -> Batche
     if settings.mix.collection is not None:
         return MixedBatches(*common, labelled, settings.mix.shares, settings.epochs)
     if sampling.batches == "tas":
-        queries = _open_student(run).encode([pair.query for pair in pairs], "query")
+        queries = open_base(run).encode([pair.query for pair in pairs], "query")
         topics = topics_of(queries, pairs, sampling.clusters, settings.batch_size, seed)
         say(f"train: {len(pairs)} queries in {len(set(topics.tolist()))} clusters")
         return TopicBatches(*common, topics)
@@ -123,7 +131,7 @@ def _negatives(
     candidates = Candidates(run, examples, pairs, guard, encode_corpus(run, guard))
     counts = (settings.hard, settings.randoms, seed)
     if settings.negatives in ("star", "adore"):
-        student = _open_student(run)
+        student = open_base(run)
         documents = encode_corpus(run, student).vectors
         if settings.negatives == "adore":
             return candidates, Adore(
@@ -148,17 +156,6 @@ def _say_how_many_lack(found: "NDArray[np.int64]", wanted: int) -> None:
             f"train: {short} of {len(found)} queries have fewer than {wanted} passages that may be their negatives;"
             " random ones take their place"
         )
-
-
-def _open_student(run: Run) -> Encoder:
-    """Return the model that training begins with, with the cache of its vectors."""
-    settings = run.config.train
-    return load_encoder(
-        settings.base_model,
-        batch_size=run.config.verify.encode_batch,
-        max_length=settings.max_length,
-        vectors=run.vectors,
-    )
 
 
 def _open_guard(run: Run) -> Encoder:

@@ -72,5 +72,12 @@ def check_student(settings: TrainConfig) -> None:
             f"train.base_model: expected a transformer for {'train.lora' if settings.lora else kind}, but"
             f" {settings.base_model} is a static table of word vectors"
         )
+    if settings.documents == "frozen" and not (
+        plain and settings.loss != "gist" and not is_static(settings.base_model)
+    ):
+        raise SettingsError(
+            "train.documents: expected trained with train.lora, the loss gist, static tables of word vectors and all"
+            f" students but bi-encoders, got frozen for {settings.base_model}, {kind}, {settings.loss}"
+        )
     if settings.lora is not None:
         require("peft", "lora", "train.lora")

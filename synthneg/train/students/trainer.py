@@ -22,6 +22,7 @@ from synthneg.scoring.kind import kind_of
 from synthneg.scoring.models import cut_at, load, load_by, precision_of
 from synthneg.train.losses.build import build_loss, is_static
 from synthneg.train.students import student_kind
+from synthneg.train.students.frozen import thaw_documents
 from synthneg.train.students.static import ReadOnce
 
 _CLASSES: dict[Kind, str] = {
@@ -88,7 +89,7 @@ def make_trainer(
     name = _CLASSES[kind]
     if kind != "cross-encoder":  # which reads two columns as one text
         arguments = arguments | {"prompts": column_prompts(model.prompts, columns)}
-    if kind == "sparse":
+    if kind == "sparse" or config.train.documents == "frozen":
         tasks = {column: "document" for column in columns} | {"query": "query"}
         arguments = arguments | {"router_mapping": tasks}
     arguments = arguments | {
@@ -110,11 +111,13 @@ def make_trainer(
 
 
 def save_student(model: Any, settings: TrainConfig, folder: Path) -> None:
-    """Write the trained model; adapters are added to its weights first."""
+    """Write the trained model; adapters are added to its weights first, and frozen documents get back their encoder."""
     if settings.lora is not None:
         from synthneg.train.students.lora import merge_adapters  # noqa: PLC0415 - needs an extra
 
         merge_adapters(model)
+    if settings.documents == "frozen":
+        model = thaw_documents(model, load_model(settings.base_model, settings.max_length))
     model.save_pretrained(str(folder))
 
 
