@@ -66,12 +66,15 @@ def learn_of(kind: str, folder: Path) -> dict[str, object]:
         return LEARN | {"base_model": base, "student": kind, "lora": {"rank": 4}}
     # Mixed negatives are drawn while training, and the model has dropout.
     base = str(save_tiny_model(folder / "tiny"))
+    if kind == "frozen":
+        taught = {"loss": "kl", "lists": AMONG | {"teacher": base, "lexical": 0.4}}
+        return LEARN | {"base_model": base, "documents": "frozen"} | taught
     return LEARN | {"base_model": base, "infonce": {"mixed": 3, "mixed_from": 4}}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", ["transformer", "static", "cross-encoder", "sparse", "among", *SAMPLED]
+    "kind", ["transformer", "static", "cross-encoder", "sparse", "among", "frozen", *SAMPLED]
 )
 def test_a_killed_training_ends_as_if_nothing_had_happened(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Router
+from sentence_transformers.base.modules import Module, Router
 from torch import Tensor, nn
 
 from synthneg.scoring.base import Encoder
@@ -45,11 +45,11 @@ def _routed(model: Any, queries: list[nn.Module], documents: list[nn.Module]) ->
     return made
 
 
-class Known(nn.Module):
+class Known(Module):  # type: ignore[misc]  # the library is untyped
     """Stands where a document's vector would be computed: the number of a text, and for a number its vector."""
 
-    def __init__(self, encoder: Encoder, texts: Sequence[str]) -> None:
-        """Take in who encodes, and texts that will come."""
+    def __init__(self, encoder: Encoder | None, texts: Sequence[str]) -> None:
+        """Take in who encodes, and texts that will come; None where no text will, as in a checkpoint that is read."""
         super().__init__()
         self._encoder = encoder
         self._places: dict[str, int] = {}
@@ -74,9 +74,18 @@ class Known(nn.Module):
         """Return the length of the vectors."""
         return self._vectors.shape[1]
 
+    def save(self, output_path: str, *_: Any, **__: Any) -> None:
+        """Write nothing: a checkpoint holds what is learnt."""
+
+    @classmethod
+    def load(cls, *_: Any, **__: Any) -> "Known":
+        """Return an empty one; a checkpoint's weights are copied into the student that has the vectors."""
+        return cls(None, ())
+
     def _add(self, texts: list[str]) -> None:
         if not texts:
             return
+        assert self._encoder is not None, "expected no texts without an encoder"
         vectors = torch.from_numpy(self._encoder.encode(texts, "document"))
         self._places |= {text: place for place, text in enumerate(texts, len(self._places))}
         self._vectors = torch.cat([self._vectors, vectors]) if len(self._vectors) else vectors
