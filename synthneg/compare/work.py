@@ -99,7 +99,9 @@ def train_all(
                 f" queries of {passages_of(examples):,} passages"
             )
             _write_inputs(run, examples, passages)
-            own, run.vectors = run.vectors, vectors  # a teacher's are those of the run
+            # Of a tuned model they are its own, but those of documents that were frozen are known already.
+            own = vectors if config.train.documents == "frozen" else run.vectors
+            run.vectors = vectors  # a teacher's are those of the run
             train(run, read_labelled(run, open_encoder(run)))
             settings = config.evaluate.model_dump(mode="json", include={"measures", "resamples"})
             trained = run.file("parts") / "train.done"
