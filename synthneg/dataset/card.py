@@ -239,7 +239,7 @@ def _thresholds(config: RunConfig, calibrated: Mapping[str, float]) -> str:
     rows = [
         (
             f"{name}.{key}",
-            calibrated.get(f"{name}.{key}", value),
+            "none" if value is None else calibrated.get(f"{name}.{key}", value),
             type(section).model_fields[key].description,
         )
         for name, section in sections.items()

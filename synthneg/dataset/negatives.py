@@ -44,10 +44,17 @@ def made_lines(config: RunConfig) -> str:
 
 def _written(config: RunConfig) -> str:
     wanted = config.generate.negatives
-    return (
-        f"Written: {wanted.per_query} a query and prompt, {len(wanted.prompts)} prompts; documents of lower grade come"
-        f" from {len(config.generate.documents.prompts)} further prompts."
+    graded = config.generate.documents.prompts
+    beside = (
+        f"; of graded documents, by {_prompts(len(graded))}, those of grade 1 and 0"
+        if graded
+        else ""
     )
+    return f"Written by the language model: {wanted.per_query} a query by {_prompts(len(wanted.prompts))}{beside}."
+
+
+def _prompts(count: int) -> str:
+    return "one prompt" if count == 1 else f"each of {count} prompts"
 
 
 def _mined(config: RunConfig, counts: Mapping[MinedSource, int]) -> str:
@@ -55,7 +62,7 @@ def _mined(config: RunConfig, counts: Mapping[MinedSource, int]) -> str:
     found = ", ".join(f"{count} by {_FOUND_BY[source]}" for source, count in counts.items())
     drawn = " at random" if mine.draw == "random" else ""
     return (
-        f"Mined from the corpus, up to {found} for each query, taken{drawn} from ranks {mine.first_rank} to"
+        f"Mined from the corpus, for each query up to {found}; taken{drawn} from ranks {mine.first_rank} to"
         f" {mine.last_rank}; {_below(mine)}."
     )
 

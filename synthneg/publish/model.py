@@ -101,7 +101,7 @@ def _results(evaluation: Evaluation) -> Iterator["EvalResult"]:
         yield EvalResult(
             task_type="information-retrieval",
             task_name="Information Retrieval",
-            dataset_type="unknown",  # a folder in BEIR's format, which may be on no Hub
+            dataset_type=evaluation.collection.lower(),  # the Hub tells results apart by it
             dataset_name=evaluation.collection,
             dataset_split=evaluation.split,
             metric_type=name.lower(),
