@@ -47,8 +47,17 @@ class Hub(ThreadingHTTPServer):
         self.created: list[Json] = []  # bodies of repos/create
         self.failures: dict[str, tuple[int, str]] = {}  # start of "METHOD /path" -> status, body
         self.lock = threading.Lock()
-        self.received = 0  # bytes of all bodies
+        self.received = 0  # bytes of all bodies since `count_anew`
+        self.epoch = 0
         self.cut_after: int | None = None  # bytes after which every connection is dropped
+        self.stall_after: int | None = None  # bytes after which nothing more is read
+        self.stalled = threading.Event()
+
+    def count_anew(self) -> None:
+        """Work as ever from now on, and count the bytes of what begins from now on."""
+        with self.lock:
+            self.epoch, self.received = self.epoch + 1, 0
+            self.cut_after = self.stall_after = None
 
     def sent(self) -> list[str]:
         """Return the names of the LFS blobs and Xet xorbs that arrived, in order."""
@@ -92,16 +101,23 @@ class Handler(CollectionPages, BaseHTTPRequestHandler):
 
     def _body(self) -> Iterator[bytes]:
         """Yield the body, counted; drop the connection where the Hub is to."""
+        epoch = self.server.epoch
         for size in self._sizes():
             while size:
                 data = self.rfile.read(min(size, 1 << 16))
                 size -= len(data)
                 with self.server.lock:
-                    self.server.received += len(data)
+                    self.server.received += len(data) if epoch == self.server.epoch else 0
                     limit = self.server.cut_after
                     if not data or (limit is not None and self.server.received > limit):
                         raise ConnectionResetError("cut off")
+                self._stall()
                 yield data
+
+    def _stall(self) -> None:
+        while (limit := self.server.stall_after) is not None and self.server.received > limit:
+            self.server.stalled.set()
+            time.sleep(0.02)
 
     def _sizes(self) -> Iterator[int]:
         if self.headers.get("Transfer-Encoding") != "chunked":

@@ -80,7 +80,7 @@ def test_key_within_packed_columns_is_refused(
     rows = pa.table({"docs": [texts], "about": [{"said": "x"}]})
     file = run_folder / "dataset" / "triplet" / "part-1.parquet"
     pq.write_table(rows, file, compression=codec, write_statistics=False)
-    assert (KEY.encode() in file.read_bytes()) == (codec == "none")
+    assert codec != "zstd" or KEY.encode() not in file.read_bytes()
     assert "part-1.parquet: holds the value of OPENAI_API_KEY" in refused(run_folder)
 
 

@@ -9,6 +9,7 @@ from synthneg.config import RunConfig
 from synthneg.errors import PromptError
 from synthneg.prompts.file import Prompt, replaced
 from synthneg.prompts.kept import FOLDER, text_of
+from synthneg.prompts.kept import tags as kept_tags
 from synthneg.prompts.shelf import load
 from synthneg.records import GIVEN, Example
 
@@ -39,7 +40,7 @@ class Asked:
 def asked(config: RunConfig, examples: Sequence[Example], folders: Sequence[Path]) -> Asked:
     """Return the prompts that the settings name, as the examples' records carry them, and all others of these.
 
-    A prompt whose file was edited since is taken as it was when it was asked, from the run's own copy.
+    A prompt whose file was edited or deleted since is taken as it was when it was asked, from the run's own copy.
 
     Args:
         config: the settings that make the dataset again.
@@ -50,22 +51,38 @@ def asked(config: RunConfig, examples: Sequence[Example], folders: Sequence[Path
         PromptError: a prompt that the settings name is gone or broken.
     """
     tags = set(_tags(examples))
-    by_name: dict[str, list[str]] = {}
-    for tag in sorted(tags):
-        by_name.setdefault(tag.partition("@")[0], []).append(tag)
     files, named = {}, {}
     for reference in references(config):
-        prompt = _effective(config, reference)
-        tag, source = prompt.tag, prompt.source
-        former = by_name.get(prompt.name, [])
-        if former and tag not in former and (kept := _kept(former[0], folders)) is not None:
-            tag, source = former[0], kept
-        path = f"{FOLDER}/{prompt.name}.j2"
+        tag, source = _as_asked(config, reference, tags, folders)
+        path = f"{FOLDER}/{tag.partition('@')[0]}.j2"
         files[tag], named[reference] = PromptFile(tag, path, source), path
     for tag in sorted(tags - set(files)):
         if (kept := _kept(tag, folders)) is not None:
             files[tag] = PromptFile(tag, f"{FOLDER}/{tag}.j2", kept)
     return Asked(tuple(files[tag] for tag in sorted(files)), named)
+
+
+def _as_asked(
+    config: RunConfig, reference: str, tags: set[str], folders: Sequence[Path]
+) -> tuple[str, str]:
+    """Return tag and text of a prompt that the settings name, as the records have it; else as it is now.
+
+    Raises:
+        PromptError: it is gone or broken, and the run has kept no text of it.
+    """
+    try:
+        prompt = _effective(config, reference)
+    except PromptError:
+        stem = Path(reference).stem
+        found = sorted({*tags, *(tag for folder in folders for tag in kept_tags(folder / FOLDER))})
+        former = [tag for tag in found if tag.partition("@")[0].rpartition("/")[2] == stem]
+        if not former or (source := _kept(former[0], folders)) is None:
+            raise
+        return former[0], source
+    former = sorted(tag for tag in tags if tag.partition("@")[0] == prompt.name)
+    if former and prompt.tag not in former and (source := _kept(former[0], folders)) is not None:
+        return former[0], source
+    return prompt.tag, prompt.source
 
 
 def references(config: RunConfig) -> list[str]:
