@@ -111,13 +111,15 @@ class Handler(CollectionPages, BaseHTTPRequestHandler):
                     limit = self.server.cut_after
                     if not data or (limit is not None and self.server.received > limit):
                         raise ConnectionResetError("cut off")
-                self._stall()
+                self._stall(epoch)
                 yield data
 
-    def _stall(self) -> None:
+    def _stall(self, epoch: int) -> None:
         while (limit := self.server.stall_after) is not None and self.server.received > limit:
             self.server.stalled.set()
             time.sleep(0.02)
+        if epoch != self.server.epoch:  # what the kernel holds of a body has not arrived
+            raise ConnectionResetError("stalled too long")
 
     def _sizes(self) -> Iterator[int]:
         if self.headers.get("Transfer-Encoding") != "chunked":
