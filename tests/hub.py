@@ -49,6 +49,8 @@ class Hub(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.received = 0  # bytes of all bodies since `count_anew`
         self.epoch = 0
+        self.keep_bodies = False
+        self.bodies: list[bytes] = []
         self.cut_after: int | None = None  # bytes after which every connection is dropped
         self.stall_after: int | None = None  # bytes after which nothing more is read
         self.stalled = threading.Event()
@@ -88,6 +90,8 @@ class Handler(CollectionPages, BaseHTTPRequestHandler):
         except ConnectionError:
             self.close_connection = True
             return
+        if self.server.keep_bodies:
+            self.server.bodies.append(body)
         try:
             self._plant(f"{self.command} {path}")
             if not path.startswith("/blob/") and path not in OPEN:

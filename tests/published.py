@@ -2,8 +2,10 @@
 
 import os
 import random
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,18 +35,25 @@ LARGE = ("triplet/part-1.parquet", "triplet/part-2.parquet", "triplet/part-3.par
 LARGE_BYTES = 2_000_000
 
 
-def build(outputs: Path, model: bool = True, **sections: object) -> Path:
-    """Make the run and return its folder: dataset, model, measures, ledger, and the mark of its end."""
-    run = run_of(EXAMPLES, outputs, **sections)
+def build(outputs: Path, origin_model: str = "tiny-llm", **sections: object) -> Path:
+    """Make the run and return its folder: dataset, model, measures, ledger, and the mark of its end.
+
+    Args:
+        outputs: folder of runs.
+        origin_model: what the language model called itself.
+        sections: of the settings.
+    """
+    examples = [replace(e, origin=replace(e.origin, model=origin_model)) for e in EXAMPLES]
+    run = run_of(examples, outputs, **sections)
     export(run)
     folder = run.folder
     for place, name in enumerate(LARGE):
         text = [random.Random(place).randbytes(LARGE_BYTES // 2).hex()]
         pq.write_table(pa.table({"query": text}), folder / "dataset" / name, compression="none")
-    if model:
-        save_tiny_model(folder / "model")
-        run.mark_done("train", "inputs")
-        _measure(folder / "evaluation")
+    save_tiny_model(folder / "model")
+    shutil.rmtree(folder / "model-bert")
+    run.mark_done("train", "inputs")
+    _measure(folder / "evaluation")
     _ask(folder / "ledger.sqlite")
     facts = {"finished": "2026-01-02T03:04:05Z", "versions": {"synthneg": version("synthneg")}}
     (folder / "run.json").write_bytes(orjson.dumps(facts | {"inputs": ""}))

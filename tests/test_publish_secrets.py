@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import hub
 import published
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,6 +11,7 @@ import pytest
 
 from synthneg.config import RunConfig
 from synthneg.errors import RunError
+from synthneg.prompts.shelf import find
 from synthneg.publish.plan import plan
 from synthneg.settings import load
 
@@ -208,3 +210,60 @@ def test_a_common_accounts_name_stops_nothing(
     for name in ("LOGNAME", "USER"):
         monkeypatch.setenv(name, "root")
     assert plan(run_folder, settings(run_folder, "run=root-tests"))
+
+
+def texts_of(data: bytes, path: str) -> bytes:
+    """Return a file's bytes, and of Parquet all of its values, unpacked."""
+    if not path.endswith(".parquet"):
+        return data
+    rows = pq.read_table(pa.BufferReader(data)).to_pylist()
+    return data + repr(rows).encode()
+
+
+@pytest.mark.slow
+def test_nothing_that_was_planted_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of keys, home, account and folders in the environment and all over a run, no byte of what the Hub gets holds any.
+
+    Every body and address that arrives is looked through, and of Parquet files their values.
+    """
+    home = tmp_path / "home" / USER
+    (home / "prompts").mkdir(parents=True)
+    for name in ("base", "encoder", "docs", "people"):
+        (home / name).mkdir()
+    shutil.copy(find("query/claim"), home / "prompts" / "claim.j2")
+    key = "sk-planted0123456789abcdefghij"
+    for name in ("HOME", "LOGNAME", "USER"):
+        monkeypatch.setenv(name, str(home) if name == "HOME" else USER)
+    for name in ("OPENAI_API_KEY", "MY_SECRET"):
+        monkeypatch.setenv(name, key)
+    monkeypatch.chdir(home)
+    run_folder = published.build(
+        home / "outputs",
+        origin_model=f"{home}/weights/qwen.gguf",
+        corpus={"path": f"{home}/docs"},
+        llm={
+            "backend": "vllm",
+            "model": f"{home}/weights",
+            "base_url": f"http://{USER}.local/v1",
+            "engine": {"download_dir": f"{home}/x", "served": ["~/y", f"{home}/z"]},
+        },
+        generate={"queries": {"prompts": [f"{home}/prompts/claim.j2", "query/question"]}},
+        verify={"encoder": f"{home}/encoder", "leaks": {"collections": ["people:dev"]}},
+        train={"base_model": "base", "mix": {"collection": f"{home}/people"}},
+        evaluate={"collections": [f"{home}/people"]},
+    )
+    with hub.running() as server:
+        server.keep_bodies = True
+        done = published.publish(
+            run_folder, server.url, "--what", "both", "--yes", HF_HUB_DISABLE_XET="1"
+        )
+        assert done.returncode == 0, done.stderr
+    repos = server.repos.values()
+    sent = [texts_of(data, path) for repo in repos for path, data in repo.files.items()]
+    sent += [*server.bodies, *(request.encode() for request in server.requests)]
+    assert len(sent) > 60
+    everything = b"\0".join(sent)
+    assert b"qwen.gguf" in everything  # a model's name is told, its folder is not
+    for planted in (USER, key, str(tmp_path), "/home/", hub.TOKEN):
+        assert planted.encode() not in everything, planted
+    assert USER not in done.stdout.replace(str(run_folder), "")

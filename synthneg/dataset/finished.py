@@ -41,7 +41,7 @@ def sections(finished: Finished) -> Iterable[str]:
         yield "## Cost"
         yield table(("what", "used"), _cost(finished.used))
     if finished.versions:
-        when = f"Finished {finished.finished}, with" if finished.finished else "With"
+        when = f"Finished {finished.finished}, with" if finished.finished else "Published with"
         yield "## Versions"
         versions = (f"{plain(name)} {plain(number)}" for name, number in finished.versions.items())
         yield f"{when} {', '.join(versions)}."

@@ -52,7 +52,7 @@ def portable(
     """
     values = config.model_dump(mode="json")
     values["publish"] = {"license": config.publish.license} if config.publish.license else {}
-    _rename_prompts(values, config, named)
+    rename_prompts(values, config, named)
     values["corpus"]["path"] = _corpus(config.corpus.path, is_here)
     llm = values["llm"]
     llm["model"] = _language_model(llm["backend"], llm["model"], is_here)
@@ -72,8 +72,14 @@ def text(values: Mapping[str, Any], head: str) -> str:
     return said + body
 
 
-def _rename_prompts(values: Row, config: RunConfig, named: Mapping[str, str]) -> None:
-    """Name the prompts by their files; those that the run does not use are left at what everybody has."""
+def rename_prompts(values: Row, config: RunConfig, named: Mapping[str, str]) -> None:
+    """Name the prompts in the values of these settings otherwise; those that no run asks become what everybody has.
+
+    Args:
+        values: changed in place.
+        config: the settings.
+        named: reference of a prompt -> what names it from now on.
+    """
     generate, usual = values["generate"], GenerateConfig().model_dump(mode="json")
     generate["replace"] = {}
     for stage in ("queries", "documents", "negatives"):

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import orjson
 
+from synthneg import __version__
 from synthneg.config import RunConfig
 from synthneg.dataset.card import card
 from synthneg.dataset.finished import Finished, Used
 from synthneg.dataset.gather import gather_exported
+from synthneg.dataset.settings import FILE
 from synthneg.errors import RunError
 from synthneg.llm.budget import cost_usd
 from synthneg.llm.history import History
@@ -30,9 +32,9 @@ def plan_dataset(folder: Path, config: RunConfig, repo: str, model: str | None) 
         RunError: there is no exported dataset, or one older than the run's records.
     """
     dataset = folder / "dataset"
-    if not (dataset / CARD).is_file():
+    if missing := [name for name in (CARD, FILE) if not (dataset / name).is_file()]:
         raise RunError(
-            f"{dataset}: expected an exported dataset with its {CARD}, found none; run `synthneg export` first"
+            f"{dataset}: expected an exported dataset with its {missing[0]}, found none; run `synthneg export` first"
         )
     if "export" not in read_books(folder):
         raise RunError(
@@ -68,7 +70,7 @@ def finished(folder: Path, config: RunConfig, model: str | None) -> Finished:
         measures=measures_text(read_evaluations(folder)),
         used=_used(folder / "ledger.sqlite", config),
         finished=facts.get("finished", ""),
-        versions=facts.get("versions", {}),
+        versions=facts.get("versions", {"synthneg": __version__}),
         model=model,
     )
 

@@ -13,7 +13,7 @@ import yaml
 from synthneg.config import RunConfig
 from synthneg.dataset.prompts import FILE as PROMPT_FILE
 from synthneg.dataset.prompts import references
-from synthneg.dataset.settings import FILE, portable, text
+from synthneg.dataset.settings import FILE, portable, rename_prompts, text
 from synthneg.errors import HubError, PromptError, SettingsError
 from synthneg.prompts.file import parse
 from synthneg.prompts.history import decoded
@@ -50,9 +50,11 @@ def write_again(source: str, folder: Path) -> Written:
     """
     get = _of_folder(Path(source)) if Path(source).is_dir() else _of_hub(source)
     config = _settings(get(FILE), source)
-    named = {name: (folder / name).as_posix() for name in references(config)}
-    files = {name: _prompt(get, name, source) for name in named if _is_file(name, source)}
-    values = portable(config, {n: named[n] if n in files else n for n in named}, lambda _: False)
+    names = references(config)
+    files = {name: _prompt(get, name, source) for name in names if _is_file(name, source)}
+    values = portable(config, {name: name for name in names}, lambda _: False)
+    here = {name: (folder / name).as_posix() if name in files else name for name in names}
+    rename_prompts(values, config, here)
     values["llm"]["engine"].pop(_CODE, None)
     head = f"Made from the settings of {source}. What is to be filled in stands in angle brackets."
     written = {folder / name: content for name, content in files.items()}
