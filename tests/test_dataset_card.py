@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from examples import example, run_of
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -202,3 +203,15 @@ def test_plain_text_has_no_marks() -> None:
     text = "*a* _b_ [c](d) `e` <f> ~~g~~ \\h"
     [_, inline, _] = tokens(f"---\n---\n{plain(text)}")
     assert "".join(child.content for child in inline.children or ()) == text
+
+
+def test_a_further_round_is_made_again_from_the_first(tmp_path: Path) -> None:
+    """The dataset of a second round carries the settings of the first, from which the second follows, and says so."""
+    run_of(EXAMPLES, tmp_path, run="tea", seed=3).close()
+    after = {"rounds": {"after": "tea", "number": 2}, "seed": 3, "mine": {"bm25": 1}}
+    dataset = exported(tmp_path, run="tea-round-2", **after)
+    written = (dataset / "synthneg.yaml").read_text()
+    values = yaml.safe_load(written)
+    assert (values["run"], values["rounds"]["after"], values["mine"]["bm25"]) == ("tea", None, 4)
+    assert "synthneg.yaml --round 2`" in written
+    assert "synthneg run again/synthneg.yaml --round 2" in (dataset / "README.md").read_text()
