@@ -142,7 +142,7 @@ def test_the_datasets_card_tells_what_it_cost(cards: tuple[str, str]) -> None:
 def test_the_models_card_is_the_librarys_with_the_data_behind_it(
     run_folder: Path, cards: tuple[str, str]
 ) -> None:
-    """All that sentence-transformers wrote is there, and before its first part run, examples, prompts, loss, settings."""
+    """All that sentence-transformers wrote is there, and before its first part run, examples, prompts and settings."""
     written = ModelCard((run_folder / "model/README.md").read_text()).text
     first, _, rest = written.partition("## Model Details")
     assert first.strip() in cards[1]
