@@ -1,14 +1,14 @@
 """Read a settings file: YAML and `--set` changes to checked settings, each mistake in one line that names the key."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from synthneg.config import RunConfig
+from synthneg.config import FILL_IN, RunConfig
 from synthneg.errors import SettingsError
 
 S = TypeVar("S", bound=BaseModel)
@@ -67,8 +67,32 @@ def apply(values: dict[str, Any], changes: Sequence[str]) -> None:
 
 
 def resolve(values: dict[str, Any], where: str) -> RunConfig:
-    """Return the checked settings of a run; `where` names their origin in an error."""
-    return resolve_as(RunConfig, values, where)
+    """Return the checked settings of a run; `where` names their origin in an error.
+
+    Raises:
+        SettingsError: a key or value is wrong, or what was of another machine is not filled in.
+    """
+    config = resolve_as(RunConfig, values, where)
+    if left := list(unfilled(values)):
+        raise SettingsError(
+            f"{where}: still to be filled in: {'; '.join(f'{key} ({what})' for key, what in left)};"
+            " edit the file, or give --set KEY=VALUE"
+        )
+    return config
+
+
+def unfilled(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted key of each value that is to be filled in, and with what.
+
+    >>> list(unfilled({"corpus": {"path": "queries:<fill in a file>"}}))
+    [('corpus.path', 'a file')]
+    """
+    if isinstance(value, (dict, list)):
+        inside = value.items() if isinstance(value, dict) else ((None, inner) for inner in value)
+        for key, inner in inside:
+            yield from unfilled(inner, ".".join(filter(None, (name, key))))
+    elif isinstance(value, str) and FILL_IN in value:
+        yield name, value.partition(FILL_IN)[2].strip().removesuffix(">")
 
 
 def resolve_as(model: type[S], values: dict[str, Any], where: str) -> S:

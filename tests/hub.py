@@ -20,12 +20,15 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import xet
-from hub_repo import Json, Refused, Repo
+from hub_cards import faults
+from hub_collections import CollectionPages
+from hub_repo import USER, Collection, Json, Refused, Repo
 
 TOKEN = "hf_loopbackLoopbackLoopback"
-USER = "ann"
 LFS_FROM_BYTES = 10 * 1024 * 1024
 REPO = r"/(?P<repo>[^/]+/[^/]+)"
+KIND = r"(?P<kind>datasets|models)"
+PLACE = rf"/(?:(?P<kind>datasets)/)?{REPO[1:]}"  # of a page: models stand at the root
 
 
 class Hub(ThreadingHTTPServer):
@@ -36,13 +39,27 @@ class Hub(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
-        self.repos: dict[str, Repo] = {}
+        self.repos: dict[str, Repo] = {}  # a model's key begins with models/
+        self.collections: dict[str, Collection] = {}  # by slug
         self.blobs: dict[str, bytes] = {}  # by SHA-256
         self.xorbs: dict[str, bytes] = {}
         self.requests: list[str] = []  # "METHOD /path"
         self.created: list[Json] = []  # bodies of repos/create
         self.failures: dict[str, tuple[int, str]] = {}  # start of "METHOD /path" -> status, body
         self.lock = threading.Lock()
+        self.received = 0  # bytes of all bodies since `count_anew`
+        self.epoch = 0
+        self.keep_bodies = False
+        self.bodies: list[bytes] = []
+        self.cut_after: int | None = None  # bytes after which every connection is dropped
+        self.stall_after: int | None = None  # bytes after which nothing more is read
+        self.stalled = threading.Event()
+
+    def count_anew(self) -> None:
+        """Work as ever from now on, and count the bytes of what begins from now on."""
+        with self.lock:
+            self.epoch, self.received = self.epoch + 1, 0
+            self.cut_after = self.stall_after = None
 
     def sent(self) -> list[str]:
         """Return the names of the LFS blobs and Xet xorbs that arrived, in order."""
@@ -58,7 +75,7 @@ class Hub(ThreadingHTTPServer):
         """Say nothing of connections that a client drops."""
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(CollectionPages, BaseHTTPRequestHandler):
     """One request; `ROUTES` says which method answers it."""
 
     protocol_version = "HTTP/1.1"
@@ -68,10 +85,16 @@ class Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         with self.server.lock:
             self.server.requests.append(f"{self.command} {path}")
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or self._chunks()
+        try:
+            body = b"".join(self._body())
+        except ConnectionError:
+            self.close_connection = True
+            return
+        if self.server.keep_bodies:
+            self.server.bodies.append(body)
         try:
             self._plant(f"{self.command} {path}")
-            if not path.startswith("/blob/") and path != "/api/agent-harnesses":
+            if not path.startswith("/blob/") and path not in OPEN:
                 self._authorize()
             with self.server.lock:
                 self._route(path, body)
@@ -80,15 +103,36 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_HEAD = do
 
-    def _chunks(self) -> bytes:
-        data = b""
-        while self.headers.get("Transfer-Encoding") == "chunked":
-            size = int(self.rfile.readline(), 16)
-            data += self.rfile.read(size)
+    def _body(self) -> Iterator[bytes]:
+        """Yield the body, counted; drop the connection where the Hub is to."""
+        epoch = self.server.epoch
+        for size in self._sizes():
+            while size:
+                data = self.rfile.read(min(size, 1 << 16))
+                size -= len(data)
+                with self.server.lock:
+                    self.server.received += len(data) if epoch == self.server.epoch else 0
+                    limit = self.server.cut_after
+                    if not data or (limit is not None and self.server.received > limit):
+                        raise ConnectionResetError("cut off")
+                self._stall(epoch)
+                yield data
+
+    def _stall(self, epoch: int) -> None:
+        while (limit := self.server.stall_after) is not None and self.server.received > limit:
+            self.server.stalled.set()
+            time.sleep(0.02)
+        if epoch != self.server.epoch:  # what the kernel holds of a body has not arrived
+            raise ConnectionResetError("stalled too long")
+
+    def _sizes(self) -> Iterator[int]:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            yield int(self.headers.get("Content-Length") or 0)
+            return
+        while size := int(self.rfile.readline(), 16):
+            yield size
             self.rfile.readline()
-            if size == 0:
-                break
-        return data
+        self.rfile.readline()
 
     def _plant(self, request: str) -> None:
         for start, (status, message) in self.server.failures.items():
@@ -103,7 +147,10 @@ class Handler(BaseHTTPRequestHandler):
         for method, pattern, answer in ROUTES:
             found = re.fullmatch(pattern, path)
             if found and self.command in method.split():
-                getattr(self, answer)(body, **found.groupdict())
+                given = found.groupdict()
+                if "repo" in given and given.pop("kind", "datasets") != "datasets":
+                    given["repo"] = f"models/{given['repo']}"
+                getattr(self, answer)(body, **given)
                 return
         raise Refused(404, f"no such page: {path}", "EntryNotFound")
 
@@ -134,15 +181,20 @@ class Handler(BaseHTTPRequestHandler):
         name = f"{wanted['organization'] or USER}/{wanted['name']}"
         if not name.startswith(f"{USER}/"):
             raise Refused(403, f"You don't have the rights to create a dataset under {name}")
-        url = f"{self.server.url}/datasets/{name}"
-        if name in self.server.repos:
-            self._answer({"error": "You already created this dataset repo", "url": url}, 409)
+        kind = wanted.get("type", "model")
+        key = name if kind == "dataset" else f"models/{name}"
+        url = f"{self.server.url}/{f'datasets/{name}' if kind == 'dataset' else name}"
+        if key in self.server.repos:
+            self._answer({"error": f"You already created this {kind} repo", "url": url}, 409)
             return
-        self.server.repos[name] = Repo(private=wanted.get("visibility") == "private")
+        self.server.repos[key] = Repo(private=wanted.get("visibility") == "private")
         self._answer({"name": name, "url": url, "id": "1"})
 
     def validate_card(self, body: bytes) -> None:
-        self._answer({"errors": [], "warnings": []})
+        wanted = json.loads(body)
+        found = faults(wanted["content"], wanted["repoType"])
+        messages = [{"message": fault} for fault in found]
+        self._answer({"errors": messages, "warnings": []}, 400 if found else 200)
 
     def info(self, body: bytes, repo: str) -> None:
         found = self.server.repo(repo)
@@ -162,11 +214,15 @@ class Handler(BaseHTTPRequestHandler):
         files = []
         for file in json.loads(body)["files"]:
             path = file["path"]
-            large = path.endswith(".parquet") or file["size"] > LFS_FROM_BYTES
+            large = path.endswith((".parquet", ".safetensors")) or file["size"] > LFS_FROM_BYTES
             known = {"oid": found.oid(path)} if path in found.files else {}
             mode = "lfs" if large else "regular"
             files.append({"path": path, "uploadMode": mode, "shouldIgnore": False} | known)
         self._answer({"files": files})
+
+    def _page(self, repo: str) -> str:
+        model = repo.removeprefix("models/")
+        return f"{self.server.url}/{model if model != repo else f'datasets/{repo}'}"
 
     def batch(self, body: bytes, repo: str) -> None:
         self.server.repo(repo)
@@ -175,7 +231,7 @@ class Handler(BaseHTTPRequestHandler):
             entry = {"oid": wanted["oid"], "size": wanted["size"]}
             if wanted["oid"] not in self.server.blobs:
                 blob = f"{self.server.url}/blob/{wanted['oid']}"
-                verify = f"{self.server.url}/datasets/{repo}/verify"
+                verify = f"{self._page(repo)}/verify"
                 entry["actions"] = {"upload": {"href": blob}, "verify": {"href": verify}}
             objects.append(entry)
         self._answer({"transfer": "basic", "objects": objects})
@@ -227,7 +283,7 @@ class Handler(BaseHTTPRequestHandler):
                 found.lfs_paths.add(value["path"])
             else:
                 raise Refused(400, f"unknown operation {entry['key']}")
-        url = f"{self.server.url}/datasets/{repo}/commit/{found.sha}"
+        url = f"{self._page(repo)}/commit/{found.sha}"
         self._answer({"success": True, "commitOid": found.sha, "commitUrl": url})
 
     def tree(self, body: bytes, repo: str, folder: str) -> None:
@@ -265,23 +321,26 @@ class Handler(BaseHTTPRequestHandler):
         self._send(data, status, headers | {"X-Repo-Commit": found.sha, "Accept-Ranges": "bytes"})
 
 
+OPEN = ("/api/agent-harnesses", "/api/validate-yaml")  # asked without a token
 ROUTES = (
     ("POST", r"/api/repos/create", "create"),
     ("POST", r"/api/validate-yaml", "validate_card"),
-    ("GET", rf"/api/datasets{REPO}", "info"),
-    ("GET", rf"/api/datasets{REPO}/revision/[^/]+", "info"),
-    ("POST", rf"/api/datasets{REPO}/preupload/[^/]+", "preupload"),
-    ("POST", rf"/api/datasets{REPO}/commit/[^/]+", "commit"),
-    ("GET", rf"/api/datasets{REPO}/tree/[^/]+/?(?P<folder>.*)", "tree"),
-    ("POST", rf"/api/datasets{REPO}/paths-info/[^/]+", "paths_info"),
-    ("POST", rf"/datasets{REPO}\.git/info/lfs/objects/batch", "batch"),
-    ("POST", rf"/datasets{REPO}/verify", "verify"),
-    ("GET", rf"/api/datasets{REPO}/xet-write-token/[^/]+", "xet_token"),
+    ("POST", r"/api/collections", "create_collection"),
+    ("GET", r"/api/collections/(?P<slug>[^/]+/[^/]+)", "collection"),
+    ("POST", r"/api/collections/(?P<slug>[^/]+/[^/]+)/items", "add_item"),
+    ("GET", rf"/api/{KIND}{REPO}", "info"),
+    ("GET", rf"/api/{KIND}{REPO}/revision/[^/]+", "info"),
+    ("POST", rf"/api/{KIND}{REPO}/preupload/[^/]+", "preupload"),
+    ("POST", rf"/api/{KIND}{REPO}/commit/[^/]+", "commit"),
+    ("GET", rf"/api/{KIND}{REPO}/tree/[^/]+/?(?P<folder>.*)", "tree"),
+    ("POST", rf"/api/{KIND}{REPO}/paths-info/[^/]+", "paths_info"),
+    ("POST", rf"{PLACE}\.git/info/lfs/objects/batch", "batch"),
+    ("POST", rf"{PLACE}/verify", "verify"),
+    ("GET", rf"/api/{KIND}{REPO}/xet-write-token/[^/]+", "xet_token"),
     ("POST", r"/cas/v1/xorbs/default/(?P<name>[0-9a-f]{64})", "xorb"),
     ("POST", r"/cas/v1/shards", "shard"),
     ("PUT", r"/blob/(?P<oid>[0-9a-f]{64})", "blob"),
-    ("GET HEAD", rf"/datasets{REPO}/resolve/[^/]+/(?P<path>.+)", "resolve"),
-    ("GET HEAD", rf"{REPO}/resolve/[^/]+/(?P<path>.+)", "resolve"),  # of a model
+    ("GET HEAD", rf"{PLACE}/resolve/[^/]+/(?P<path>.+)", "resolve"),
 )
 
 

@@ -1,15 +1,16 @@
-"""A repository of the loopback Hub, and how it refuses."""
+"""What the loopback Hub keeps: repositories and collections; and how it refuses."""
 
 import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
+USER = "ann"  # whose token the Hub knows
 
 
 @dataclass
 class Repo:
-    """A dataset repository: its files by path, and the messages of its commits."""
+    """A repository: its files by path, and the messages of its commits."""
 
     private: bool
     files: dict[str, bytes] = field(default_factory=dict)
@@ -32,6 +33,28 @@ class Repo:
         if path in self.lfs_paths:
             entry["lfs"] = {"oid": self.oid(path), "size": size, "pointerSize": 130}
         return entry
+
+
+@dataclass
+class Collection:
+    """A collection: its items, as (kind, name), in order."""
+
+    slug: str
+    title: str
+    owner: str
+    private: bool
+    items: list[tuple[str, str]] = field(default_factory=list)
+
+    def entry(self) -> Json:
+        items = [
+            {"_id": str(place), "id": name, "type": kind, "position": place, "repoType": kind}
+            for place, (kind, name) in enumerate(self.items)
+        ]
+        return {
+            **{"slug": self.slug, "title": self.title, "private": self.private, "items": items},
+            **{"owner": {"name": self.owner}, "lastUpdated": "2026-01-01T00:00:00.000Z"},
+            **{"position": 0, "theme": "blue", "upvotes": 0},
+        }
 
 
 class Refused(Exception):

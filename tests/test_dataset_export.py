@@ -148,7 +148,7 @@ def test_two_exports_are_equal_to_the_byte(exported: Run, tmp_path: Path):
     export(again)
     first, second = exported.file("dataset"), again.file("dataset")
     files = {p.relative_to(first) for p in first.rglob("*") if p.is_file()}
-    assert len(files) == 7 + 1 + 6 + 1
+    assert len(files) == 7 + 1 + 6 + 1 + 1 + 5
     assert {p: fingerprint(first / p) for p in files} == {p: fingerprint(second / p) for p in files}
     again.close()
 
@@ -181,7 +181,12 @@ def test_a_shape_that_no_query_fits_is_said_and_left_out(
     """Without any negative there are BEIR files only, and a line for each shape that is missing."""
     run = run_of([example("moon", negatives=0)], tmp_path)
     export(run)
-    assert sorted(p.name for p in run.file("dataset").iterdir()) == ["README.md", "beir"]
+    assert sorted(p.name for p in run.file("dataset").iterdir()) == [
+        "README.md",
+        "beir",
+        "prompts",
+        "synthneg.yaml",
+    ]
     said = capsys.readouterr().err.splitlines()
     assert [line.split()[8] for line in said] == ["triplet", "n-tuple", "labeled-list"], said
     run.close()
@@ -294,14 +299,14 @@ def test_a_kill_between_the_two_moves_is_undone(tmp_path: Path):
 
 
 def test_the_card_is_one_that_the_hub_takes(exported: Run):
-    """The card's metadata name the task, the size and each configuration, and say no language."""
+    """The card's metadata name the task, the size, the language and each configuration."""
     card = DatasetCard.load(exported.file("dataset") / "README.md")
     data = card.data.to_dict()
     assert data["task_categories"] == ["text-retrieval"]
     assert data["size_categories"] == ["n<1K"]
     assert "synthetic" in data["tags"]
     assert "license" not in data
-    assert "language" not in data
+    assert data["language"] == ["en"]
     assert "&id" not in (exported.file("dataset") / "README.md").read_text(encoding="utf-8")
     names = [config["config_name"] for config in data["configs"]]
     assert len(names) == len(set(names)) == 9

@@ -6,11 +6,11 @@ from examples import example, origin
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synthneg.dataset.names import model_name
 from synthneg.dataset.shapes import (
     beir_query,
     columns,
     labeled_lists,
-    model_name,
     n_tuples,
     trained_columns,
     triplets,

@@ -1,46 +1,27 @@
 """Uploads by the real huggingface_hub, in a process of its own, to a Hub on the loopback interface."""
 
 import os
-import random
+import pty
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import hub
-import pyarrow as pa
-import pyarrow.parquet as pq
+import published
 import pytest
 from hub_repo import Repo
+from published import LARGE, LARGE_BYTES, publish
 
-CARD = """---
-configs:
-- config_name: triplet
-  data_files:
-  - {split: train, path: triplet/train.parquet}
-  - {split: validation, path: triplet/validation.parquet}
----
-# Tea
-"""
-# As the command line does it: plan, show, send; one line and status 2 for what the user can put right.
-PUBLISH = """
-import sys
-from pathlib import Path
-from synthneg.settings import resolve
-from synthneg.errors import SynthnegError
-from synthneg.publish import describe, plan, upload
-folder, repo, private, yes = sys.argv[1:]
-publish = {"repo": repo, "private": private == "True"}
-config = resolve({"run": "tea-run", "corpus": {"path": "docs"}, "publish": publish}, "test")
-try:
-    planned = plan(Path(folder), config)
-    sys.stdout.write(describe(planned) if yes == "no" else upload(planned))
-except SynthnegError as error:
-    sys.stderr.write(f"{type(error).__name__}: {error}\\n")
-    sys.exit(2)
-"""
 pytestmark = pytest.mark.slow
+LFS = {"HF_HUB_DISABLE_XET": "1"}
+# Settings of hf_xet, which otherwise tries again for minutes.
+IMPATIENT = {"HF_XET_CLIENT_RETRY_MAX_ATTEMPTS": "1", "HF_XET_CLIENT_RETRY_MAX_DURATION": "2s"}
+WAYS = pytest.mark.parametrize("env", [LFS, {}], ids=["lfs", "xet"])
 
 
 @pytest.fixture
@@ -50,58 +31,29 @@ def server() -> Iterator[hub.Hub]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a finished run with large files in its dataset, that is to be copied, not changed."""
+    return published.build(tmp_path_factory.mktemp("outputs"))
+
+
 @pytest.fixture
-def run_folder(tmp_path: Path) -> Path:
-    """A run with an exported dataset made by hand: small Parquet, one of 11 MB, and the BEIR text files."""
-    dataset = tmp_path / "tea-run" / "dataset"
-    (dataset / "triplet").mkdir(parents=True)
-    (dataset / "beir" / "qrels").mkdir(parents=True)
-    (dataset / "README.md").write_text(CARD)
-    (dataset / "beir/corpus.jsonl").write_text('{"_id":"p1","text":"grüner Tee"}\n')
-    (dataset / "beir/qrels/train.tsv").write_text("query-id\tcorpus-id\tscore\nq1\tp1\t3\n")
-    for split, megabytes in {"train": 11, "validation": 0}.items():
-        negatives = [random.Random(i).randbytes(500_000).hex() for i in range(megabytes)]
-        rows = pa.table({"query": ["tea?"] * (megabytes + 1), "negative": [*negatives, "coffee"]})
-        pq.write_table(rows, dataset / "triplet" / f"{split}.parquet", compression="none")
-    assert (dataset / "triplet/train.parquet").stat().st_size > hub.LFS_FROM_BYTES
-    return dataset.parent
+def run_folder(built: Path, tmp_path: Path) -> Path:
+    """Return a copy of the run."""
+    return Path(shutil.copytree(built, tmp_path / published.RUN))
 
 
-def publish(
-    run_folder: Path,
-    endpoint: str,
-    repo: str = "ann/tea",
-    private: bool = True,
-    yes: bool = True,
-    **env: str,
-) -> subprocess.CompletedProcess[str]:
-    """Publish in a process of its own: the client reads its address and ways when it is imported."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
-    given = {"HF_ENDPOINT": endpoint, "HF_TOKEN": hub.TOKEN, "HF_HOME": str(run_folder / "hf")}
-    return subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            PUBLISH,
-            str(run_folder),
-            repo,
-            str(private),
-            "yes" if yes else "no",
-        ],
-        env=clean | given | env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def on_disk(folder: Path) -> dict[str, bytes]:
+    """Return the files below a folder, but for the card, which is made when it is sent."""
+    files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.*")}
+    del files["README.md"]
+    return files
 
 
-def on_disk(run_folder: Path) -> dict[str, bytes]:
-    dataset = run_folder / "dataset"
-    return {p.relative_to(dataset).as_posix(): p.read_bytes() for p in dataset.rglob("*.*")}
-
-
-WAYS = pytest.mark.parametrize("env", [{"HF_HUB_DISABLE_XET": "1"}, {}], ids=["lfs", "xet"])
+def without_card(repo: Repo) -> dict[str, bytes]:
+    """Return what a repository holds, but for its card."""
+    assert repo.files["README.md"].startswith(b"---\n")
+    return {path: data for path, data in repo.files.items() if path != "README.md"}
 
 
 @WAYS
@@ -109,55 +61,142 @@ def test_received_bytes_are_the_bytes_on_disk(
     server: hub.Hub, run_folder: Path, env: dict[str, str]
 ) -> None:
     """Through LFS and through Xet, one commit that names the run holds each file byte for byte, privately."""
-    done = publish(run_folder, server.url, **env)
-    assert (done.returncode, done.stdout) == (0, f"{server.url}/datasets/ann/tea"), done.stderr
-    assert server.repos["ann/tea"].files == on_disk(run_folder)
-    assert server.repos["ann/tea"].commits == ["Dataset of the synthneg run tea-run"]
+    done = publish(run_folder, server.url, "--yes", **env)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(f"Uploaded: {server.url}/datasets/ann/tea\n")
+    assert without_card(server.repos["ann/tea"]) == on_disk(run_folder / "dataset")
+    assert server.repos["ann/tea"].commits == ["Dataset of the synthneg run small"]
     assert server.created == [
         {"name": "tea", "organization": "ann", "visibility": "private", "type": "dataset"}
     ]
     assert server.sent()
     assert hub.TOKEN not in done.stdout + done.stderr
+    assert not list(server.collections)
+
+
+def test_both_go_into_one_collection(server: hub.Hub, run_folder: Path) -> None:
+    """Dataset and model are a commit each, and stand in one private collection; the second time nothing is new."""
+    done = publish(run_folder, server.url, "--what", "both", "--yes", **LFS)
+    assert done.returncode == 0, done.stderr
+    assert without_card(server.repos["models/ann/tea-model"]) == on_disk(run_folder / "model")
+    assert server.repos["models/ann/tea-model"].commits == ["Model of the synthneg run small"]
+    assert server.repos["models/ann/tea-model"].private
+    [collection] = server.collections.values()
+    assert (collection.title, collection.private) == ("small", True)
+    assert collection.items == [("dataset", "ann/tea"), ("model", "ann/tea-model")]
+    assert f"{server.url}/collections/{collection.slug}" in done.stdout
+
+    sent = server.sent()
+    server.count_anew()
+    again = publish(run_folder, server.url, "--what", "both", "--yes", **LFS)
+    assert again.returncode == 0, again.stderr
+    assert server.sent() == sent
+    assert server.received < 100_000
+    assert [len(repo.commits) for repo in server.repos.values()] == [1, 1]
+    assert len(server.collections) == 1
 
 
 @WAYS
 def test_second_upload_sends_only_what_changed(
     server: hub.Hub, run_folder: Path, env: dict[str, str]
 ) -> None:
-    """After a change of the card alone, a second upload commits the card and sends no large file again."""
-    publish(run_folder, server.url, **env)
+    """After a change of one small file, a second upload commits that file and sends no large file again."""
+    publish(run_folder, server.url, "--yes", **env)
     sent, before = server.sent(), dict(server.repos["ann/tea"].files)
-    (run_folder / "dataset/README.md").write_text(CARD + "More of it.\n")
-    done = publish(run_folder, server.url, **env)
+    server.count_anew()
+    prompt = run_folder / "dataset" / "prompts" / "query" / "claim.j2"
+    prompt.write_text(prompt.read_text() + "More of it.\n")
+    done = publish(run_folder, server.url, "--yes", **env)
     assert done.returncode == 0, done.stderr
     assert server.sent() == sent
+    assert server.received < 100_000
     assert len(server.repos["ann/tea"].commits) == 2
     after = server.repos["ann/tea"].files
-    assert {path for path in after if after[path] != before[path]} == {"README.md"}
+    assert {path for path in after if after[path] != before[path]} == {"prompts/query/claim.j2"}
 
 
-def test_same_again_makes_no_commit(server: hub.Hub, run_folder: Path) -> None:
-    """What the Hub has already is no new commit, and no error."""
-    for _ in range(2):
-        done = publish(run_folder, server.url)
-        assert done.returncode == 0, done.stderr
-    assert len(server.repos["ann/tea"].commits) == 1
+@WAYS
+def test_a_connection_that_breaks_is_one_line_and_the_next_upload_goes_on(
+    server: hub.Hub, run_folder: Path, env: dict[str, str]
+) -> None:
+    """Cut off within the last of three large files, a second upload sends that one alone, and the commit is whole."""
+    server.cut_after = int(2.5 * LARGE_BYTES)
+    done = publish(run_folder, server.url, "--yes", **env, **IMPATIENT)
+    assert_one_line(done, "again")
+    assert server.repos["ann/tea"].commits == []
+    server.count_anew()
+    done = publish(run_folder, server.url, "--yes", **env)
+    assert done.returncode == 0, done.stderr
+    assert LARGE_BYTES < server.received < 1.6 * LARGE_BYTES
+    assert without_card(server.repos["ann/tea"]) == on_disk(run_folder / "dataset")
+
+
+@WAYS
+def test_a_killed_upload_goes_on(server: hub.Hub, run_folder: Path, env: dict[str, str]) -> None:
+    """Killed with SIGKILL within the last of three large files, the same command sends that one alone."""
+    given = published.environment(run_folder, server.url, **env)
+    server.stall_after = int(2.5 * LARGE_BYTES)
+    with subprocess.Popen(
+        published.command(run_folder, "--yes"),
+        env=given,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        until = time.monotonic() + 200
+        while not server.stalled.is_set() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+        assert server.stalled.is_set()
+        process.send_signal(signal.SIGKILL)
+    assert server.repos["ann/tea"].commits == []
+    server.count_anew()
+    done = publish(run_folder, server.url, "--yes", **env)
+    assert done.returncode == 0, done.stderr
+    assert LARGE_BYTES < server.received < 1.6 * LARGE_BYTES
+    assert without_card(server.repos["ann/tea"]) == on_disk(run_folder / "dataset")
 
 
 def test_nothing_is_sent_before_it_is_told(server: hub.Hub, run_folder: Path) -> None:
-    """Planning and describing make no request at all."""
-    done = publish(run_folder, server.url, yes=False)
+    """Without a terminal and without --yes, the files are shown and no request is made."""
+    done = publish(run_folder, server.url, "--what", "both")
     assert done.returncode == 0, done.stderr
     assert "ann/tea (private)" in done.stdout
+    assert done.stdout.endswith(
+        "Nothing has been sent. To send exactly this, give the same command with --yes.\n"
+    )
     assert server.requests == []
+
+
+@pytest.mark.parametrize(("answer", "sent"), [("y", True), ("n", False), ("", False)])
+def test_a_terminal_is_asked(server: hub.Hub, run_folder: Path, answer: str, sent: bool) -> None:
+    """At a terminal the files are shown and it is asked; only y sends, and no answer is no."""
+    for name in LARGE:
+        (run_folder / "dataset" / name).unlink()
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        published.command(run_folder),
+        env=published.environment(run_folder, server.url, **LFS),
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        os.write(ours, f"{answer}\n".encode())
+        out, err = process.communicate(timeout=120)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == 0, err
+    assert "Send exactly this to the Hub? [y/N]" in out
+    assert ("Uploaded: " in out, "Nothing has been sent." in out) == (sent, not sent)
+    assert bool(server.repos) is sent
 
 
 def test_uploaded_dataset_loads_from_the_hub(server: hub.Hub, run_folder: Path) -> None:
     """`load_dataset(repository, shape)` reads from the Hub the rows that were uploaded, in both splits."""
-    publish(run_folder, server.url)
+    publish(run_folder, server.url, "--yes")
     script = (
         "from datasets import load_dataset; d = load_dataset('ann/tea', 'triplet');"
-        "print({k: v.num_rows for k, v in d.items()}, d['validation'][0])"
+        "print({k: v.num_rows for k, v in d.items()}, d['validation'].column_names)"
     )
     home = {"HF_HOME": str(run_folder / "reader"), "HF_ENDPOINT": server.url, "HF_TOKEN": hub.TOKEN}
     done = subprocess.run(
@@ -167,32 +206,34 @@ def test_uploaded_dataset_loads_from_the_hub(server: hub.Hub, run_folder: Path) 
         text=True,
         timeout=120,
     )
-    assert done.stdout == (
-        "{'train': 12, 'validation': 1} {'query': 'tea?', 'negative': 'coffee'}\n"
-    ), done.stderr
+    assert done.stdout == ("{'train': 10, 'validation': 4} ['query', 'positive', 'negative']\n"), (
+        done.stderr
+    )
 
 
-def assert_one_line(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+def assert_one_line(done: "subprocess.CompletedProcess[str]", *parts: str) -> None:
     """Assert that the process ended with status 2 and one line that holds `parts`."""
     *before, line = done.stderr.splitlines()
     assert done.returncode == 2, done.stderr
-    assert all(text.startswith("publish  ") for text in before), done.stderr
-    assert line.startswith("HubError: ann/tea: "), line
+    said = ("publish ", "Retrying in ", "'Server disconnected ")  # the last two by the client
+    assert all(text.startswith(said) for text in before), done.stderr
+    assert line.startswith("synthneg: "), line
     assert [part for part in parts if part not in line] == [], line
     assert hub.TOKEN not in done.stderr
 
 
 def test_wrong_token_is_one_line(server: hub.Hub, run_folder: Path) -> None:
     """A token that the Hub does not know is one line that names HF_TOKEN, and does not show the token."""
-    done = publish(run_folder, server.url, HF_TOKEN="hf_wrongwrong")
-    assert_one_line(done, "401", "HF_TOKEN", "hf auth login")
+    done = publish(run_folder, server.url, "--yes", HF_TOKEN="hf_wrongwrong")
+    assert_one_line(done, "ann/tea: ", "401", "HF_TOKEN", "hf auth login")
     assert "hf_wrongwrong" not in done.stderr
     assert server.repos == {}
 
 
 def test_no_token_is_one_line(server: hub.Hub, run_folder: Path) -> None:
     """Without any token the error says where to put one, and the Hub is not asked."""
-    assert_one_line(publish(run_folder, server.url, HF_TOKEN=""), "no token", "hf auth login")
+    done = publish(run_folder, server.url, "--yes", HF_TOKEN="")
+    assert_one_line(done, "no token", "hf auth login")
     assert server.requests == []
 
 
@@ -201,21 +242,30 @@ def test_unreachable_hub_is_one_line(run_folder: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"
-        done = publish(run_folder, endpoint)
+        done = publish(run_folder, endpoint, "--yes")
     assert_one_line(done, endpoint, "cannot be reached", "HF_ENDPOINT")
 
 
 def test_offline_mode_is_one_line(server: hub.Hub, run_folder: Path) -> None:
     """With HF_HUB_OFFLINE set the error says so."""
-    assert_one_line(publish(run_folder, server.url, HF_HUB_OFFLINE="1"), "HF_HUB_OFFLINE", "unset")
+    done = publish(run_folder, server.url, "--yes", HF_HUB_OFFLINE="1")
+    assert_one_line(done, "HF_HUB_OFFLINE", "unset")
     assert server.requests == []
 
 
-def test_repository_of_somebody_else_is_one_line(server: hub.Hub, run_folder: Path) -> None:
-    """A repository under another name is one line that says whose it must be."""
-    done = publish(run_folder, server.url, repo="bob/tea")
-    assert done.returncode == 2
-    assert done.stderr.startswith("HubError: bob/tea: the token may not write there (403: ")
+@pytest.mark.parametrize(
+    ("arguments", "setting"),
+    [
+        (["--set", "publish.repo=bob/tea"], "publish.repo"),
+        (["--what", "model", "--set", "publish.model_repo=bob/tea"], "publish.model_repo"),
+    ],
+)
+def test_repository_of_somebody_else_is_one_line(
+    server: hub.Hub, run_folder: Path, arguments: list[str], setting: str
+) -> None:
+    """A repository under another name is one line that says which setting must be one's own."""
+    done = publish(run_folder, server.url, "--yes", *arguments)
+    assert_one_line(done, "bob/tea: the token may not do that there (403: ", f"{setting} must be")
     assert done.stderr.count("\n") == 1
 
 
@@ -224,8 +274,8 @@ def test_repository_of_somebody_else_is_one_line(server: hub.Hub, run_folder: Pa
     [
         ("POST /api/repos/create", 503, {}, ["503", "out of order", "again"]),
         ("POST /api/datasets/ann/tea/commit", 502, {}, ["502", "out of order", "again"]),
-        ("POST /datasets/ann/tea.git", 403, {"HF_HUB_DISABLE_XET": "1"}, ["403", "write access"]),
-        ("PUT /blob/", 403, {"HF_HUB_DISABLE_XET": "1"}, ["403", "out of order", "write access"]),
+        ("POST /datasets/ann/tea.git", 403, LFS, ["403", "write access"]),
+        ("PUT /blob/", 403, LFS, ["403", "out of order", "write access"]),
         ("GET /api/datasets/ann/tea/xet-write-token", 403, {}, ["403", "write access"]),
         ("POST /cas/v1/xorbs", 401, {}, ["401", "HF_TOKEN"]),
     ],
@@ -240,8 +290,25 @@ def test_refusals_on_the_way_are_one_line(
 ) -> None:
     """Whichever request the Hub refuses, the error is one line with the status, and there is no commit."""
     server.failures[request_start] = (status, "out of\norder")
-    assert_one_line(publish(run_folder, server.url, **env), *parts)
+    assert_one_line(publish(run_folder, server.url, "--yes", **env), "ann/tea: ", *parts)
     assert all(repo.commits == [] for repo in server.repos.values())
+
+
+def test_a_collection_that_is_refused_is_one_line(server: hub.Hub, run_folder: Path) -> None:
+    """Where repositories are sent and their collection is refused, the line names the collection."""
+    server.failures["POST /api/collections"] = (403, "no rights")
+    done = publish(run_folder, server.url, "--what", "both", "--yes", **LFS)
+    assert_one_line(done, "collection 'small': ", "403", "write access")
+    assert [len(repo.commits) for repo in server.repos.values()] == [1, 1]
+
+
+def test_a_licence_that_the_hub_does_not_know_is_one_line(
+    server: hub.Hub, run_folder: Path
+) -> None:
+    """Where the Hub does not take a card, the line has its words and the setting to mend."""
+    done = publish(run_folder, server.url, "--yes", "--set", "publish.license=mine", **LFS)
+    assert_one_line(done, "does not take the card", '"license" must be', "publish.license")
+    assert server.repos["ann/tea"].commits == []
 
 
 @pytest.mark.parametrize("private", [True, False])
@@ -250,25 +317,24 @@ def test_other_visibility_than_shown_is_refused(
 ) -> None:
     """Where the repository exists with the other visibility, nothing is sent and the error names the setting."""
     server.repos["ann/tea"] = Repo(private=not private)
-    done = publish(run_folder, server.url, private=private)
-    assert_one_line(
-        done, f"publish.private={not private}".replace("True", "true").replace("False", "false")
-    )
+    wanted = f"publish.private={str(private).lower()}"
+    done = publish(run_folder, server.url, "--yes", "--set", wanted)
+    assert_one_line(done, "ann/tea: exists", f"publish.private={str(not private).lower()}")
     assert server.repos["ann/tea"].files == {}
 
 
 def test_public_dataset_is_created_public(server: hub.Hub, run_folder: Path) -> None:
     """With publish.private=false the repository is made public."""
-    done = publish(run_folder, server.url, private=False)
+    done = publish(run_folder, server.url, "--yes", "--set", "publish.private=false", **LFS)
     assert done.returncode == 0, done.stderr
     assert not server.repos["ann/tea"].private
 
 
 def test_secret_is_refused_before_the_first_request(server: hub.Hub, run_folder: Path) -> None:
-    """A card that holds the Hub's token is refused with the file's name, and the Hub hears nothing."""
-    (run_folder / "dataset/README.md").write_text(f"{CARD}{hub.TOKEN}")
-    done = publish(run_folder, server.url)
+    """A file that holds the Hub's token is refused with its name, and the Hub hears nothing."""
+    (run_folder / "dataset/beir/queries.jsonl").write_text(hub.TOKEN)
+    done = publish(run_folder, server.url, "--yes")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "README.md" in done.stderr
+    assert "queries.jsonl" in done.stderr
     assert hub.TOKEN not in done.stderr
     assert server.requests == []

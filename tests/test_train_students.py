@@ -283,7 +283,7 @@ def test_what_the_hub_holds_is_asked_once(tmp_path: Path):
         return done.stdout.strip()
 
     with hub.running() as server:
-        server.repos["ann/reranker"] = hub.Repo(private=False, files=files)
+        server.repos["models/ann/reranker"] = hub.Repo(private=False, files=files)
         assert asked("ann/reranker", HF_ENDPOINT=server.url) == "cross-encoder"
         url = server.url
     assert asked("ann/reranker", HF_ENDPOINT=url, HF_HUB_OFFLINE="1") == "cross-encoder"

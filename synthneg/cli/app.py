@@ -12,6 +12,7 @@ from synthneg.cli import (
     mine,
     plan,
     prompts,
+    publish,
     reparse,
     run,
 )
@@ -27,7 +28,7 @@ app = typer.Typer(
     epilog="Begin with `synthneg demo`, or `synthneg init` for your own documents.",
 )
 app.command(short_help="the whole path on this machine alone")(demo.demo)
-app.command(short_help="write a commented settings file")(init.init)
+app.command(short_help="write a settings file, or those behind a dataset")(init.init)
 app.command(short_help="what a run will cost and take")(plan.plan)
 app.command(short_help="all stages, or those still missing")(run.run)
 app.command(short_help="ask the language model")(run.generate)
@@ -39,7 +40,7 @@ app.command(short_help="train the retriever")(run.train)
 app.command(short_help="models against each other")(data.evaluate)
 app.command(short_help="what is wrong with a training")(doctor.doctor)
 app.command(short_help="arms of a run, or runs, against each other")(compare.compare)
-app.command(short_help="show an upload to the Hub, or do it")(data.publish)
+app.command(short_help="dataset and model to the Hub")(publish.publish)
 app.command(short_help="the books of a run")(inspect.status)
 app.command(short_help="where one record comes from")(inspect.show)
 app.add_typer(prompts.app, name="prompts", short_help="list, fill in, compare and check prompts")

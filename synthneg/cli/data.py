@@ -1,11 +1,11 @@
-"""`synthneg evaluate` and `synthneg publish`."""
+"""`synthneg evaluate`."""
 
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from synthneg.cli.common import DEFAULT_FILE, DEFAULT_OUTPUTS, Changes, Outputs, Target, settings
+from synthneg.cli.common import DEFAULT_FILE, DEFAULT_OUTPUTS, Changes, Outputs
 from synthneg.cli.run import with_run
 from synthneg.errors import SettingsError
 
@@ -155,19 +155,3 @@ def _evaluate_models(
         typer.echo("\n".join([*lines, ""]))
     if json_file is not None:
         write_all(evaluations, json_file)
-
-
-def publish(
-    target: Target = DEFAULT_FILE,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Upload; without it, only show what would be uploaded.")
-    ] = False,
-    changes: Changes = None,
-    outputs: Outputs = DEFAULT_OUTPUTS,
-) -> None:
-    """Show the dataset's files and card as the Hub would get them, and upload them with --yes. Private by default."""
-    from synthneg.publish import describe, plan, upload  # noqa: PLC0415  # not needed for help
-
-    config, outputs = settings(target, changes, outputs)
-    planned = plan(outputs / config.run, config)
-    typer.echo(describe(planned) if not yes else f"Uploaded: {upload(planned)}")

@@ -1,4 +1,4 @@
-"""`synthneg init`: a settings file to begin with."""
+"""`synthneg init`: a settings file to begin with, or the one behind a dataset."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +12,23 @@ def init(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="Where to write synthneg.yaml.")
     ] = Path(),
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="NAME|FOLDER",
+            help="A dataset that synthneg has made, name/dataset on the Hub or a folder.",
+        ),
+    ] = None,
 ) -> None:
-    """Write synthneg.yaml, a settings file with the usual settings, each explained. Nothing is overwritten."""
+    """Write synthneg.yaml, a settings file with the usual settings, each explained. Nothing is overwritten.
+
+    With --from, write the settings and prompts that made a dataset, so that it can be made again; what was of its
+    maker's machine alone is to be filled in.
+    """
+    if source is not None:
+        _init_from(source, folder)
+        return
     file = folder / "synthneg.yaml"
     template = Path(__file__).with_name("settings.yaml").read_text(encoding="utf-8")
     try:
@@ -31,3 +46,16 @@ def init(
     typer.echo(
         f"{file} is written. Set corpus.path to your documents and llm to your model, then: synthneg run {file}"
     )
+
+
+def _init_from(source: str, folder: Path) -> None:
+    from synthneg.publish.fetch import write_again  # noqa: PLC0415  # not needed for help
+
+    written = write_again(source, folder)
+    typer.echo(f"{written.file} is written, with {len(written.prompts)} prompts beside it.")
+    if written.left:
+        typer.echo("To be filled in:")
+    for key, what in written.left:
+        typer.echo(f"  {key}: {what}")
+    rounds = f" --round {written.round}" if written.round > 1 else ""
+    typer.echo(f"Look at its section llm, then: synthneg run {written.file}{rounds}")

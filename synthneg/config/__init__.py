@@ -8,6 +8,7 @@ from typing import Self
 import yaml
 from pydantic import Field, model_validator
 
+from synthneg.config.base import FILL_IN as FILL_IN
 from synthneg.config.base import Name
 from synthneg.config.base import Section as Section
 from synthneg.config.compare import ArmConfig as ArmConfig

@@ -4,6 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+# Begins a value that stands for what was of another machine: nothing runs before somebody has put their own there.
+FILL_IN = "<fill in"
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 # In capitals, so that a key put here by mistake is refused before it is written down with the settings.

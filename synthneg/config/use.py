@@ -174,10 +174,20 @@ class EvaluateConfig(Section):
 
 
 class PublishConfig(Section):
-    """Where the dataset goes."""
+    """Where dataset and model go."""
 
     repo: str | None = Field(default=None, description="name/dataset on the Hub")
-    private: bool = Field(default=True, description="only its owner sees it")
+    model_repo: str | None = Field(default=None, description="name/model on the Hub")
+    collection: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=59,
+        description="title of the Hub's collection that holds both where both are sent; default: the run's name",
+    )
+    private: bool = Field(default=True, description="only their owner sees them")
     license: str | None = Field(
         default=None, description="licence of the dataset, as the Hub spells it; yours to give"
+    )
+    model_license: str | None = Field(
+        default=None, description="likewise that of the model, which its base may restrict"
     )

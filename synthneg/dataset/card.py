@@ -1,22 +1,26 @@
 """The dataset card, written from the settings, the books and the records; never by hand."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
-from typing import Any
 
-import orjson
 import yaml
 from pydantic import BaseModel
 
 from synthneg.config import RunConfig, Shape
 from synthneg.dataset.checked import Checked, overlap_rows, probe_rows
-from synthneg.dataset.shapes import model_name
+from synthneg.dataset.finished import Finished, sections
+from synthneg.dataset.languages import languages
+from synthneg.dataset.made import made_sections
+from synthneg.dataset.markdown import fenced, plain, table
+from synthneg.dataset.negatives import checked_lines, count_rows, made_lines
+from synthneg.dataset.prompts import Asked
 from synthneg.dataset.ways import way_of
-from synthneg.records import GIVEN, Example, Origin, Row
+from synthneg.records import Example, Row
 from synthneg.run import Counts
 
+MOST_BYTES = 60_000  # of a card; prompts that would make it longer stand in their files alone
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
+_NOWHERE = "path/to/dataset"  # where a dataset is that is not on the Hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +44,53 @@ class Content:
     ]  # thresholds that were found, by their names, in the place of those set
 
 
-def card(
-    config: RunConfig,
-    books: dict[str, Counts],
-    examples: Sequence[Example],
-    content: Content,
-    checked: Checked,
-) -> str:
-    """Return the README.md of the dataset: its metadata block and what a reader needs to judge it."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """All that a card is written from, but for what is known when the run has come to its end."""
+
+    config: RunConfig
+    books: Mapping[str, Counts]
+    examples: Sequence[Example]  # those exported
+    content: Content
+    checked: Checked
+    asked: Asked
+
+
+def card(made: Made, finished: Finished | None = None, repo: str | None = None) -> str:
+    """Return the README.md of the dataset: its metadata block and what a reader needs to judge it.
+
+    Args:
+        made: the dataset.
+        finished: what is known of the run beyond it; None while it is at work.
+        repo: its name on the Hub.
+    """
+    text = _card(made, finished, repo or _NOWHERE, in_full=True)
+    if len(text.encode()) > MOST_BYTES:
+        text = _card(made, finished, repo or _NOWHERE, in_full=False)
+    return text
+
+
+def _card(made: Made, finished: Finished | None, source: str, in_full: bool) -> str:
+    config, examples = made.config, made.examples
     way = way_of(examples)
     parts = [
         f"# {config.run}",
         way.begun,
-        *_load(config, content),
-        *_made(config, examples),
+        *_load(made.content, source),
+        *made_sections(config, examples, made.asked, source, in_full),
+        *_negatives(made),
         "## Yield",
         f"What came into each stage and what became of it.{_round(config)}",
-        _yield_table(books),
+        _yield_table(made.books),
         "## Thresholds",
-        _thresholds(config, content.calibrated),
-        *_overlaps(checked),
-        *_shortcuts(checked),
+        _thresholds(config, made.content.calibrated),
+        *_overlaps(made.checked),
+        *_shortcuts(made.checked),
+        *(sections(finished) if finished else ()),
         "## Limits",
-        "\n".join((way.synthetic, _GRADES, way.held_out, _MEASURED)),
+        "\n".join((way.synthetic, _GRADES, way.held_out, _measured(finished))),
     ]
-    return f"---\n{_metadata(config, examples, content)}---\n\n" + "\n\n".join(parts) + "\n"
+    return f"---\n{_metadata(made)}---\n\n" + "\n\n".join(parts) + "\n"
 
 
 def _round(config: RunConfig) -> str:
@@ -82,9 +108,29 @@ _GRADES = """\
 - The grade of a written document is what was asked for, that of a mined one what its source makes likely, unless its
   verdict says that it was relabelled or regraded. A negative may still answer its query, and a passage of the corpus
   that answers it may be unlabelled."""
-_MEASURED = """\
-- Whether training on this data helps is to be measured on a test collection. The run that made it keeps its measures
-  in `evaluation/`; a number that is not there was not measured."""
+
+
+def _measured(finished: Finished | None) -> str:
+    where = (
+        "The measures above are of one retriever, one training and these test collections alone"
+        if finished and finished.measures
+        else "The run that made it keeps its measures in `evaluation/`"
+    )
+    return (
+        f"- Whether training on this data helps is to be measured on a test collection. {where}; a number that is not"
+        " there was not measured."
+    )
+
+
+def _negatives(made: Made) -> Iterable[str]:
+    config, judge = made.config, made.config.verify.judge
+    asked_by = {file.path: file.tag for file in made.asked.files}
+    tag = None if judge is None else asked_by[made.asked.named[judge]]
+    yield "## Negatives"
+    yield made_lines(config)
+    yield "What says that a negative does not answer its query:"
+    yield checked_lines(config, made.content.calibrated, tag)
+    yield table(("documents of source", "grade", "kept", "verdicts"), count_rows(made.examples))
 
 
 def _overlaps(checked: Checked) -> Iterable[str]:
@@ -97,7 +143,8 @@ def _overlaps(checked: Checked) -> Iterable[str]:
         " word 5-grams of documents) and by the encoder's cosine, with the bounds above; each is counted once, by the"
         " strictest. `left` counts training queries and documents of this dataset."
     )
-    yield _table(("evaluation set", "what", "found", "by", "left"), rows)
+    named = ((plain(str(name)), *others) for name, *others in rows)
+    yield table(("evaluation set", "what", "found", "by", "left"), named)
 
 
 def _shortcuts(checked: Checked) -> Iterable[str]:
@@ -108,74 +155,64 @@ def _shortcuts(checked: Checked) -> Iterable[str]:
         "What a logistic regression that never sees the query can tell of a document, cross-validated over passages:"
         " AUC with its 95 % interval. .5 is chance; what is far above it can be learnt instead of relevance."
     )
-    yield _table(
+    yield table(
         ("question", "features", "AUC", "documents", "passages"), probe_rows(checked.probes)
     )
 
 
-def _metadata(config: RunConfig, examples: Sequence[Example], content: Content) -> str:
-    size = _SIZES[max(0, min(len(str(len(examples))) - 3, len(_SIZES) - 1))]
-    data: Row = {
+def _metadata(made: Made) -> str:
+    config, count = made.config, len(made.examples)
+    data: Row = {"license": config.publish.license} if config.publish.license else {}
+    if found := languages(made.examples):
+        data["language"] = found
+    data |= {
         "pretty_name": config.run,
         "task_categories": ["text-retrieval"],
-        "tags": ["synthetic", "retrieval", "hard-negatives", "sentence-transformers"],
-        "size_categories": [size],
-        "configs": list(content.configs),
+        "tags": ["synthetic", "retrieval", "hard-negatives", "sentence-transformers", "synthneg"],
+        "size_categories": [_SIZES[max(0, min(len(str(count)) - 3, len(_SIZES) - 1))]],
+        "configs": list(made.content.configs),
     }
-    if config.publish.license:
-        data = {"license": config.publish.license} | data
     text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000)
     return text
 
 
-def _load(config: RunConfig, content: Content) -> Iterable[str]:
+def _load(content: Content, source: str) -> Iterable[str]:
     names = [entry["config_name"] for entry in content.configs]
-    source = config.publish.repo or "path/to/dataset"
+    split = content.configs[0]["data_files"][0]["split"]
     yield "## Load"
-    yield f'```python\nfrom datasets import load_dataset\n\ndataset = load_dataset("{source}", "{names[0]}")\n```'
+    yield fenced(
+        "from datasets import load_dataset\n\n"
+        f'dataset = load_dataset("{source}", "{names[0]}")\n'
+        f'print(dataset["{split}"][0])',
+        "python",
+    )
     yield (
         f"Configurations: {', '.join(f'`{name}`' for name in names)}. A trainer of sentence-transformers takes"
         " `triplet`, `n-tuple` and `labeled-list` as they are; with `-full` at the end, the same rows carry ids,"
         " prompts, models, seeds, grades and scores. The folder `beir/` is a BEIR collection with graded qrels."
     )
-    yield _table(
+    if "beir-qrels" in names:
+        yield fenced(_BEIR.format(source=source), "python")
+    yield table(
         ("shape", "rows: train", "rows: validation", "queries left out", "negatives left out"),
         [(shape, *astuple(counts)) for shape, counts in content.shapes.items()],
     )
 
 
-def _made(config: RunConfig, examples: Sequence[Example]) -> Iterable[str]:
-    queries = Counter(_maker(example.origin) for example in examples)
-    documents = Counter(
-        _maker(document.origin)
-        for example in examples
-        for document in example.documents
-        if document.origin
-    )
-    yield "## How it was made"
-    yield (
-        f"Run `{config.run}` with seed {config.seed}; every text is traced to the prompt file (`name@hash`), the model"
-        f" and the seed that made it. Scores are cosines of `{model_name(config.verify.encoder)}`."
-    )
-    yield _table(
-        ("makes", "prompt", "model", "sampling", "texts"),
-        [("query", *maker, n) for maker, n in sorted(queries.items())]
-        + [("document", *maker, n) for maker, n in sorted(documents.items())],
-    )
+_BEIR = """\
+from datasets import load_dataset
+
+corpus = {{row["_id"]: row for row in load_dataset("{source}", "beir-corpus", split="corpus")}}
+queries = {{row["_id"]: row["text"] for row in load_dataset("{source}", "beir-queries", split="queries")}}
+judged = load_dataset("{source}", "beir-qrels", split="train")[0]
+print(queries[judged["query-id"]], judged["score"], corpus[judged["corpus-id"]]["text"])"""
 
 
-def _maker(origin: Origin) -> tuple[str, str, str]:
-    if origin.prompt == GIVEN:
-        return "none: given", "none", "none"
-    sampling = orjson.dumps(origin.sampling, option=orjson.OPT_SORT_KEYS).decode()
-    return f"`{origin.prompt}`", model_name(origin.model), f"`{sampling}`"
-
-
-def _yield_table(books: dict[str, Counts]) -> str:
+def _yield_table(books: Mapping[str, Counts]) -> str:
     def reasons(counts: dict[str, int]) -> str:
         return ", ".join(f"{reason} {n}" for reason, n in counts.items()) or "0"
 
-    return _table(
+    return table(
         ("stage", "in", "kept", "rejected", "failed", "kept, but"),
         [
             (
@@ -202,18 +239,10 @@ def _thresholds(config: RunConfig, calibrated: Mapping[str, float]) -> str:
     rows = [
         (
             f"{name}.{key}",
-            calibrated.get(f"{name}.{key}", value),
+            "none" if value is None else calibrated.get(f"{name}.{key}", value),
             type(section).model_fields[key].description,
         )
         for name, section in sections.items()
-        for key, value in section.model_dump(mode="json").items()
+        for key, value in section.model_dump(mode="json", exclude={"collections"}).items()
     ]
-    return _table(("setting", "value", "meaning"), rows)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return a Markdown table; a bar within a cell does not end it."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
+    return table(("setting", "value", "meaning"), rows)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from synthneg.records import Row
-from synthneg.run import Run
 
 _OVERLAPS = {
     "query": "queries that equal or nearly equal one of its queries",
@@ -29,9 +29,9 @@ class Checked:
     probes: tuple[Row, ...]
 
 
-def read_checked(run: Run) -> Checked:
-    """Return what the run's files say."""
-    leaks, probes = run.file("leaks.json"), run.file("probe.jsonl")
+def read_checked(folder: Path) -> Checked:
+    """Return what the files of the run in `folder` say."""
+    leaks, probes = folder / "leaks.json", folder / "probe.jsonl"
     return Checked(
         orjson.loads(leaks.read_bytes()) if leaks.exists() else {},
         tuple(map(orjson.loads, probes.read_bytes().splitlines())) if probes.exists() else (),

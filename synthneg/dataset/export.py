@@ -1,41 +1,22 @@
 """The stage `export`: a run's examples to a folder that `load_dataset`, trainers and BEIR's tools read as it is."""
 
 import shutil
-from collections.abc import Sequence
-from copy import deepcopy
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import orjson
-
 from synthneg.config import Shape
-from synthneg.dataset.card import Content, ShapeContent, card
-from synthneg.dataset.checked import read_checked
-from synthneg.dataset.shapes import (
-    columns,
-    labeled_lists,
-    n_tuples,
-    trained_columns,
-    triplets,
-    tuple_length,
-)
+from synthneg.dataset.card import Made, card
+from synthneg.dataset.gather import Exported, gather, settings_text, up_to_export
+from synthneg.dataset.settings import FILE
+from synthneg.dataset.shapes import columns, labeled_lists, n_tuples, triplets, tuple_length
 from synthneg.dataset.write import SPLITS, write_beir, write_parquet
 from synthneg.errors import RunError
 from synthneg.files import recover_folder, replace_folder
 from synthneg.progress import say
 from synthneg.records import Example, Passage, Row
-from synthneg.run import STAGES, Counts, Run, Stage
+from synthneg.run import Counts, Run, Stage
 
 RowsOf = dict[Shape, list[Row]]
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """An exported query, and how many rows of each shape it has become (in BEIR: judged documents)."""
-
-    query_id: str
-    split: str
-    rows: dict[Shape, int]
 
 
 def export(run: Run) -> None:
@@ -64,32 +45,26 @@ def _write(run: Run, stage: Stage, examples: Sequence[Example], part: Path) -> N
     kept = [(e, rows) for e, rows in made if _account(stage, e, rows, n)]
     exported = [example for example, _ in kept]
     # Books of later stages speak of what the export before this one gave.
-    earlier = STAGES[: STAGES.index(stage.name)]
-    books = {name: c for name, c in run.books().items() if name in earlier}
-    books[stage.name] = stage.counts()
+    books = up_to_export(run.books()) | {stage.name: stage.counts()}
     if not any(example.split == "train" for example in exported):
         raise RunError(_nothing_left(run, len(exported), books))
-    configs: list[Row] = []
     for shape in shapes:
         if shape == "beir":
             write_beir(part / shape, run.read("passages.jsonl", Passage), exported)
-            configs += _beir_configs(part / shape)
         else:
-            configs += _write_shape(part / shape, shape, kept, n)
-    configs[0]["default"] = True
-    counts = {shape: _count(shape, kept, n) for shape in shapes}
-    content = Content(configs, counts, _calibrated(run))
-    (part / "README.md").write_text(
-        card(run.config, books, exported, content, read_checked(run)), encoding="utf-8"
-    )
+            _write_shape(part / shape, shape, kept, n)
+    counts = [(e, _counts(rows)) for e, rows in kept]
+    _write_about(run, gather(run.config, run.folder, counts, n, books), part)
 
 
-def _calibrated(run: Run) -> Row:
-    """Return the thresholds that verification has found for this corpus; none where the settings do not calibrate."""
-    if not run.config.verify.calibrate:
-        return {}
-    found = orjson.loads(run.file("calibration.json").read_bytes())["thresholds"]
-    return {name: row["found"] for name, row in found.items()}
+def _write_about(run: Run, made: Made, part: Path) -> None:
+    """Write the card, and what makes the dataset again: settings and prompts."""
+    for file in made.asked.files:
+        (part / file.path).parent.mkdir(parents=True, exist_ok=True)
+        (part / file.path).write_bytes(file.source.encode())
+    settings = settings_text(run.config, run.folder, made.asked)
+    (part / FILE).write_text(settings, encoding="utf-8")
+    (part / "README.md").write_text(card(made), encoding="utf-8")
 
 
 def _rows(shape: Shape, example: Example, n: int) -> list[Row]:
@@ -105,7 +80,7 @@ def _rows(shape: Shape, example: Example, n: int) -> list[Row]:
 def _account(stage: Stage, example: Example, rows: RowsOf, n: int) -> bool:
     """Keep or reject the example in the books; return whether it is kept."""
     stage.take()
-    counts = {shape: len(of_shape) for shape, of_shape in rows.items()}
+    counts = _counts(rows)
     kept = any(counts.values())
     if kept:
         stage.keep(Exported(example.query_id, example.split, counts))
@@ -117,53 +92,22 @@ def _account(stage: Stage, example: Example, rows: RowsOf, n: int) -> bool:
     return kept
 
 
+def _counts(rows: Mapping[Shape, Sequence[Row]]) -> dict[Shape, int]:
+    return {shape: len(of_shape) for shape, of_shape in rows.items()}
+
+
 def _write_shape(
     folder: Path, shape: Shape, kept: Sequence[tuple[Example, RowsOf]], n: int
-) -> list[Row]:
-    """Write one shape as Parquet and return its configurations; none where it has no row to train on."""
+) -> None:
+    """Write one shape as Parquet; nothing where it has no row to train on."""
     by_split: dict[str, list[Row]] = {name: [] for name in SPLITS.values()}
     for example, rows in kept:
         by_split[SPLITS[example.split]] += rows[shape]
     if not by_split["train"]:
         say(f"export: no training query has the negatives that {shape} needs; it is left out")
-        return []
+        return
     scorers = sorted({name for e, _ in kept for d in e.documents for name in d.scores})
     write_parquet(folder, by_split, columns(shape, n), scorers)
-    files = [
-        {"split": split, "path": f"{shape}/{split}.parquet"}
-        for split, rows_of_split in by_split.items()
-        if rows_of_split
-    ]
-    trained = {"config_name": shape, "data_files": files, "columns": trained_columns(shape, n)}
-    return [trained, {"config_name": f"{shape}-full", "data_files": deepcopy(files)}]
-
-
-def _beir_configs(folder: Path) -> list[Row]:
-    """Return the configurations that read a BEIR folder with `load_dataset`."""
-    qrels = [
-        {"split": name, "path": f"beir/qrels/{name}.parquet"}
-        for name in SPLITS.values()
-        if (folder / "qrels" / f"{name}.parquet").exists()
-    ]
-    return [
-        {
-            "config_name": f"beir-{name}",
-            "data_files": [{"split": name, "path": f"beir/{name}.parquet"}],
-        }
-        for name in ("corpus", "queries")
-    ] + [{"config_name": "beir-qrels", "data_files": qrels}]
-
-
-def _count(shape: Shape, kept: Sequence[tuple[Example, RowsOf]], n: int) -> ShapeContent:
-    """Count what the shape holds, and what of the exported queries and negatives it does not."""
-    rows = dict.fromkeys(SPLITS.values(), 0)
-    queries = negatives = 0
-    for example, made in kept:
-        rows[SPLITS[example.split]] += len(made[shape])
-        queries += not made[shape]
-        held = len(example.negatives) if made[shape] else 0
-        negatives += len(example.negatives) - (min(held, n) if shape == "n-tuple" else held)
-    return ShapeContent(rows["train"], rows["validation"], queries, negatives)
 
 
 def _nothing_left(run: Run, held_out: int, books: dict[str, Counts]) -> str:

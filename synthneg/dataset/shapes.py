@@ -8,8 +8,8 @@ texts come from.
 
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import PurePath
 
+from synthneg.dataset.names import model_name
 from synthneg.records import Example, Judged, Origin, Passage, Row, Source
 
 # Types by column; "scores" stands for a struct with a number per scorer of the run, absent ones null.
@@ -158,16 +158,6 @@ def beir_query(example: Example) -> Row:
     """Return the query as a line of BEIR's queries."""
     about = _about_query(example)
     return {"_id": about.pop("query_id"), "text": example.query, **about}
-
-
-def model_name(model: str) -> str:
-    """Return a model's name without the folders of the machine that it was read from.
-
-    >>> model_name("/home/ada/qwen.gguf"), model_name("org/model")
-    ('qwen.gguf', 'org/model')
-    """
-    local = PurePath(model).is_absolute() or model.startswith(("~", "."))
-    return PurePath(model).name if local else model
 
 
 def _origin(origin: Origin | None) -> Row:

@@ -11,6 +11,15 @@ from synthneg.llm.ledger import Ledger
 _MOST_KEYS = 256  # of one question to SQLite
 
 
+def _covered(spans: Iterable[tuple[float, float]]) -> float:
+    """Return how long at least one of these spans of time was open; they come in the order of their beginnings."""
+    busy, until = 0.0, 0.0
+    for start, end in spans:
+        busy += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return busy
+
+
 class History(Ledger):
     """The ledger in `file`, opened for reading alone.
 
@@ -23,17 +32,18 @@ class History(Ledger):
 
     def busy_s(self, keys: Iterable[str]) -> float:
         """Return in how many seconds any of these replies was waited for."""
-        busy, until, source = 0.0, 0.0, iter(keys)
+        source = iter(keys)
         spans: list[tuple[float, float]] = []
         while some := [bytes.fromhex(key) for key in islice(source, _MOST_KEYS)]:
             marks = ",".join("?" * len(some))
             spans += self._rows(
                 f"SELECT at - seconds, at FROM replies WHERE key IN ({marks})", some
             )
-        for start, end in sorted(spans):
-            busy += max(0.0, end - max(start, until))
-            until = max(until, end)
-        return busy
+        return _covered(sorted(spans))
+
+    def asked_s(self) -> float:
+        """Return in how many seconds any reply was waited for, over all starts of the run."""
+        return _covered(self._rows("SELECT at - seconds, at FROM replies ORDER BY 1", []))
 
     def reasons(self) -> dict[str, int]:
         """Return how many tries failed for each reason, the most frequent first."""

@@ -1,0 +1,156 @@
+"""What a dataset and its card are made from, gathered from a run's folder: while it is exported, or any time later."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from synthneg.config import RunConfig, Shape
+from synthneg.dataset.card import Content, Made, ShapeContent
+from synthneg.dataset.checked import read_checked
+from synthneg.dataset.prompts import Asked, asked
+from synthneg.dataset.settings import is_here, portable, text
+from synthneg.dataset.shapes import trained_columns, tuple_length
+from synthneg.dataset.write import SPLITS
+from synthneg.records import Example, Row
+from synthneg.run import STAGES, Counts, read_books, read_records
+from synthneg.settings import load
+
+RowCounts = Mapping[Shape, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An exported query, and how many rows of each shape it has become (in BEIR: judged documents)."""
+
+    query_id: str
+    split: str
+    rows: RowCounts
+
+
+def gather(
+    config: RunConfig,
+    folder: Path,
+    kept: Sequence[tuple[Example, RowCounts]],
+    n: int,
+    books: Mapping[str, Counts],
+) -> Made:
+    """Return what the card of a dataset is written from.
+
+    Args:
+        config: the run's settings.
+        folder: the run's.
+        kept: examples that are in the dataset, and their rows by shape.
+        n: negatives of an n-tuple.
+        books: of the stages up to the export.
+    """
+    examples = [example for example, _ in kept]
+    shapes = config.export.shapes
+    configs = [entry for shape in shapes for entry in _configs(shape, kept, n)]
+    configs[0]["default"] = True
+    counts = {shape: _count(shape, kept, n) for shape in shapes}
+    content = Content(configs, counts, _calibrated(config, folder))
+    found = gather_asked(config, folder, examples)
+    return Made(config, books, examples, content, read_checked(folder), found)
+
+
+def gather_asked(config: RunConfig, folder: Path, examples: Sequence[Example]) -> Asked:
+    """Return the prompts behind some examples of the run in `folder`."""
+    return asked(first_round(config, folder), examples, _folders(config, folder))
+
+
+def gather_exported(config: RunConfig, folder: Path) -> Made:
+    """Return what the card of the dataset is written from that the run in `folder` has exported.
+
+    Raises:
+        RunError: it has exported none.
+    """
+    rows = {e.query_id: e.rows for e in read_records(folder / "exported.jsonl", Exported)}
+    examples = list(read_records(folder / "examples.jsonl", Example))
+    kept = [(e, rows[e.query_id]) for e in examples if e.query_id in rows]
+    n = tuple_length(example for example in examples if example.split == "train")
+    return gather(config, folder, kept, n, up_to_export(read_books(folder)))
+
+
+def up_to_export(books: Mapping[str, Counts]) -> dict[str, Counts]:
+    """Return the books without those of later stages."""
+    stages = STAGES[: STAGES.index("export") + 1]
+    return {name: counts for name, counts in books.items() if name in stages}
+
+
+def settings_text(config: RunConfig, folder: Path, found: Asked) -> str:
+    """Return the settings file that goes with the dataset: what makes it again, from the first round on."""
+    first = first_round(config, folder)
+    rounds = "" if config.rounds.number == 1 else f" --round {config.rounds.number}"
+    head = (
+        f"Settings of the synthneg run {config.run}, without what was of one machine alone: what is to be filled in"
+        " stands\nin angle brackets. `synthneg init DIR --from THIS_DATASET` copies them, `synthneg run"
+        f" DIR/synthneg.yaml{rounds}` makes the dataset again."
+    )
+    return text(portable(first, found.named, is_here), head)
+
+
+def first_round(config: RunConfig, folder: Path) -> RunConfig:
+    """Return the settings from which the rounds up to this one follow: those of the first."""
+    while config.rounds.after is not None:
+        folder = folder.parent / config.rounds.after
+        config = load(folder / "run.yaml")
+    return config
+
+
+def _folders(config: RunConfig, folder: Path) -> list[Path]:
+    """Return the folders of this round and of those before it."""
+    folders = [folder]
+    while config.rounds.after is not None:
+        folders.append(folder.parent / config.rounds.after)
+        config = load(folders[-1] / "run.yaml")
+    return folders
+
+
+def _calibrated(config: RunConfig, folder: Path) -> Row:
+    """Return the thresholds that verification has found for this corpus; none where the settings do not calibrate."""
+    if not config.verify.calibrate:
+        return {}
+    found = orjson.loads((folder / "calibration.json").read_bytes())["thresholds"]
+    return {name: row["found"] for name, row in found.items()}
+
+
+def _configs(shape: Shape, kept: Sequence[tuple[Example, RowCounts]], n: int) -> list[Row]:
+    """Return the configurations that `load_dataset` reads of a shape; none where it has no row to train on."""
+    splits = {SPLITS[example.split] for example, rows in kept if rows[shape]}
+    if shape == "beir":
+        qrels = [
+            {"split": split, "path": f"beir/qrels/{split}.parquet"}
+            for split in SPLITS.values()
+            if split in splits
+        ]
+        return [
+            {
+                "config_name": f"beir-{name}",
+                "data_files": [{"split": name, "path": f"beir/{name}.parquet"}],
+            }
+            for name in ("corpus", "queries")
+        ] + [{"config_name": "beir-qrels", "data_files": qrels}]
+    if "train" not in splits:
+        return []
+    files = [
+        {"split": split, "path": f"{shape}/{split}.parquet"}
+        for split in SPLITS.values()
+        if split in splits
+    ]
+    trained = {"config_name": shape, "data_files": files, "columns": trained_columns(shape, n)}
+    return [trained, {"config_name": f"{shape}-full", "data_files": deepcopy(files)}]
+
+
+def _count(shape: Shape, kept: Sequence[tuple[Example, RowCounts]], n: int) -> ShapeContent:
+    """Count what the shape holds, and what of the exported queries and negatives it does not."""
+    rows = dict.fromkeys(SPLITS.values(), 0)
+    queries = negatives = 0
+    for example, made in kept:
+        rows[SPLITS[example.split]] += made[shape]
+        queries += not made[shape]
+        held = len(example.negatives) if made[shape] else 0
+        negatives += len(example.negatives) - (min(held, n) if shape == "n-tuple" else held)
+    return ShapeContent(rows["train"], rows["validation"], queries, negatives)

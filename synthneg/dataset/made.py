@@ -1,0 +1,71 @@
+"""What a card says of how a dataset was made: prompts in full, models, sampling, and how to make it again."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import orjson
+
+from synthneg.config import RunConfig
+from synthneg.dataset.markdown import code, fenced, folded, plain, table
+from synthneg.dataset.names import model_name
+from synthneg.dataset.prompts import Asked
+from synthneg.records import GIVEN, Example, Origin
+
+
+def made_sections(
+    config: RunConfig, examples: Sequence[Example], asked: Asked, source: str, in_full: bool
+) -> Iterable[str]:
+    """Yield the parts of a card, headings included.
+
+    Args:
+        config: the run's settings.
+        examples: what was exported.
+        asked: the prompts.
+        source: the dataset's name on the Hub, or what stands for it.
+        in_full: whether the prompts' texts stand in the card; else they are linked to.
+    """
+    queries = Counter(_maker(example.origin) for example in examples)
+    documents = Counter(
+        _maker(document.origin)
+        for example in examples
+        for document in example.documents
+        if document.origin
+    )
+    yield "## How it was made"
+    yield (
+        f"Run `{config.run}` with seed {config.seed}; every text is traced to the prompt file (`name@hash`), the model"
+        " and the seed that made it; a seed follows from the run's and from what it is drawn for. Scores are cosines of"
+        f" {code(model_name(config.verify.encoder))}."
+    )
+    yield table(
+        ("makes", "prompt", "model", "sampling", "texts"),
+        [("query", *maker, n) for maker, n in sorted(queries.items())]
+        + [("document", *maker, n) for maker, n in sorted(documents.items())],
+    )
+    yield "### Prompts"
+    if in_full:
+        yield "In full, as they were asked; each is a file of this dataset, too."
+        for file in asked.files:
+            yield folded(file.tag, fenced(file.source, "jinja"))
+    else:
+        yield "They are too long for this page. Each is a file of this dataset."
+        yield "\n".join(f"- [{code(file.tag)}]({file.path})" for file in asked.files)
+    yield "### Make it again"
+    yield _again(config, source)
+
+
+def _again(config: RunConfig, source: str) -> str:
+    rounds = f" --round {config.rounds.number}" if config.rounds.number > 1 else ""
+    command = f"synthneg init again --from {source}\nsynthneg run again/synthneg.yaml{rounds}"
+    return (
+        f"{fenced(command, 'sh')}\n\n`synthneg.yaml` holds the settings, without what was of one machine alone: paths"
+        " and addresses are to be filled in. With the same documents, models and replies, the files come out the same"
+        " byte for byte; a language model that is asked anew may write other texts."
+    )
+
+
+def _maker(origin: Origin) -> tuple[str, str, str]:
+    if origin.prompt == GIVEN:
+        return "none: given", "none", "none"
+    sampling = orjson.dumps(origin.sampling, option=orjson.OPT_SORT_KEYS).decode()
+    return code(origin.prompt), plain(model_name(origin.model)), code(sampling)
