@@ -7,7 +7,6 @@ storage, which the client prefers where hf_xet is installed, or through Git LFS 
 """
 
 import base64
-import hashlib
 import json
 import re
 import threading
@@ -19,12 +18,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import xet
 from hub_cards import faults
 from hub_collections import CollectionPages
-from hub_repo import USER, Collection, Json, Refused, Repo
+from hub_repo import TOKEN, USER, Collection, Json, Refused, Repo
+from hub_storage import StoragePages
 
-TOKEN = "hf_loopbackLoopbackLoopback"
 LFS_FROM_BYTES = 10 * 1024 * 1024
 REPO = r"/(?P<repo>[^/]+/[^/]+)"
 KIND = r"(?P<kind>datasets|models)"
@@ -75,7 +73,7 @@ class Hub(ThreadingHTTPServer):
         """Say nothing of connections that a client drops."""
 
 
-class Handler(CollectionPages, BaseHTTPRequestHandler):
+class Handler(CollectionPages, StoragePages, BaseHTTPRequestHandler):
     """One request; `ROUTES` says which method answers it."""
 
     protocol_version = "HTTP/1.1"
@@ -223,46 +221,6 @@ class Handler(CollectionPages, BaseHTTPRequestHandler):
     def _page(self, repo: str) -> str:
         model = repo.removeprefix("models/")
         return f"{self.server.url}/{model if model != repo else f'datasets/{repo}'}"
-
-    def batch(self, body: bytes, repo: str) -> None:
-        self.server.repo(repo)
-        objects = []
-        for wanted in json.loads(body)["objects"]:
-            entry = {"oid": wanted["oid"], "size": wanted["size"]}
-            if wanted["oid"] not in self.server.blobs:
-                blob = f"{self.server.url}/blob/{wanted['oid']}"
-                verify = f"{self._page(repo)}/verify"
-                entry["actions"] = {"upload": {"href": blob}, "verify": {"href": verify}}
-            objects.append(entry)
-        self._answer({"transfer": "basic", "objects": objects})
-
-    def blob(self, body: bytes, oid: str) -> None:
-        if hashlib.sha256(body).hexdigest() != oid:
-            raise Refused(400, "the bytes are not those of the oid")
-        self.server.blobs[oid] = body
-        self._answer({})
-
-    def verify(self, body: bytes, repo: str) -> None:
-        wanted = json.loads(body)
-        if len(self.server.blobs.get(wanted["oid"], b"")) != wanted["size"]:
-            raise Refused(422, "the object is not as long as it should be")
-        self._answer({})
-
-    def xet_token(self, body: bytes, repo: str) -> None:
-        self.server.repo(repo)
-        until = int(time.time()) + 3600
-        self._answer({"casUrl": f"{self.server.url}/cas", "exp": until, "accessToken": TOKEN})
-
-    def xorb(self, body: bytes, name: str) -> None:
-        self.server.xorbs[name] = body
-        self._answer({"was_inserted": True})
-
-    def shard(self, body: bytes) -> None:
-        for sha256, data in xet.files(body, self.server.xorbs):
-            if hashlib.sha256(data).hexdigest() != sha256:
-                raise Refused(400, "the bytes are not those of the SHA-256")
-            self.server.blobs[sha256] = data
-        self._answer({"result": 1})
 
     def commit(self, body: bytes, repo: str) -> None:
         found = self.server.repo(repo)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
-USER = "ann"  # whose token the Hub knows
+TOKEN = "hf_loopbackLoopbackLoopback"
+USER = "ann"  # whose token it is
 
 
 @dataclass

@@ -266,7 +266,6 @@ def test_repository_of_somebody_else_is_one_line(
     """A repository under another name is one line that says which setting must be one's own."""
     done = publish(run_folder, server.url, "--yes", *arguments)
     assert_one_line(done, "bob/tea: the token may not do that there (403: ", f"{setting} must be")
-    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -334,7 +333,5 @@ def test_secret_is_refused_before_the_first_request(server: hub.Hub, run_folder:
     """A file that holds the Hub's token is refused with its name, and the Hub hears nothing."""
     (run_folder / "dataset/beir/queries.jsonl").write_text(hub.TOKEN)
     done = publish(run_folder, server.url, "--yes")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "queries.jsonl" in done.stderr
-    assert hub.TOKEN not in done.stderr
+    assert_one_line(done, "queries.jsonl")
     assert server.requests == []

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from synthneg.config import RunConfig
 from synthneg.errors import RunError
+from synthneg.progress import track
 from synthneg.publish.planned import Plan, Upload, UploadFile
 
 _VARIABLES = re.compile(
@@ -55,12 +56,12 @@ def refuse_secrets(plan: Plan) -> None:
     _refuse_names(plan)
     keys = list(_keys(plan.key_variable))
     paths = [Secret(f"the path {path}", path.encode()) for path in plan.paths]
-    for upload in plan.uploads:
-        for file in upload.files:
-            told = _TOLD.fullmatch(file.path) is not None
-            wanted = [*keys, *paths] if told else keys
-            for what in _found(file, wanted, told):
-                raise RunError(_refusal(upload, file, what))
+    files = [(upload, file) for upload in plan.uploads for file in upload.files]
+    for upload, file in track(files, "publish  looked through for secrets", "files", len(files)):
+        told = _TOLD.fullmatch(file.path) is not None
+        wanted = [*keys, *paths] if told else keys
+        for what in _found(file, wanted, told):
+            raise RunError(_refusal(upload, file, what))
 
 
 def _refusal(upload: Upload, file: UploadFile, what: str) -> str:
