@@ -17,7 +17,7 @@ DOCUMENTS = sorted(
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("prompts/*.md"),
-        ROOT / "benchmarks" / "README.md",
+        *ROOT.glob("benchmarks/**/*.md"),
     ]
 )
 README = (ROOT / "README.md").read_text(encoding="utf-8")
