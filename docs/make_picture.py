@@ -1,6 +1,6 @@
 """Draw what `synthneg demo` writes into a terminal: docs/images/demo.svg.
 
-    python docs/make_picture.py outputs         # the folder of the runs; a demo that was killed is taken up there
+    python docs/make_picture.py         # where the runs lie under outputs/; a demo that was stopped is taken up there
 
 The command runs in a terminal of its own, so that the picture shows what a person sees; of each line of progress what
 it came to. The picture needs no font and nothing else from anywhere.
@@ -12,7 +12,6 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
 from io import StringIO
 from pathlib import Path
@@ -53,9 +52,9 @@ _FORMAT = """\
 """
 
 
-def main(outputs: str) -> None:
+def main() -> None:
     """Run the demo and write the picture."""
-    written = capture(["synthneg", "demo", "--outputs", outputs])
+    written = capture(["synthneg", "demo"])
     PICTURE.write_text(draw("synthneg demo", seen(written)), encoding="utf-8")
 
 
@@ -103,4 +102,4 @@ def draw(command: str, text: str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -219,19 +219,21 @@ def _command(name: str, command: Any) -> Iterator[str]:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option"]
     usage = [name, "[OPTIONS]" if options else ""]
-    usage += [p.metavar if p.required else f"[{p.metavar.strip('[]')}]" for p in arguments]
+    usage += [_spelt(p) if p.required else f"[{_spelt(p)}]" for p in arguments]
     yield f"## {name}\n"
     yield f"    {' '.join(filter(None, usage))}\n"
     yield f"{inspect.cleandoc(command.help or '')}\n"
     rows = [
         f"| `{_cell(_spelt(p))}` | {_default(p)} | {_cell(p.help)} |" for p in arguments + options
     ]
-    yield "\n".join(["| argument or option | default | what it says |", "|---|---|---|", *rows, ""])
+    if rows:
+        head = ["| argument or option | default | what it says |", "|---|---|---|"]
+        yield "\n".join([*head, *rows, ""])
 
 
 def _spelt(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
-        return str(parameter.metavar)
+        return str(parameter.metavar or parameter.name.upper()).replace("[", "").replace("]", "")
     names = ", ".join(parameter.opts)
     if parameter.is_flag:
         return names

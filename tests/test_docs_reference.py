@@ -44,6 +44,8 @@ def test_each_option_has_its_row() -> None:
     )
     assert "| `--json` |  | Print the findings as JSON. |" in page
     assert "    synthneg show [OPTIONS] RUN ID\n" in page
+    assert "    synthneg prompts lint [NAME|FILE|FOLDER...]\n" in page
+    assert "    synthneg prompts show [OPTIONS] NAME\n" in page
 
 
 def test_the_picture_needs_nothing_from_anywhere() -> None:
