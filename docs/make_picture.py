@@ -1,18 +1,13 @@
-"""Draw what `synthneg demo` writes into a terminal: docs/images/demo.svg.
+"""Draw how `synthneg demo` ends, from what it has written: docs/images/demo.svg.
 
-    python docs/make_picture.py         # where the runs lie under outputs/; a demo that was stopped is taken up there
+    synthneg demo 2>&1 | tee demo.log
+    python docs/make_picture.py demo.log
 
-The command runs in a terminal of its own, so that the picture shows what a person sees; of each line of progress what
-it came to. The picture needs no font and nothing else from anywhere.
+The picture begins with the books and ends with the last figure. It needs no font and nothing else from anywhere.
 """
 
-import fcntl
-import os
-import pty
 import re
-import struct
-import subprocess
-import termios
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -21,7 +16,14 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 PICTURE = Path(__file__).parent / "images" / "demo.svg"
-_COLUMNS, _ROWS = 116, 60
+_COLUMNS = 108
+_END = re.compile(r"^  stage +in .*passed its checks\.$", re.MULTILINE | re.DOTALL)
+_WORDS = {  # styles of what a reader looks for
+    r"^\$ .*|^  (?:stage|model) .*|^held-out.*": "bold",
+    r"not distinguishable": "yellow",
+    r"a shortcut: .*": "yellow",
+    r"(?m)^  outputs/\S+": "cyan",
+}
 _THEME = TerminalTheme(
     (24, 27, 33),
     (222, 226, 232),
@@ -52,54 +54,35 @@ _FORMAT = """\
 """
 
 
-def main() -> None:
-    """Run the demo and write the picture."""
-    written = capture(["synthneg", "demo"])
-    PICTURE.write_text(draw("synthneg demo", seen(written)), encoding="utf-8")
+def main(written: str) -> None:
+    """Write the picture of what the demo has written."""
+    PICTURE.write_text(draw(end_of(written)), encoding="utf-8")
 
 
-def capture(command: list[str]) -> str:
-    """Return what a command writes into a terminal of its own; its exit status must be 0."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
-    with subprocess.Popen(command, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        pieces = []
-        while piece := _read(ours):
-            pieces.append(piece)
-    os.close(ours)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return b"".join(pieces).decode()
+def end_of(written: str) -> str:
+    """Return the part of the demo's output that is drawn.
 
-
-def _read(terminal: int) -> bytes:
-    """Return some bytes; none at the end, which Linux tells by an error."""
-    try:
-        return os.read(terminal, 1 << 16)
-    except OSError:
-        return b""
-
-
-def seen(written: str) -> str:
-    r"""Return what is left on the screen: of what was written over, the last.
-
-    >>> seen("queries  1/2\r\x1b[2Kqueries  2/2\r\ndone\r\n")
-    'queries  2/2\ndone\n'
+    Raises:
+        SystemExit: the output has no end.
     """
-    lines = written.replace("\r\n", "\n").split("\n")
-    return "\n".join(re.sub(r"^\x1b\[2K", "", line.rpartition("\r")[2]) for line in lines)
+    found = _END.search(written)
+    if found is None:
+        raise SystemExit("expected the output of a demo that has come to its end, found no books")
+    return found[0]
 
 
-def draw(command: str, text: str) -> str:
-    """Return the picture of a command and what it wrote, its lines broken where the terminal breaks them."""
+def draw(text: str) -> str:
+    """Return the picture; lines are broken where a terminal of this width breaks them."""
     console = Console(record=True, file=StringIO(), width=_COLUMNS, force_terminal=True)
-    console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
-    console.print(Text.from_ansi(text.rstrip()), highlight=False)
+    for line in f"$ synthneg demo\n…\n{text}".split("\n"):
+        styled = Text(line)
+        for words, style in _WORDS.items():
+            styled.highlight_regex(words, style)
+        console.print(styled, highlight=False)
     return console.export_svg(
-        title=command, theme=_THEME, code_format=_FORMAT, unique_id="demo", clear=True
+        title="synthneg demo", theme=_THEME, code_format=_FORMAT, unique_id="demo"
     )
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]).read_text(encoding="utf-8"))

@@ -2,7 +2,6 @@
 
 import html
 import re
-import sys
 from pathlib import Path
 
 import make_picture
@@ -59,16 +58,21 @@ def test_the_picture_needs_nothing_from_anywhere() -> None:
         assert said in words
 
 
-def test_a_picture_shows_what_a_terminal_shows() -> None:
-    """A command in a terminal of its own is drawn as a person sees it: progress as it ended, colours as they came."""
-    code = "import sys; sys.stdout.write('one\\rtwo\\n\\x1b[31mred\\x1b[0m ' + str(sys.stdout.isatty()))"
-
-    picture = make_picture.draw(
-        "try", make_picture.seen(make_picture.capture([sys.executable, "-c", code]))
+def test_a_picture_shows_how_the_demo_ended() -> None:
+    """Of what the demo has written, books to last figure are drawn, verdicts coloured; output without them is refused."""
+    written = (
+        "queries  1/2\n\n  stage   in\n  corpus   2\n  tuned and base are not distinguishable\n"
+        "1 of 2 passages have a query that passed its checks.\n\nThe language model\n"
     )
 
-    words = html.unescape(re.sub(r"<[^>]+>", " ", picture))
-    assert "two" in words
-    assert "one" not in words
-    assert "True" in words
-    assert "#e06c75" in picture
+    picture = make_picture.draw(make_picture.end_of(written))
+
+    words = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", picture)).split())
+    assert (
+        "$ synthneg demo … stage in corpus 2 tuned and base are not distinguishable 1 of 2" in words
+    )
+    assert "queries 1/2" not in words
+    assert "language model" not in words
+    assert "#e5c07b" in picture
+    with pytest.raises(SystemExit, match="found no books"):
+        make_picture.end_of(written[:40])
