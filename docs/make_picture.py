@@ -17,7 +17,7 @@ from rich.text import Text
 
 PICTURE = Path(__file__).parent / "images" / "demo.svg"
 _COLUMNS = 108
-_END = re.compile(r"^  stage +in .*passed its checks\.$", re.MULTILINE | re.DOTALL)
+_END = re.compile(r"^  stage +in\b.*passed its checks\.$", re.MULTILINE | re.DOTALL)
 _WORDS = {  # styles of what a reader looks for
     r"^\$ .*|^  (?:stage|model) .*|^held-out.*": "bold",
     r"not distinguishable": "yellow",

@@ -59,7 +59,7 @@ def test_the_picture_needs_nothing_from_anywhere() -> None:
 
 
 def test_a_picture_shows_how_the_demo_ended() -> None:
-    """Of what the demo has written, books to last figure are drawn, verdicts coloured; output without them is refused."""
+    """Books to last figure of the output are drawn, verdicts coloured; output without an end is refused."""
     written = (
         "queries  1/2\n\n  stage   in\n  corpus   2\n  tuned and base are not distinguishable\n"
         "1 of 2 passages have a query that passed its checks.\n\nThe language model\n"
