@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 VLLM := .venv-vllm/bin
 
-.PHONY: demo test test-vllm quick check fix trials trials-engine trials-doctor dist clean
+.PHONY: demo test test-vllm quick check fix docs trials trials-engine trials-doctor dist clean
 
 demo: .venv/.local  ## the whole path on this machine: documents to a measured retriever
 	$(BIN)/synthneg demo
@@ -23,11 +23,14 @@ check: .venv/.dev  ## format, lint, types, docstrings of tests, documents agains
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/interrogate -q tests
-	$(BIN)/pytest -q tests/test_docs.py tests/test_cli_help.py
+	$(BIN)/pytest -q tests/test_docs.py tests/test_docs_reference.py tests/test_cli_help.py
 
 fix: .venv/.dev  ## format, and mend what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: .venv/.dev  ## the reference of settings and commands, made of the program
+	$(BIN)/python docs/make_reference.py
 
 trials: .venv/.dev  ## the evaluator against published levels; minutes, needs COLLECTIONS (BEIR folders)
 	$(BIN)/python benchmarks/evaluator.py $(COLLECTIONS) --vectors outputs/.vectors

@@ -17,7 +17,7 @@ DOCUMENTS = sorted(
         *ROOT.glob("*.md"),
         *ROOT.glob("docs/**/*.md"),
         *ROOT.glob("prompts/*.md"),
-        ROOT / "benchmarks" / "README.md",
+        *ROOT.glob("benchmarks/**/*.md"),
     ]
 )
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -81,3 +81,25 @@ def test_no_placeholder_is_left() -> None:
         assert not re.search(
             r"\b(?:DEMO_OUTPUT|REAL_RUN|TODO|TBD|XXX)\b", document.read_text(encoding="utf-8")
         )
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/explanation/*.md")), ids=lambda p: p.name)
+def test_figures_of_an_explanation_are_measured_ones(page: Path) -> None:
+    """Each figure with an interval in an explanation stands, to the digit, where it was measured."""
+    sources = [*ROOT.glob("benchmarks/**/*.md"), ROOT / "README.md"]
+    measured = " ".join(" ".join(s.read_text(encoding="utf-8") for s in sources).split())
+    text = " ".join(page.read_text(encoding="utf-8").split())
+    figures = re.findall(r"[+−]?\.\d+ \[[+−]?\.\d+, [+−]?\.\d+\]", text)
+
+    assert [figure for figure in figures if figure not in measured] == []
+
+
+def test_the_index_names_every_page() -> None:
+    """docs/README.md links to each page of the documents, once."""
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\(([\w/.-]+\.md)\)", index)
+    pages = {p.relative_to(ROOT / "docs").as_posix() for p in ROOT.glob("docs/**/*.md")}
+
+    named = {link for link in linked if not link.startswith("..")}
+    assert named == {p for p in pages if not p.startswith("tutorial/") and p != "README.md"}
+    assert len(linked) == len(set(linked))
