@@ -60,18 +60,18 @@ class Planted(NamedTuple):
     prompt: str = PROMPTS[0]
 
 
-def planted_run(outputs: Path, queries: Sequence[Planted], name: str = "planted", **verify) -> Path:
+def planted_run(outputs: Path, wanted: Sequence[Planted], name: str = "planted", **verify) -> Path:
     """Return the folder of a run with these queries, checked by the real checks."""
     config = {"run": name, "corpus": {"path": "x"}, "verify": verify}
     chance = random.Random(name)
     with closing(Run(outputs, resolve(config, "test"))) as run:
-        passages = [Passage(f"p{i}", f"v{i}_1000 {_words(chance)}") for i in range(len(queries))]
+        passages = [Passage(f"p{i}", f"v{i}_1000 {_words(chance)}") for i in range(len(wanted))]
         _plant(run, "corpus", "passages.jsonl", passages)
-        made = [_query(i, planted, len(queries), chance) for i, planted in enumerate(queries)]
+        made = [_query(i, planted, len(wanted), chance) for i, planted in enumerate(wanted)]
         _plant(run, "generate.queries", "queries.jsonl", made)
         verify_queries(run, PlantedEncoder())
         documents = []
-        for i, (query, planted) in enumerate(zip(made, queries, strict=True)):
+        for i, (query, planted) in enumerate(zip(made, wanted, strict=True)):
             documents.append(Document(f"p{i}", query.id, passages[i].text, "", 3, "corpus"))
             documents += _documents(i, query, planted, chance)
         verified = {q.id for q in run.read("verified_queries.jsonl", Query)}

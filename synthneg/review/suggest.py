@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float64]
+    Marks = NDArray[np.bool_]
 
 Word = Literal["better", "not distinguishable", "not enough to say", "meets", "missed"]
 
@@ -92,7 +93,7 @@ class _Case:
     good: "Array"
     weights: "Array"
     strata: list[Stratum]
-    varies: "NDArray[np.bool_]"
+    varies: "Marks"
 
     @property
     def bare(self) -> Suggestion:
@@ -170,9 +171,8 @@ def _for_agreement(case: _Case, seed: int) -> Suggestion:
     agrees = _agrees(case.passes[case.varies], good[:, None])
     agrees_now = _agrees(case.passes_now[case.varies], good)
     chosen = _middle(_best(weights @ agrees))
-    choices = [_best(row) for row in resampled(weights, seed) @ agrees]
     value = case.values[chosen].value
-    low, high = _ends(case.values, chosen, choices)
+    low, high = _ends(case.values, chosen, _best(resampled(weights, seed) @ agrees))
     total = weights.sum()
     return replace(
         bare,
@@ -211,11 +211,11 @@ def _for_precision(case: _Case, wanted: float, seed: int) -> Suggestion:
     if not _enough(bare):
         return bare
     loosest = _loosest(case.passes, case.good, case.weights, wanted)
-    if not len(loosest):
+    if not loosest.any():
         return replace(bare, word="missed")
     chosen = _middle(loosest)
-    drawn = (_loosest(case.passes, case.good, row, wanted) for row in resampled(case.weights, seed))
-    low, high = _ends(case.values, chosen, [places for places in drawn if len(places)])
+    drawn = _loosest(case.passes, case.good, resampled(case.weights, seed), wanted)
+    low, high = _ends(case.values, chosen, drawn)
     value = case.values[chosen].value
     found = _precision(case, case.passes[:, chosen])
     sure = found.low >= wanted
@@ -245,15 +245,14 @@ def _precision(case: _Case, passes: "Array") -> Estimate:
     )
 
 
-def _loosest(passes: "Array", good: "Array", weights: "Array", wanted: float) -> "NDArray[np.intp]":
-    """Return the places of the values that let most pass and still have the precision wanted; none where none has."""
-    import numpy as np  # noqa: PLC0415 - heavy: only when a review is summed up
-
+def _loosest(passes: "Array", good: "Array", weights: "Array", wanted: float) -> "Marks":
+    """Return (…, v) which values let most pass and still have the precision wanted, of (…, n) weights."""
     passed = weights @ passes
     right = (weights * good) @ passes
     meets = (passed > 0) & (right >= wanted * passed - _SAME)
-    most = passed.max(where=meets, initial=0.0)
-    return np.flatnonzero(meets & (passed >= most - _SAME))
+    most = passed.max(axis=-1, keepdims=True, where=meets, initial=0.0)
+    found: Marks = meets & (passed >= most - _SAME)
+    return found
 
 
 def _agrees(passes: "Array", good: "Array") -> "Array":
@@ -261,24 +260,33 @@ def _agrees(passes: "Array", good: "Array") -> "Array":
     return found
 
 
-def _best(scores: "Array") -> "NDArray[np.intp]":
-    import numpy as np  # noqa: PLC0415 - heavy: only when a review is summed up
+def _best(scores: "Array") -> "Marks":
+    """Return (…, v) which values have the highest of (…, v) scores."""
+    found: Marks = scores >= scores.max(axis=-1, keepdims=True) * (1 - _SAME)
+    return found
 
-    return np.flatnonzero(scores >= scores.max() - _SAME * abs(scores).max())
 
-
-def _middle(places: "NDArray[np.intp]") -> int:
-    """Return the middle one of values that are as good as each other."""
+def _middle(marks: "Marks") -> int:
+    """Return the place of the middle one of (v,) values that are as good as each other."""
+    places = marks.nonzero()[0]
     return int(places[(len(places) - 1) // 2])
 
 
-def _ends(
-    values: Sequence[Value], chosen: int, choices: Sequence["NDArray[np.intp]"]
-) -> tuple[float, float]:
-    """Return the 95 % interval of a value: of choices that are as good as each other, the outermost count."""
+def _ends(values: Sequence[Value], chosen: int, drawn: "Marks") -> tuple[float, float]:
+    """Return the 95 % interval of a value; of values that are as good as each other in a resample the outermost count.
+
+    Args:
+        values: (v,) all of them.
+        chosen: the place of the one that it is of.
+        drawn: (b, v) which are the best in each resample; none where none will do.
+    """
     import numpy as np  # noqa: PLC0415 - heavy: only when a review is summed up
 
+    drawn = drawn[drawn.any(axis=1)]
     one = values[chosen]
-    lows = np.array([one.low, *(values[places[0]].low for places in choices)])
-    highs = np.array([one.high, *(values[places[-1]].high for places in choices)])
+    first, last = drawn.argmax(axis=1), len(values) - 1 - drawn[:, ::-1].argmax(axis=1)
+    lows = np.array([value.low for value in values])[first]
+    highs = np.array([value.high for value in values])[last]
+    if not len(drawn):
+        return one.low, one.high
     return min(one.low, percentiles(0, lows).low), max(one.high, percentiles(0, highs).high)

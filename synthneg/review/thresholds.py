@@ -23,7 +23,7 @@ from synthneg.verify.witnesses import RERANK, bound_of, finding
 Score = Callable[[Item], float | None]
 
 _DECIMALS = 4
-_MOST_VALUES = 200
+_MOST_VALUES = 100
 _BEYOND = 1e-3  # from the outermost score to a value that lets all pass, or none
 
 
