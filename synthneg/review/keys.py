@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 _ESCAPE = b"\x1b"
+_SEQUENCE_BEGINS = (b"[", b"O")
 _REST_WITHIN_S = 0.05  # what a special key sends after its escape
 
 
@@ -41,14 +42,22 @@ class _Terminal:
         self._descriptor = descriptor
 
     def read(self) -> str:
-        while True:
-            key = os.read(self._descriptor, 1)
-            if key != _ESCAPE:
-                return key.decode("ascii", "replace")
-            # An arrow key comes as an escape and letters, among them a B.
-            while select.select([self._descriptor], [], [], _REST_WITHIN_S)[0]:
-                if not os.read(self._descriptor, 64):
-                    return ""
+        while (key := os.read(self._descriptor, 1)) == _ESCAPE:
+            self._pass_over()
+        return key.decode("ascii", "replace")
+
+    def _pass_over(self) -> None:
+        """Read to its end what a special key sends after its escape: an arrow's is `[B`, and B is a key here."""
+        begin = self._soon()
+        if begin in _SEQUENCE_BEGINS:
+            while (byte := self._soon()) and not 0x40 <= byte[0] <= 0x7E:
+                pass
+
+    def _soon(self) -> bytes:
+        """Return a byte if one comes at once; a press of the escape key sends nothing more."""
+        if not select.select([self._descriptor], [], [], _REST_WITHIN_S)[0]:
+            return b""
+        return os.read(self._descriptor, 1)
 
     def forget(self) -> None:
         import termios  # noqa: PLC0415 - not on every system
