@@ -20,7 +20,9 @@ LEAST_WIDTH, MOST_WIDTH = 40, 100
 LEAST_HEIGHT = 12
 _LABEL = 7  # width of "query" and "text" with what separates them
 _FOUND = "bold yellow"
-_FRAME = 7  # lines that are not of query or text: head, blanks, the page's line, question, keys
+_FRAME = (
+    5  # further lines: head, blank, number of the page, and below a word about a key and the cursor
+)
 _MOST_QUERY = 6  # lines
 
 ASKED = {
@@ -77,20 +79,25 @@ def page(item: Item, shown: Shown, place: str, size: Size, number: int = 0) -> P
     query = _wrapped(Text(printable(shown.query), style="bold"), width)
     if len(query) > _MOST_QUERY:
         query = [*query[: _MOST_QUERY - 1], Text("…")]
-    text = _text(shown, width)
-    room = max(3, height - _FRAME - len(query))
-    pages = -(-len(text) // room)
-    number %= pages
-    lines = [_head(place, width), *_labelled("query", query), Text("")]
-    lines += _labelled("text", text[number * room : (number + 1) * room])
-    lines.append(
-        Text(f"{' ' * _LABEL}page {number + 1} of {pages}; m: next" if pages > 1 else "", "dim")
-    )
     kind = "grade" if item.question == "grade" else "yes"
-    return Page(
-        [*lines, Text(ASKED[kind], "bold"), *_wrapped(Text(KEYS[kind], "dim"), width + _LABEL)],
-        pages,
-    )
+    below = [Text(ASKED[kind], "bold"), *_wrapped(Text(KEYS[kind], "dim"), width + _LABEL)]
+    pages = _pages(_text(shown, width), max(3, height - _FRAME - len(query) - len(below)))
+    number %= len(pages)
+    more = f"{' ' * _LABEL}page {number + 1} of {len(pages)}; m: next" if len(pages) > 1 else ""
+    lines = [_head(place, width), *_labelled("query", query), Text("")]
+    lines += [*_labelled("text", pages[number]), Text(more, "dim"), *below]
+    return Page(lines, len(pages))
+
+
+def _pages(lines: Sequence[Text], room: int) -> list[Sequence[Text]]:
+    """Return the lines in pages of at most so many; no page but the first begins with an empty one."""
+    pages = []
+    while lines:
+        pages.append(lines[:room])
+        lines = lines[room:]
+        while lines and not lines[0].plain:
+            lines = lines[1:]
+    return pages
 
 
 def help_lines(size: Size) -> list[str]:

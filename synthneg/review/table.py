@@ -1,4 +1,4 @@
-"""A summary as lines of text, at most 100 columns wide, each with a style for terminals."""
+"""A summary as lines of text, each with a style for terminals: sentences in 78 columns, tables as wide as they are."""
 
 import math
 import textwrap
@@ -12,7 +12,7 @@ from synthneg.review.rows import Row
 from synthneg.review.suggest import FEW_OF_EACH, Suggestion
 from synthneg.review.summary import Summary
 
-_WIDTH = 98
+_WIDTH = 78
 _WIDE = 0.1  # half of an interval from which on it is called wide
 _TELL = 61  # answers by which a share of .8 is known to ±.1
 Line = tuple[str, str]
@@ -74,7 +74,7 @@ def _rows(title: str, rows: Sequence[Row]) -> Iterator[Line]:
     for row in rows:
         found, about = (
             row.found,
-            "" if row.told == "right" else "answer the query; not what was checked",
+            "" if row.told == "right" else "answer; not checked",
         )
         if not found.answers:
             cells.append([row.name, "", "", "0", f"{found.size:,}", ""])
