@@ -135,7 +135,7 @@ def test_arrows_and_keys_pressed_too_early_are_no_answers(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
 def test_a_killed_review_loses_no_answer(
     number: int, run: Path, terminal: Callable[..., pexpect.spawn]
 ) -> None:

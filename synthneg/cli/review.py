@@ -69,7 +69,7 @@ def review(
 
 
 def _export(folder: Path, file: Path, count: int, reviewer: str) -> None:
-    from synthneg.review.session import drawn  # noqa: PLC0415  # not needed for help
+    from synthneg.review.drawn import drawn  # noqa: PLC0415  # not needed for help
     from synthneg.review.sheet import write_sheet  # noqa: PLC0415  # as above
 
     found = drawn(folder, count)
@@ -81,7 +81,7 @@ def _export(folder: Path, file: Path, count: int, reviewer: str) -> None:
 
 
 def _import(folder: Path, file: Path, reviewer: str) -> None:
-    from synthneg.review.session import import_sheet  # noqa: PLC0415  # not needed for help
+    from synthneg.review.drawn import import_sheet  # noqa: PLC0415  # not needed for help
 
     found = import_sheet(folder, file, reviewer)
     typer.echo(
@@ -91,7 +91,7 @@ def _import(folder: Path, file: Path, reviewer: str) -> None:
 
 
 def _ask(folder: Path, count: int, reviewer: str) -> None:
-    from synthneg.review.session import ask_rest, drawn  # noqa: PLC0415  # not needed for help
+    from synthneg.review.drawn import ask_rest, drawn  # noqa: PLC0415  # not needed for help
 
     found = drawn(folder, count)
     answered = ask_rest(folder, found, reviewer)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import orjson
 
@@ -17,9 +17,12 @@ from synthneg.records import from_row, to_line
 from synthneg.review.items import LEAST_ANSWER, Question
 
 FILE = "review.jsonl"
-YES, NO, SKIP, BACK = "yes", "no", "skip", "back"
-GRADES = ("0", "1", "2", "3")
 Said = Literal["yes", "no", "0", "1", "2", "3", "skip", "back"]
+YES: Final = "yes"
+NO: Final = "no"
+SKIP: Final = "skip"
+BACK: Final = "back"
+GRADES: tuple[Said, ...] = ("0", "1", "2", "3")
 Key = tuple[str, str]
 
 

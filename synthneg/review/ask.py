@@ -18,7 +18,7 @@ from synthneg.review.screen import Size, help_lines, page
 from synthneg.review.texts import Shown
 
 _YES_KEYS: Mapping[str, Said] = {"y": YES, "n": NO, "s": SKIP}
-_GRADE_KEYS: Mapping[str, Said] = {**{grade: grade for grade in GRADES}, "s": SKIP}  # type: ignore[dict-item]
+_GRADE_KEYS: Mapping[str, Said] = {**{str(grade): grade for grade in GRADES}, "s": SKIP}
 _ANY_SIZE = os.terminal_size((80, 24))
 
 

@@ -22,11 +22,10 @@ from synthneg.review.texts import Shown
 
 COLUMNS = ("query_id", "document_id", "question", "query", "text", "answers", "grade", "reviewer")
 _NEEDED = ("query_id", "document_id")
-_WORDS: Mapping[str, Said] = {
-    **dict.fromkeys(("y", "yes", "true", "1"), YES),
-    **dict.fromkeys(("n", "no", "false", "0"), NO),
-    **dict.fromkeys(("s", "skip"), SKIP),
-}  # type: ignore[arg-type]
+_YES: Mapping[str, Said] = dict.fromkeys(("y", "yes", "true", "1"), YES)
+_NO: Mapping[str, Said] = dict.fromkeys(("n", "no", "false", "0"), NO)
+_SKIP: Mapping[str, Said] = dict.fromkeys(("s", SKIP), SKIP)
+_GRADE: Mapping[str, Said] = {str(grade): grade for grade in GRADES}
 # A cell that begins with one of these is a formula to a spreadsheet, in Japanese ones the wide forms too (OWASP).
 _FORMULA = tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
 _MOST_CHARS = 32_000  # Excel cuts a cell at 32,767, and what is beyond falls into the next ones
@@ -174,12 +173,10 @@ def _said(row: Row, item: Item | None) -> Said | None:
     value = row.said.casefold()
     if row.is_grade:
         value = value.removesuffix(".0")  # a number as some spreadsheets write it
-        if value in ("s", SKIP):
-            return SKIP
-        return next((grade for grade in GRADES if grade == value), None)  # type: ignore[return-value]
+        return {**_GRADE, **_SKIP}.get(value)
     if item is not None and item.question == "grade":
-        return SKIP if value in ("s", SKIP) else None
-    return _WORDS.get(value)
+        return _SKIP.get(value)
+    return {**_YES, **_NO, **_SKIP}.get(value)
 
 
 def _wanted(item: Item) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from synthneg.evaluate.table import aligned
 from synthneg.realism.chance import FEW
+from synthneg.review.agreement import Kappa
 from synthneg.review.estimate import Estimate
 from synthneg.review.judges import Agreement, Between
 from synthneg.review.rows import Row
@@ -129,8 +130,8 @@ def _agreement(found: Agreement) -> Iterator[Line]:
     yield from ((line, "") for line in aligned(rows))
 
 
-def _kappa(kappa: object) -> str:
-    value, low, high = kappa.value, kappa.low, kappa.high  # type: ignore[attr-defined]
+def _kappa(kappa: Kappa) -> str:
+    value, low, high = kappa.value, kappa.low, kappa.high
     if math.isnan(value):
         return "no kappa, because one side says the same of all"
     chance = "; not distinguishable from chance" if low <= 0 <= high else ""
