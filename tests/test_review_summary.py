@@ -111,6 +111,34 @@ def test_every_verdict_of_the_run_is_found(planted: Path) -> None:
     }  # fmt: skip
 
 
+def test_examples_of_an_earlier_round_are_passed_over(run: Path) -> None:
+    """A further round's examples begin with those of the round before, which are no records of this one."""
+    before = list(items(run))
+    file = run / "examples.jsonl"
+    earlier = orjson.loads(file.read_bytes().splitlines()[0]) | {"query_id": "earlier.q"}
+    file.write_bytes(orjson.dumps(earlier) + b"\n" + file.read_bytes())
+
+    assert list(items(run)) == before
+
+
+def test_what_a_judge_has_said_is_among_the_scores(run: Path) -> None:
+    """Scores of a judge belong to their document, kept or rejected, as long as its books stand."""
+    documents = [i for i in items(run) if i.question == "negative"]
+    rows = [
+        {"query_id": i.query_id, "document_id": i.document_id, "scorer": "judge_yes", "value": 0.7}
+        for i in documents
+    ]
+    part = run / "parts" / "scores.jsonl" / "verify.judge.jsonl"
+    part.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    assert not any("judge_yes" in i.scores for i in items(run))
+
+    books = orjson.loads((run / "books.json").read_bytes()) | {"verify.judge": {}}
+    (run / "books.json").write_bytes(orjson.dumps(books))
+    told = {i.key for i in items(run) if i.scores.get("judge_yes") == 0.7}
+    assert told == {i.key for i in documents}
+    assert any(i.reason == "answers" for i in documents)
+
+
 def test_a_whole_review_tells_the_truth_exactly(run: Path) -> None:
     """Where everything was answered, each share is the one of the run, counted by hand, with no width."""
     answer_all(run, honest)
