@@ -1,5 +1,6 @@
 """`synthneg review` as a person meets it: real keys in a terminal, a pipe, a kill, a spreadsheet, and its mistakes."""
 
+import io
 import os
 import random
 import shutil
@@ -213,7 +214,8 @@ def test_keys_come_from_a_pipe_as_well(run: Path) -> None:
     assert [row["answer"] for row in written(run)] == ["skip"] * 3
     assert "answers saved: 3" in done.stdout
     assert "\x1b" not in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 100
+    pages, _, _ = done.stdout.partition("answers saved")
+    assert max(map(len, pages.splitlines())) <= 80
 
 
 @pytest.mark.slow
@@ -236,7 +238,7 @@ def test_a_larger_sample_goes_on_and_a_finished_one_says_so(
     assert status == 0
     assert "all 6 items are answered; -n 12 adds to them" in out
 
-    monkeypatch.setattr(sys, "stdin", open(os.devnull))  # noqa: SIM115 - closed with the test
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     _, more, _ = command([str(run), "-n", "9", "--reviewer", "ada"], monkeypatch, capsys)
     _, other, _ = command([str(run), "-n", "6", "--reviewer", "bob"], monkeypatch, capsys)
     assert "── 7 of 9" in more

@@ -116,7 +116,7 @@ def _table(
 def by_verdict(review: Review) -> Iterator[Row]:
     """Yield a row for each verdict of the checks, what is kept first."""
     kinds: dict[Question, str] = {"answers": "query", "negative": "negative", "grade": "graded"}
-    groups: dict[tuple[str, str], list[Stratum]] = {}
+    groups: dict[tuple[Question, str], list[Stratum]] = {}
     for stratum in review.sizes:
         groups.setdefault((stratum.question, stratum.verdict), []).append(stratum)
     order = {question: place for place, question in enumerate(kinds)}

@@ -5,7 +5,7 @@ What the checks made of the item is not on the screen, nor whether it was meant 
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -152,7 +152,7 @@ def _stems(text: str) -> list[str]:
 
 
 @lru_cache(1)
-def _stemmer():  # noqa: ANN202 - the library has no types
+def _stemmer() -> Any:
     from Stemmer import Stemmer  # noqa: PLC0415 - as above
 
     return Stemmer("english")
