@@ -240,6 +240,7 @@ def test_where_the_checks_are_right_no_other_value_is_suggested(run: Path) -> No
     assert not any(one.changes for one in found.suggestions)
 
 
+@pytest.mark.slow
 def test_people_who_answer_at_random_suggest_nothing(run: Path) -> None:
     """Of 6 reviews by people who throw a coin no more than one suggests another value."""
     suggested = 0
@@ -331,9 +332,9 @@ def test_answers_about_other_texts_do_not_count(run: Path) -> None:
     assert (found.changed, found.gone, found.unreadable) == (1, 1, 1)
     said = " ".join("\n".join(text for text, _ in lines(found)).split())
     for words in (
-        "1 answers are about texts that have changed",
-        "1 answers are about records that the run does not have",
-        "1 lines of review.jsonl cannot be read",
+        "answers about texts that have changed since: 1",
+        "answers about records that the run has no more: 1",
+        "lines of review.jsonl that cannot be read: 1",
     ):
         assert words in said
 
@@ -424,6 +425,18 @@ def test_thresholds_that_the_run_found_itself_are_pinned(run: Path) -> None:
         "verify.calibrate=false",
         "verify.documents.easy_margin=0.31",
     )
+
+
+def test_names_of_reviewers_and_prompts_do_not_steer_the_terminal(run: Path) -> None:
+    """A reviewer's name from a table, or a prompt's, is printed without its control characters."""
+    name = "ada\x1b[31m\u202e"
+    answer_all(run, honest, drawn(run, 20), name)
+    answer_all(run, honest, drawn(run, 10), "bob")
+    said = "\n".join(text for text, _ in lines(summary(run)))
+
+    assert "ada [31m 20" in said
+    assert "\x1b" not in said
+    assert "\u202e" not in said
 
 
 def test_the_summary_fits_a_terminal(run: Path) -> None:

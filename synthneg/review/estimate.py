@@ -70,8 +70,8 @@ def estimate(cells: Iterable[Cell], comparisons: int = 1) -> Estimate:
     if not known:
         return Estimate(math.nan, 0.0, 1.0, 0, 0, size)
     share = sum(c.size * c.favour / c.answers for c in known) / reached
-    low, high = _limits(known, reached, z_of(comparisons))
-    return Estimate(share, min(low, share), max(high, share), answers, reached, size)
+    low, high = _limits(known, reached, share, z_of(comparisons))
+    return Estimate(share, low, high, answers, reached, size)
 
 
 def differ(a: Sequence[Cell], b: Sequence[Cell], comparisons: int) -> bool | None:
@@ -88,14 +88,13 @@ def differ(a: Sequence[Cell], b: Sequence[Cell], comparisons: int) -> bool | Non
     return None if low <= 0 <= high else gap > 0
 
 
-def _limits(cells: Sequence[Cell], reached: int, z: float) -> tuple[float, float]:
+def _limits(cells: Sequence[Cell], reached: int, share: float, z: float) -> tuple[float, float]:
     answers = sum(cell.answers for cell in cells)
     centre = (sum(cell.favour for cell in cells) + z * z / 2) / (answers + z * z)
-    share = middle = variance = 0.0
+    middle = variance = 0.0
     for cell in cells:
         weight, of = cell.size / reached, _effective(cell)
         drawn = (cell.favour + _PULL * centre) / (cell.answers + _PULL)
-        share += weight * cell.favour / cell.answers
         middle += weight * drawn
         variance += weight**2 * drawn * (1 - drawn) / of
     if variance == 0:

@@ -221,7 +221,7 @@ def _columns(file: Path, head: Sequence[str]) -> dict[str, int]:
     if missing:
         raise SettingsError(
             f"--import {file}: line 1: expected the columns query_id, document_id and answers or grade; missing:"
-            f" {', '.join(missing)}; found: {', '.join(head)[:200] or 'nothing'}"
+            f" {', '.join(missing)}; found: {printable(', '.join(head))[:200] or 'nothing'}"
         )
     return at
 

@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from synthneg.evaluate.table import aligned
+from synthneg.printable import printable
 from synthneg.realism.chance import FEW
 from synthneg.review.agreement import Kappa
 from synthneg.review.estimate import Estimate
@@ -35,7 +36,7 @@ def lines(found: Summary) -> Iterator[Line]:
 
 
 def _head(found: Summary) -> Iterator[Line]:
-    who = ", ".join(f"{name or 'unnamed'} {count:,}" for name, count in found.reviewers if count)
+    who = ", ".join(f"{_name(name)} {count:,}" for name, count in found.reviewers if count)
     yield (
         f"{found.run}: {found.answered:,} of {found.records:,} records are reviewed ({who})",
         "bold",
@@ -46,26 +47,25 @@ def _head(found: Summary) -> Iterator[Line]:
     more = f" (-n {found.strata} asks about each)" if found.reached < found.strata else ""
     yield from _said(
         f"{found.reached:,} of {found.strata:,} kinds (source, prompt, grade, verdict) have an answer{more}{time}."
-        " Shares are weighted back to the run; intervals cover 95 %."
+        " Intervals cover 95 %, and shares are weighted back to the run."
     )
-    for count, words in (
-        (found.skipped, "skipped, and left out as if they were like the others"),
+    for count, words, meaning in (
+        (found.skipped, "skipped", "left out, as if they were like the others"),
         (
             found.waiting,
-            "answers wait until the sample reaches their items: a larger -n, or items before them",
+            "answers that wait",
+            "the sample has not reached their items; a larger -n may",
         ),
         (
             found.changed,
-            "answers are about texts that have changed since, and do not count; they are asked again",
+            "answers about texts that have changed since",
+            "not counted, and asked again",
         ),
-        (
-            found.gone,
-            "answers are about records that the run does not have any more, and do not count",
-        ),
-        (found.unreadable, "lines of review.jsonl cannot be read, and do not count"),
+        (found.gone, "answers about records that the run has no more", "not counted"),
+        (found.unreadable, "lines of review.jsonl that cannot be read", "not counted"),
     ):
         if count:
-            yield from _said(f"{count:,} {words}.")
+            yield from _said(f"{words}: {count:,} ({meaning})")
 
 
 def _rows(title: str, rows: Sequence[Row]) -> Iterator[Line]:
@@ -78,7 +78,7 @@ def _rows(title: str, rows: Sequence[Row]) -> Iterator[Line]:
             "" if row.told == "right" else "answer; not checked",
         )
         if not found.answers:
-            cells.append([row.name, "", "", "0", f"{found.size:,}", ""])
+            cells.append([printable(row.name), "", "", "0", f"{found.size:,}", ""])
             continue
         reached = (
             f"{found.reached:,} of {found.size:,}"
@@ -140,14 +140,12 @@ def _kappa(kappa: Kappa) -> str:
 
 def _between(found: Between) -> Iterator[Line]:
     yield "", ""
-    names = f"{found.a or 'unnamed'} and {found.b or 'unnamed'}"
+    names = f"{_name(found.a)} and {_name(found.b)}"
     if not found.items:
         yield from _said(f"{names} have answered no item both", "bold")
         return
-    yield from _said(
-        f"{names} on {found.of}: the same of {found.agreed:.0%} of {found.items:,} items, {_kappa(found.kappa)}",
-        "bold",
-    )
+    same = f"the same of {found.agreed:.0%} of {_count(found.items, 'item')}"
+    yield from _said(f"{names} on {found.of}: {same}, {_kappa(found.kappa)}", "bold")
 
 
 def _suggestions(found: Summary) -> Iterator[Line]:
@@ -186,6 +184,10 @@ def _words(one: Suggestion, precision: float | None) -> str:
     if one.word == "better":
         return f"the answers suggest {at}, which {gain}"
     return f"no other value is distinguishable from it; the best, {at}, {gain}"
+
+
+def _name(reviewer: str) -> str:
+    return printable(reviewer) or "unnamed"
 
 
 def _value(value: float | None) -> str:
