@@ -96,7 +96,7 @@ class _Asking:
                     "this is the first item" if key == "b" else f"keys: {' '.join(known)} b m ? q"
                 )
 
-    def _show(self, item: Item, number: int, note: str = "") -> None:
+    def _show(self, item: Item, number: int) -> None:
         done = len(self._past)
         place = f"{done + 1} of {len(self._sitting.items)}"
         found = page(item, self._sitting.texts[item.key], place, self._size(), number)
