@@ -4,7 +4,7 @@ Pure arithmetic. Each stratum weighs what it has in the run, however many of it 
 Wilson's for as many answers from a single stratum as would have the variance of these (the effective sample size of
 surveys, Korn & Graubard 1998; Dean & Pagano 2015 compare such intervals). In a single stratum it is Wilson's own. A
 stratum with few answers shows no variance of its own, so its share is drawn to that of all: with 1 to 3 answers in each
-of 20 strata the interval covers the truth in 94 to 99 of 100 cases (`tests/test_review_estimate.py`). A stratum that
+of 20 strata the interval covers the truth in at least 94 of 100 cases (`tests/test_review_estimate.py`). A stratum that
 was asked about as a whole is known, and adds no doubt (finite population correction).
 """
 

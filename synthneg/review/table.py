@@ -161,6 +161,10 @@ def _suggestions(found: Summary) -> Iterator[Line]:
         yield from _said(f"{one.key}, now {_value(one.now)}: {_words(one, found.precision)}")
         if one.changes and one.word in ("better", "meets"):
             yield from ((f"      --set {change}", "green") for change in one.changes)
+    if sum(bool(one.changes) and one.word in ("better", "meets") for one in found.suggestions) > 1:
+        yield from _said(
+            "Each is suggested with all others as they are: give one, verify, and look again."
+        )
     if dumb:
         yield from _said(
             f"not enough to say of {', '.join(dumb)}: each needs {FEW} answers about what it decides, {FEW_OF_EACH} of"
