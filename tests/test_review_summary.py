@@ -217,7 +217,8 @@ def test_a_planted_threshold_is_found(run: Path) -> None:
     assert k.low <= TRUE_RANK <= k.high <= 14
     assert k.agreement == 1 > k.agreement_now
     assert k.changes == (f"verify.queries.round_trip_k={k.value:.0f}",)
-    assert "give one, verify, and look again" in "\n".join(text for text, _ in lines(found))
+    said = " ".join(" ".join(text for text, _ in lines(found)).split())
+    assert "give one, verify, and look again" in said
     margin = suggestion(found, "min_negative_margin")
     assert margin.word == "better"
     assert margin.low <= 0.8 - TRUE_COSINE <= margin.high
