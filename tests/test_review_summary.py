@@ -355,6 +355,19 @@ def test_answers_that_the_sample_has_not_reached_wait(run: Path) -> None:
     assert whole.answered == len(list(items(run)))
 
 
+def test_answers_behind_an_item_that_nobody_was_asked_about_wait(run: Path) -> None:
+    """Of a stratum's items in the order of its draw, those before the first one without an answer count, no others."""
+    found = framed(items(run), 7, 20)
+    [stratum] = [s for s in found.sizes if s.verdict == "answers" and s.source == "bm25"]
+    held = found.first[stratum]
+    answer_all(run, honest, [*held[:3], *held[4:7]])
+    early = summary(run)
+    answer_all(run, honest, [held[3]])
+
+    assert (early.answered, early.waiting) == (3, 3)
+    assert (summary(run).answered, summary(run).waiting) == (7, 0)
+
+
 def test_skips_are_told_and_left_out(run: Path) -> None:
     """A skip moves the sample on without an answer: nothing waits behind it."""
     asked = drawn(run, 40)
