@@ -15,13 +15,13 @@ PACKAGE = Path(__file__).parent.parent / "synthneg"
 # docs/ARCHITECTURE.md explains them. A unit is a module or package directly below synthneg.
 LAYERS = (
     {"errors"},
-    {"records", "config", "progress", "files", "seen", "words"},
+    {"records", "config", "progress", "files", "seen", "words", "printable"},
     {"corpus", "prompts", "run", "settings", "grouped"},
     {"llm", "scoring"},
     {"generate", "mine", "verify", "dataset", "train", "evaluate", "realism"},
     {"stages", "rounds"},
     {"preflight"},
-    {"pipeline", "reparse", "compare", "report", "publish", "trial", "doctor"},
+    {"pipeline", "reparse", "compare", "report", "publish", "trial", "doctor", "review"},
     {"cli"},
 )
 LAYER = {unit: number for number, units in enumerate(LAYERS) for unit in units}

@@ -16,9 +16,10 @@ from synthneg.cli import main
 from synthneg.errors import BackendError
 from synthneg.generate import asking
 from synthneg.llm.base import Request
+from synthneg.printable import printable
 from synthneg.testing import invented
 from synthneg.trial.entries import Entry, entries
-from synthneg.trial.lines import printable, sheet_lines
+from synthneg.trial.lines import sheet_lines
 from synthneg.trial.page import sheet_page
 from synthneg.trial.view import Sheet, sheet_of
 from synthneg.trial.walk import plan_trial, walked

@@ -14,6 +14,7 @@ from synthneg.cli import (
     prompts,
     publish,
     reparse,
+    review,
     run,
 )
 
@@ -35,6 +36,7 @@ app.command(short_help="ask the language model")(run.generate)
 app.command(short_help="take negatives from the corpus, or write arms")(mine.mine)
 app.command(short_help="check queries and documents")(run.verify)
 app.command(short_help="parse all replies anew, without asking")(reparse.reparse)
+app.command(short_help="a person's answers about a sample, and what they say")(review.review)
 app.command(short_help="make the dataset and its card")(run.export)
 app.command(short_help="train the retriever")(run.train)
 app.command(short_help="models against each other")(data.evaluate)

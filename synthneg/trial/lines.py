@@ -1,9 +1,9 @@
 """What is shown of a prompt as lines for a terminal, each with a style that whoever prints them may leave out."""
 
 import textwrap
-import unicodedata
 from collections.abc import Iterator
 
+from synthneg.printable import printable
 from synthneg.trial.view import Card, Piece, Sheet
 
 Line = tuple[str, str]  # text and style
@@ -11,7 +11,6 @@ Line = tuple[str, str]  # text and style
 _PASSAGE_CHARS = 300
 _RAW_CHARS = 300
 _INDENT = "  "
-BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def sheet_lines(sheet: Sheet, width: int) -> Iterator[Line]:
@@ -21,19 +20,6 @@ def sheet_lines(sheet: Sheet, width: int) -> Iterator[Line]:
     yield from _wrapped(sheet.heading, "", width, "bold")
     for line in sheet.summary:
         yield from _wrapped(line, _INDENT, width)
-
-
-def printable(text: str) -> str:
-    r"""Return the text on one line, without what would steer a terminal or turn its writing round.
-
-    >>> printable("a\x1b[31m\nb\u202e")
-    'a [31m b'
-    """
-    plain = "".join(
-        "" if c in BIDI else " " if unicodedata.category(c) in ("Cc", "Zl", "Zp", "Cs") else c
-        for c in text
-    )
-    return " ".join(plain.split())
 
 
 def _card(card: Card, place: str, width: int) -> Iterator[Line]:

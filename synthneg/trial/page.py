@@ -8,8 +8,8 @@ from typing import NamedTuple
 from jinja2 import Environment, StrictUndefined, Template
 
 from synthneg.evaluate.table import table as evaluation_lines
+from synthneg.printable import BIDI
 from synthneg.trial.comparison import Comparison, heading
-from synthneg.trial.lines import BIDI
 from synthneg.trial.table import grid, remarks
 from synthneg.trial.view import Card, Piece, Sheet
 

@@ -1,6 +1,7 @@
 """The stage verify.documents: scores the documents of each verified query, and makes examples of what passes."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from itertools import groupby
 from mmap import mmap
 
@@ -45,7 +46,9 @@ def verify_documents(run: Run, encoder: Encoder, reranker: Reranker | None = Non
         run.file("verified_queries.jsonl").open("rb") as queries,
         run.stage(NAME, "examples.jsonl") as stage,
     ):
-        said, checks, in_set = _Said(run), document_checks(run), DocumentsInSet(run)
+        # Where its books are gone, what a judge has said was of other documents.
+        said = Said(run.rows(JUDGE, "scores.jsonl") if JUDGE in run.books() else ())
+        checks, in_set = document_checks(run), DocumentsInSet(run)
         count = run.books()["verify.queries"]["kept"]
         if run.earlier is not None:
             stage.carry(run.earlier / "examples.jsonl")
@@ -117,12 +120,10 @@ def _judged(facts: DocumentFacts, ruling: Ruling, texts: bytes | mmap) -> Row:
     }
 
 
-class _Said:
-    """What a judge has said of documents, in the order of the queries."""
+class Said:
+    """What a judge has said of documents: the rows of its scores, in the order of the queries."""
 
-    def __init__(self, run: Run) -> None:
-        # Where its books are gone, what it has said was of other documents.
-        rows = run.rows(JUDGE, "scores.jsonl") if JUDGE in run.books() else ()
+    def __init__(self, rows: Iterable[Row]) -> None:
         self._by_query = groupby(rows, key=lambda row: row["query_id"])
         self._next = next(self._by_query, None)
 
