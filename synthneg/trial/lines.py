@@ -4,6 +4,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator
 
+from synthneg.shown import BIDI
 from synthneg.trial.view import Card, Piece, Sheet
 
 Line = tuple[str, str]  # text and style
@@ -11,7 +12,6 @@ Line = tuple[str, str]  # text and style
 _PASSAGE_CHARS = 300
 _RAW_CHARS = 300
 _INDENT = "  "
-BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def sheet_lines(sheet: Sheet, width: int) -> Iterator[Line]:
