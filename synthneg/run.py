@@ -48,7 +48,9 @@ STAGES = (
     "evaluate",
 )
 SHARED_FILES = ("documents.jsonl", "scores.jsonl", "rejects.jsonl")
-TRIALS = ".trials"  # in the folder of runs: runs of prompts on trial; the lists of runs leave it out
+TRIALS = (
+    ".trials"  # in the folder of runs: runs of prompts on trial; the lists of runs leave it out
+)
 COMPARED = "compared"  # in that: what was said of two prompts, one file each
 REPORT = "report.html"
 Counts = dict[str, Any]

@@ -13,6 +13,7 @@ from synthneg.cli import (
     plan,
     prompts,
     reparse,
+    report,
     run,
 )
 
@@ -40,6 +41,7 @@ app.command(short_help="models against each other")(data.evaluate)
 app.command(short_help="what is wrong with a training")(doctor.doctor)
 app.command(short_help="arms of a run, or runs, against each other")(compare.compare)
 app.command(short_help="show an upload to the Hub, or do it")(data.publish)
+app.command(short_help="a run as one page")(report.report)
 app.command(short_help="the books of a run")(inspect.status)
 app.command(short_help="where one record comes from")(inspect.show)
 app.add_typer(prompts.app, name="prompts", short_help="list, fill in, compare and check prompts")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from synthneg.evaluate.significance import verdict
+from synthneg.records import Row
 from synthneg.report.overview import (
     BASE,
     BM25,
@@ -128,13 +129,15 @@ def _of_leaks(found: Overview) -> Iterator[Advice]:
 
 
 def _of_probes(found: Overview) -> Iterator[Advice]:
+    worst: dict[str, Row] = {}  # by features: where one tells several things, the remedy is one
     for row in found.checked.probes:
-        if row["warning"]:
-            told = f"AUC {row['auc']:.2f}, {row['low']:.2f} to {row['high']:.2f}"
-            question = QUESTIONS[row["question"]]
-            yield Advice(
-                "bad", f"A shortcut: {row['features']} alone tells {question} ({told}).", row["warning"]
-            )  # fmt: skip
+        features = row["features"]
+        if row["warning"] and row["auc"] > worst.get(features, {"auc": 0})["auc"]:
+            worst[features] = row
+    for features, row in worst.items():
+        told = f"AUC {row['auc']:.2f}, {row['low']:.2f} to {row['high']:.2f}"
+        seen = f"A shortcut: {features} alone tells {QUESTIONS[row['question']]} ({told})."
+        yield Advice("bad", seen, row["warning"])
 
 
 def _of_orders(found: Overview) -> Iterator[Advice]:

@@ -40,6 +40,7 @@ class Cost:
     busy_s: float  # seconds in which any reply was waited for
     models: tuple[str, ...]  # that have answered
     stages: tuple[StageCost, ...]
+    priced: bool  # whether the settings say what a token costs
 
 
 def read_cost(run: Run) -> Cost | None:
@@ -75,6 +76,7 @@ def read_cost(run: Run) -> Cost | None:
                 )
                 for stage, of in spent.items()
             ),
+            cost_usd(price, 0, 0) is not None,
         )
     finally:
         history.close()

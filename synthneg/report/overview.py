@@ -46,7 +46,9 @@ class State:
         """It, in a sentence."""
         if self.finished:
             return f"Shows the run as it was finished at {self.finished}."
-        done = f"as it was when {self.last} had ended" if self.last else "before any stage had ended"
+        done = (
+            f"as it was when {self.last} had ended" if self.last else "before any stage had ended"
+        )
         return f"Shows the run {done}; it is not finished."
 
 
@@ -81,6 +83,7 @@ def read_overview(run: Run) -> Overview:
 
 def stage_row(stage: str, counts: Mapping[str, Any]) -> StageRow:
     """Return the books of a stage, each reason before those that are less frequent."""
+
     def sorted_by_count(found: Mapping[str, int]) -> dict[str, int]:
         return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
 

@@ -13,7 +13,7 @@
     { name: "margin", value: (r) => r.margin, number: true, digits: 3, about: "cosine of the positive less its own" },
     { name: "verdict", value: (r) => r.verdict },
     { name: "reason", value: (r) => r.reason || (r.flags || []).join(", ") },
-    { name: "prompt", value: (r) => r.prompt || "" },
+    { name: "prompt", value: (r) => (r.prompt || "").split("@")[0] },
   ];
   const $ = (id) => document.getElementById(id);
   const dialog = $("record"), body = $("rows"), search = $("search");
@@ -57,7 +57,7 @@
   function haystack(record) {
     if (haystacks[record.place] === undefined) {
       const query = queries.get(record.query);
-      const parts = [record.id, textOf(record), query ? string(query.text) : "", record.reason, string(record.detail)];
+      const parts = [record.id, record.query, textOf(record), query ? string(query.text) : "", record.reason, string(record.detail)];
       haystacks[record.place] = [...parts, record.prompt].join("\n").toLowerCase();
     }
     return haystacks[record.place];
@@ -111,8 +111,7 @@
       const head = element("th"), button = element("button", column.name);
       head.scope = "col";
       if (column.about) button.title = column.about;
-      if (column.wide) head.className = "wide";
-      if (column.number) head.className = "number";
+      head.className = column.wide ? "wide" : column.number ? "number" : column.name;
       button.type = "button";
       button.addEventListener("click", () => {
         state.down = state.sort === column ? !state.down : Boolean(column.number);
@@ -315,5 +314,6 @@
   FILTERS.forEach(addFilter);
   heads();
   show();
+  performance.mark("ready");
   document.documentElement.dataset.ready = "yes";
 })();

@@ -51,9 +51,10 @@ def lead(found: Overview, tally: Tally) -> list[str]:
         for other in (BASE, BM25):
             d = tuned_against(evaluation, other)
             if d is not None:
+                gap = f"{d.mean:+.3f} [{d.low:+.3f}, {d.high:+.3f}]".replace("-", "\u2212")
                 told.append(
-                    f"On {evaluation.queries:,}{kind} queries of {evaluation.collection} {sentence(d)}: {d.measure}"
-                    f" {d.mean:+.3f} [{d.low:+.3f}, {d.high:+.3f}], p = {d.p_holm:.4f}."
+                    f"On {evaluation.collection} ({evaluation.queries:,}{kind} queries) {sentence(d)}: {d.measure}"
+                    f" {gap}, p = {d.p_holm:.4f}."
                 )
     if not found.evaluations:
         told.append("What the data is worth has not been measured yet.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from synthneg.report.walk import KEPT, SeenGroup, SeenQuery
 
-SCORE_STEPS = 50  # bins of a cosine from -1 to 1
+SCORE_STEPS = 100  # bins of a cosine from -1 to 1
 LENGTH_STEP = 5  # words in a bin of lengths
 _LONGEST_BIN = 400  # of longer texts only that they are longer is counted
 RANKS = (1, 3, 10, 20, 50, 100)  # upper bounds of the classes of ranks; the last class is beyond
@@ -19,7 +19,7 @@ def score_bin(cosine: float) -> int:
     """Return the bin of a cosine; one of 1 is in the last.
 
     >>> score_bin(-1.0), score_bin(0.0), score_bin(1.0)
-    (0, 25, 49)
+    (0, 50, 99)
     """
     return max(0, min(SCORE_STEPS - 1, int((cosine + 1) / 2 * SCORE_STEPS)))
 
