@@ -14,6 +14,7 @@ from synthneg.report.overview import (
     sentence,
     tuned_against,
 )
+from synthneg.report.tally import Tally
 from synthneg.verify.probe import QUESTIONS
 
 Weight = Literal["bad", "note"]
@@ -56,7 +57,7 @@ class Advice(NamedTuple):
     remedy: str
 
 
-def advice(found: Overview) -> list[Advice]:
+def advice(found: Overview, tally: Tally) -> list[Advice]:
     """Return all warnings, the grave ones first."""
     every = [
         *_of_measures(found),
@@ -64,6 +65,7 @@ def advice(found: Overview) -> list[Advice]:
         *_of_probes(found),
         *_of_orders(found),
         *(w for row in found.funnel for w in _of_stage(row)),
+        *_of_sources(tally),
         *_of_calibration(found),
         *_of_training(found),
     ]
@@ -170,6 +172,17 @@ def _of_stage(row: StageRow) -> Iterator[Advice]:
             f"{row.stage} rejects {rejected / row.taken:.0%} of what comes in, {count:,} for {reason}.",
             _REMEDIES.get(reason, _ELSE),
         )
+
+
+def _of_sources(tally: Tally) -> Iterator[Advice]:
+    for source, grade in tally.kinds():
+        every, kept = tally.scores[source, grade].total(), tally.kept[source, grade]
+        if every >= _FEW_LEFT and kept < (1 - _MANY_LOST) * every:
+            yield Advice(
+                "note",
+                f"Of documents of source {source} that should have grade {grade}, {kept:,} of {every:,} are kept.",
+                f"filter the records below by source {source} and read why; then another prompt, model or window in mine",
+            )
 
 
 def _of_calibration(found: Overview) -> Iterator[Advice]:

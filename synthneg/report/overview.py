@@ -133,7 +133,8 @@ def probe_table(checked: Checked) -> list[tuple[object, ...]]:
 def _state(run: Run) -> State:
     facts, books = read_json(run.file("run.json")), run.books()
     done = [stage for stage in STAGES if stage in books or run.is_done(stage)]
-    missing = () if facts else tuple(stage for stage in STAGES if stage not in done)
+    wanted = [s for s in STAGES if s != "verify.judge" or run.config.verify.judge is not None]
+    missing = () if facts else tuple(stage for stage in wanted if stage not in done)
     return State(
         run.config.run,
         facts and facts["finished"],

@@ -40,7 +40,7 @@ def write_report(run: Run) -> Path:
     found = read_overview(run)
     cost = read_cost(run)
     shown = collect(run, draw.ids())
-    text = page(found, tally, cost, shown, read_changed(run), advice(found))
+    text = page(found, tally, cost, shown, read_changed(run), advice(found, tally))
     file = run.file(REPORT)
     with disk_errors(run.folder):
         write_whole(file, text.encode())
