@@ -1,5 +1,6 @@
 """The report in a real browser: it asks nothing of any network, runs nothing of what it shows, and can be used."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -181,6 +182,10 @@ def test_nothing_of_what_is_shown_runs(chromium: Browser, planted: Path) -> None
         for number in range(0, 40, 3):
             page.locator("#rows .open").nth(number).click()
             assert page.locator("dialog script, dialog img, dialog svg, dialog style").count() == 0
+            *_, id = page.inner_text("#record-head").split(" ", 1)
+            told = shlex.split(page.locator("#record-body .content").last.inner_text())
+            assert told[:3] == ["synthneg", "show", "planted"]
+            assert " ".join(told[3].split()) == " ".join(id.split())
             page.keyboard.press("Escape")
         assert page.evaluate("window.harmed") is None
         assert page.locator("script").count() == 2

@@ -181,7 +181,7 @@ def _of_sources(tally: Tally) -> Iterator[Advice]:
             yield Advice(
                 "note",
                 f"Of documents of source {source} that should have grade {grade}, {kept:,} of {every:,} are kept.",
-                f"filter the records below by source {source} and read why; then another prompt, model or window in mine",
+                f"filter the records below by source {source} and read why; then another prompt, or window in mine",
             )
 
 

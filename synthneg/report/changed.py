@@ -70,7 +70,7 @@ def read_changed(run: Run) -> Changed:
     return Changed(
         tuple(_arms(run)),
         tuple(_trials(run)),
-        earlier and earlier.name,
+        None if earlier is None else earlier.name,
         tuple(stage_row(stage, counts) for stage, counts in books.items()),
     )
 

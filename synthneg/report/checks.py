@@ -6,10 +6,12 @@ from typing import NamedTuple
 from synthneg.config import DocumentChecks, QueryChecks
 from synthneg.records import WRITTEN
 from synthneg.report.walk import SeenDocument
+from synthneg.shown import capped
 from synthneg.verify.facts import DocumentFacts, QueryFacts
 from synthneg.verify.witnesses import JUDGES, RERANK, bound_of
 
 _POSITIVE_GRADE = 3
+_MOST_WORDS = 200  # characters of what was copied
 
 
 class Check(NamedTuple):
@@ -25,7 +27,9 @@ def query_rows(facts: QueryFacts, checks: QueryChecks) -> Iterator[Check]:
     yield Check("words", f"{facts.words}", f"{checks.min_words} to {checks.max_words}")
     if facts.speaks is not None:
         yield Check("speaks of its passage", f"“{facts.speaks}”", "no such words")
-    copied = f"{facts.copied}" + (f": “{facts.copied_words}”" if facts.copied > 1 else "")
+    copied = f"{facts.copied}" + (
+        f": “{capped(facts.copied_words, _MOST_WORDS)}”" if facts.copied > 1 else ""
+    )
     yield Check("copied words in a row", copied, f"at most {checks.max_copied_words}")
     if facts.logprob is not None:
         bound = checks.min_logprob

@@ -46,6 +46,7 @@
     if (record.kind === "document") return (record.title ? record.title + " · " : "") + string(record.text);
     return string(record.text) || record.id;
   }
+  function quoted(id) { return `'${id.replaceAll("'", "'\\''")}'`; } // for a shell: an id may be anything
   function short(text) { return text.length > LONGEST ? text.slice(0, LONGEST) + "…" : text; }
   function number(value, digits) {
     if (value === undefined || value === null) return "";
@@ -262,7 +263,7 @@
       section(record.kind === "query" ? "Its documents" : "Other documents of the query", links(others, (other) =>
         `${other.verdict}${other.reason ? " (" + other.reason + ")" : ""} · ${other.source} · grade ${other.grade} · ${short(textOf(other))}`));
     }
-    section("On the command line", passage(`synthneg show ${data.run} '${record.id}'`));
+    section("On the command line", passage(`synthneg show ${data.run} ${quoted(record.id)}`));
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
     $("close").focus();

@@ -16,9 +16,7 @@ from synthneg.report.checks import document_rows, query_rows
 from synthneg.report.rows import parsed, rows
 from synthneg.report.strings import Strings, embedded
 from synthneg.report.walk import (
-    DOCUMENTS,
     FAILED,
-    QUERIES,
     SeenDocument,
     SeenGroup,
     SeenQuery,
@@ -26,12 +24,16 @@ from synthneg.report.walk import (
     seen_queries,
 )
 from synthneg.run import Run, read_books
+from synthneg.shown import capped
+from synthneg.verify.measure import NAME as DOCUMENTS
+from synthneg.verify.queries import NAME as QUERIES
 from synthneg.verify.thresholds import document_checks, query_checks
 
 MOST_RECORDS = 5_000
 MOST_BYTES = 7_000_000
 _MOST_QUERIES = 1_000
 _MOST_CHARS = 6_000  # of one text
+_MOST_NAME = 300  # of a title or a name
 _MOST_OF_A_REASON = 25  # of what was dropped before it was a query or a document
 
 
@@ -141,7 +143,7 @@ class _Making:
 
     def _put(self, record: Row) -> None:
         self.records.append(record)
-        self._bytes += len(embedded(record)) + 1
+        self._bytes += len(embedded(record).encode()) + 1
 
     def _base(self, kind: str, id: str, query: str, *outcome: str) -> Row:
         verdict, reason, detail = outcome
@@ -185,7 +187,7 @@ class _Making:
             | {"grade": facts.grade if judged is None else judged["grade"], "wanted": facts.grade}
             | {"flags": [] if judged is None else list(judged["verdicts"])}
             | {"cosine": scores.get("cosine"), "margin": margin, "scores": scores}
-            | {"title": row["title"], "text": self.strings.add(row["text"])}
+            | {"title": capped(row["title"], _MOST_NAME), "text": self.strings.add(row["text"])}
             | {"checks": [list(check) for check in checks]}
             | {"judges": self._judges(said)}
             | self._origin(row["origin"])
@@ -222,13 +224,13 @@ class _Making:
                 reply = stored.reply
                 messages = [[m["role"], self.strings.add(m["content"])] for m in stored.messages]
                 said = {"messages": messages, "text": self.strings.add(reply.text)}
-                said |= {"finish": reply.finish, "model": reply.model}
+                said |= {"finish": reply.finish, "model": capped(reply.model, _MOST_NAME)}
                 said |= {"tokens_in": reply.tokens_in, "tokens_out": reply.tokens_out}
                 if reply.reasoning:
                     said["reasoning"] = self.strings.add(reply.reasoning)
                 self._places[key] = len(self.replies)
                 self.replies.append(said)
-                self._bytes += len(embedded(said)) + 1
+                self._bytes += len(embedded(said).encode()) + 1
         return self._places[key]
 
 
