@@ -15,6 +15,7 @@ from synthneg.report.overview import (
     tuned_against,
 )
 from synthneg.report.tally import Tally
+from synthneg.train.curve import FAULT, UNSURE, may_rise, read_curve
 from synthneg.verify.probe import QUESTIONS
 
 Weight = Literal["bad", "note"]
@@ -199,13 +200,8 @@ def _of_calibration(found: Overview) -> Iterator[Advice]:
 def _of_training(found: Overview) -> Iterator[Advice]:
     if not found.curve:
         return
-    losses = [loss for _, loss in found.curve]
-    tail = losses[-max(1, len(losses) // 5) :]
-    head = losses[: max(1, len(losses) // 5)]
-    first, last = sum(head) / len(head), sum(tail) / len(tail)
-    if last >= first:
-        yield Advice(
-            "bad",
-            f"The training loss did not fall: {first:.3f} at first, {last:.3f} at the end.",
-            f"synthneg doctor {found.state.run} says which setting to change",
-        )
+    config = found.train
+    value, seen, remedy = read_curve([loss for _, loss in found.curve], config)
+    if value >= UNSURE:
+        grave = value >= FAULT and not may_rise(config)
+        yield Advice("bad" if grave else "note", f"Training: {seen}.", remedy)

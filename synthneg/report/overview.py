@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from synthneg.config import TrainConfig
 from synthneg.dataset.checked import Checked, overlap_rows, probe_rows, read_checked
 from synthneg.evaluate.compare import MEAN, Evaluation, from_json
 from synthneg.evaluate.significance import Difference, verdict
@@ -63,6 +64,7 @@ class Overview:
     checked: Checked
     orders: Mapping[str, Any]  # graded_order.json
     calibration: Mapping[str, Any] | None
+    train: TrainConfig
 
 
 def read_overview(run: Run) -> Overview:
@@ -78,6 +80,7 @@ def read_overview(run: Run) -> Overview:
         _checked(run),
         (read_json(run.file(ORDERS)) or {}) if "verify.documents" in books else {},
         read_json(run.file(CALIBRATION)) if "verify.queries" in books else None,
+        run.config.train,
     )
 
 

@@ -19,7 +19,7 @@
   const dialog = $("record"), body = $("rows"), search = $("search");
   const byQuery = new Map(), queries = new Map();
   const state = { shown: records, page: 0, now: 0, sort: null, down: false };
-  let opened = null;
+  let opened = null, waiting = 0;
 
   records.forEach((record, place) => {
     record.place = place;
@@ -290,6 +290,7 @@
     open(state.shown[state.now]);
   });
   body.addEventListener("focusin", (event) => {
+    if (opened) return; // the browser gives the focus back to where it was; `close` puts it where the reader is
     state.now = Number(event.target.closest("tr").dataset.place);
     mark();
   });
@@ -298,10 +299,14 @@
   $("close").addEventListener("click", () => dialog.close());
   $("back").addEventListener("click", () => turn(-1));
   $("next").addEventListener("click", () => turn(1));
-  $("filters").addEventListener("submit", (event) => event.preventDefault());
+  $("filters").addEventListener("submit", (event) => { // Enter in the search: to its first find
+    event.preventDefault();
+    clearTimeout(waiting);
+    choose();
+    move(0, false);
+  });
   $("filters").addEventListener("reset", () => setTimeout(choose));
   $("filters").addEventListener("change", choose);
-  let waiting = 0;
   search.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(choose, 80); });
   const THEMES = [["", "as the system"], ["light", "light"], ["dark", "dark"]];
   let theme = 0;

@@ -114,7 +114,8 @@ class _Making:
         self._checks: tuple[QueryChecks, DocumentChecks] | None = None
         if QUERIES in run.books():
             self._checks = (query_checks(run), document_checks(run))
-        self._texts = _opened(run.file("documents.jsonl"), opened)
+        self._file = run.file("documents.jsonl")
+        self._texts = _opened(self._file, opened)
         self._ledger: Ledger | None = None
         if run.has(LEDGER):
             self._ledger = Ledger(run.file(LEDGER), read_only=True)
@@ -197,7 +198,7 @@ class _Making:
         if self._texts is None:
             return {"title": "", "text": "", "origin": None}
         self._texts.seek(at[0])
-        row: Row = parsed(self._texts.read(at[1] - at[0]), "documents.jsonl")
+        row: Row = parsed(self._texts.read(at[1] - at[0]), self._file)
         return row
 
     def _judges(self, said: Iterable[Row]) -> list[int]:

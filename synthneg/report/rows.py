@@ -20,14 +20,19 @@ def rows(file: Path) -> Iterator[Any]:
         return
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
-            yield parsed(line, f"{file}, line {number}")
+            yield parsed(line, file, number)
 
 
-def parsed(data: bytes, place: str) -> Any:
+def parsed(data: bytes, file: Path, number: int | None = None) -> Any:
     """Return the value of a piece of JSON.
 
+    Args:
+        data: the piece.
+        file: where it stands.
+        number: of its line; None: it is the whole file, or a line that was found by its place.
+
     Raises:
-        RunError: it is none; `place` says where it stands.
+        RunError: it is no JSON.
     """
     try:
         return orjson.loads(data)
@@ -36,8 +41,9 @@ def parsed(data: bytes, place: str) -> Any:
     try:
         return json.loads(data)  # takes half a pair of surrogates, which orjson refuses
     except ValueError as error:
+        line = "" if number is None else f", line {number}"
         raise RunError(
-            f"{place}: expected JSON, but {error}; the file was changed or is damaged: `synthneg run` makes it anew"
+            f"{file}{line}: expected JSON, but {error}; the file was changed or is damaged: `synthneg run` makes it anew"
         ) from error
 
 
@@ -47,4 +53,4 @@ def read_json(file: Path) -> Any:
     Raises:
         RunError: it is no JSON.
     """
-    return parsed(file.read_bytes(), str(file)) if file.exists() else None
+    return parsed(file.read_bytes(), file) if file.exists() else None
