@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from synthneg.config import DocumentChecks, QueryChecks
 from synthneg.generate.asking import LEDGER
 from synthneg.llm.ledger import Ledger
+from synthneg.progress import track
 from synthneg.records import Row
 from synthneg.report.checks import document_rows, query_rows
 from synthneg.report.rows import parsed, rows
@@ -52,8 +53,10 @@ class _Found:
 
     def __init__(self, run: Run, ids: Sequence[str]) -> None:
         wanted = set(ids)
-        self.queries = {q.row["id"]: q for q in seen_queries(run) if q.row["id"] in wanted}
-        self.groups = {g.query_id: g for g in seen_groups(run) if g.query_id in wanted}
+        queries = track(seen_queries(run), "report", "queries looked up")
+        self.queries = {seen.row["id"]: seen for seen in queries if seen.row["id"] in wanted}
+        groups = track(seen_groups(run), "report", "their documents looked up")
+        self.groups = {seen.query_id: seen for seen in groups if seen.query_id in wanted}
         used = {p for q in self.queries.values() for p in (q.row["passage_id"], *_also(q.row))}
         read = rows(run.file("passages.jsonl"))
         self.passages = {row["id"]: row for row in read if row["id"] in used}

@@ -43,7 +43,7 @@ def parsed(data: bytes, file: Path, number: int | None = None) -> Any:
     except ValueError as error:
         line = "" if number is None else f", line {number}"
         raise RunError(
-            f"{file}{line}: expected JSON, but {error}; the file was changed or is damaged: `synthneg run` makes it anew"
+            f"{file}{line}: expected JSON, but {error}; it was changed or is damaged: `synthneg run` makes it anew"
         ) from error
 
 
