@@ -112,6 +112,18 @@ def test_a_large_run_is_shown_in_part_and_says_so(
     assert {of[id] for id in queries} == {0, 14}
 
 
+def test_the_checks_of_a_document_say_what_was_seen_and_wanted(run: Run) -> None:
+    """Of a graded negative by hand: its words, the likest other document, and its cosines with their bounds."""
+    shown = data_of(write_report(run).read_text())["records"]
+    (found,) = (r for r in shown if r["id"] == "passage-1:question:0:3")
+    assert found["checks"] == [
+        ["words", "40", "15 to 400"],
+        ["5-grams in common with passage-1:question:0:2", "0.10", "below 0.5"],
+        ["cosine to the positive", "0.400", "below 0.85"],
+        ["cosine to the query", "0.820", "below 0.830 (positive 0.880)"],
+    ]
+
+
 def test_the_same_run_gives_the_same_bytes(run: Run) -> None:
     """Written twice, the page does not differ in a byte."""
     first = write_report(run).read_bytes()

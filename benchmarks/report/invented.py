@@ -130,7 +130,8 @@ class _Writing:
             at = [start + where for span in spans for where in span]
             scores = {"cosine": 0.9 - 0.02 * place - (number % 17) / 100, "cosine_to_positive": 0.4}
             prompt = document["origin"] and document["origin"]["prompt"]
-            facts.append([document["id"], at, source, grade, prompt, 40, place, [], scores])
+            shared = [[other, 0.1] for other in range(place)] + [[place, 1.0]]  # itself, too
+            facts.append([document["id"], at, source, grade, prompt, 40, place, shared, scores])
             if (number + place) % 5 == 0 and place:
                 self._drop("verify.documents", document["id"], "answers")
                 continue

@@ -58,11 +58,11 @@ def document_rows(
     facts = seen.facts
     if facts.source in WRITTEN:
         yield Check("words", f"{facts.words}", f"{checks.min_words} to {checks.max_words}")
-    if facts.shared and not facts.is_passage:
-        place, share = max(facts.shared, key=lambda one: one[1])
-        other = group[place].facts.id if place < len(group) else "another document"
+    shared = [(share, place) for place, share in facts.shared if group[place] is not seen]
+    if shared and not facts.is_passage:
+        share, place = max(shared)
         wanted = f"below {checks.near_duplicate_jaccard:g}"
-        yield Check(f"5-grams in common with {other}", f"{share:.2f}", wanted)
+        yield Check(f"5-grams in common with {group[place].facts.id}", f"{share:.2f}", wanted)
     if facts.grade < _POSITIVE_GRADE and facts.scores:
         yield from _nearness(facts, group[0].facts, checks)
 
