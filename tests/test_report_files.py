@@ -71,6 +71,23 @@ def test_a_passage_mined_for_many_queries_has_its_own_verdict_under_each(run: Ru
     assert {"kept", "rejected"} in verdicts.values()
 
 
+def test_a_further_round_is_walked_behind_what_it_carries(tmp_path: Path) -> None:
+    """Examples of the round before, which stand first in the file, are nobody's here; its books stand beside."""
+
+    def later(field: str, number: int) -> str:
+        return f"later-{number}" if field == "id" else plain(5)(field, number)
+
+    first = write_run(tmp_path / "first", 20, plain(5))
+    second = write_run(tmp_path / "second", 20, later)
+    examples = second / "examples.jsonl"
+    examples.write_bytes((first / "examples.jsonl").read_bytes() + examples.read_bytes())
+    config = load(second / "run.yaml", ("rounds={number: 2, after: first}",))
+    with closing(Run(tmp_path, config)) as run:
+        told = Counter(d.outcome.verdict for g in seen_groups(run) for d in g.documents)
+        assert told["kept"] == run.books()["verify.documents"]["kept"]
+        assert "The round before: <bdi>first</bdi>" in write_report(run).read_text()
+
+
 def test_a_query_is_drawn_of_every_kind(tmp_path: Path) -> None:
     """However few are drawn, each reason of queries and of documents is among the first, and order does not matter."""
     folder = write_run(tmp_path / "many", 400, plain(5))
