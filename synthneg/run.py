@@ -48,6 +48,11 @@ STAGES = (
     "evaluate",
 )
 SHARED_FILES = ("documents.jsonl", "scores.jsonl", "rejects.jsonl")
+TRIALS = (
+    ".trials"  # in the folder of runs: runs of prompts on trial; the lists of runs leave it out
+)
+COMPARED = "compared"  # in that: what was said of two prompts, one file each
+REPORT = "report.html"
 Counts = dict[str, Any]
 
 
@@ -265,8 +270,9 @@ class Run:
             write_whole(self.file("books.json"), orjson.dumps(ordered, option=orjson.OPT_INDENT_2))
 
     def unfinish(self) -> None:
-        """Take away the mark that the run is complete."""
+        """Take away the mark that the run is complete, and the page that shows it as it was."""
         self.file("run.json").unlink(missing_ok=True)
+        self.file(REPORT).unlink(missing_ok=True)
 
     def is_done(self, stage: str, inputs: str | None = None) -> bool:
         """Whether `stage` was completed on these files, and for `inputs` if given."""

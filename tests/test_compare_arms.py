@@ -14,7 +14,6 @@ from comparing import ARMS, WORDS, declared, planned, world
 from tiny_model import save_static_model
 
 from synthneg.cli.app import app
-from synthneg.compare import plot
 from synthneg.compare.arms import compare_arms
 from synthneg.compare.examples import drawn, examples_of, pool_of
 from synthneg.compare.runs import compare_runs
@@ -133,20 +132,6 @@ def test_the_plots_are_drawn(done: Path) -> None:
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
     drawn_in = (folder / "compare.svg").read_text()
     assert all(f"<!-- {name} -->" in drawn_in for name in ARMS)
-
-
-def test_without_matplotlib_all_else_is_there(
-    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One line says how to have the plot; the figures are written, and no picture."""
-    monkeypatch.setattr(plot, "find_spec", lambda name: None)
-    runs = [done / "outputs" / "first" / "arms" / f"{arm}-seed-1" for arm in ("none", "random")]
-    lines = compare_runs(runs, tmp_path / "to")
-    assert capsys.readouterr().err.splitlines() == [
-        "no plot: it needs the package matplotlib; run: pip install 'synthneg[plot]'"
-    ]
-    assert [file.name for file in (tmp_path / "to").iterdir()] == ["compare.json"]
-    assert lines
 
 
 def test_finished_runs_are_compared_by_what_their_queries_got(

@@ -216,6 +216,8 @@ def test_compare_as_a_user_gives_it(trial_world: World) -> None:
         assert row["word"] in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 120
     assert [p.name for p in (world.folder / "compared").iterdir()] == [".trials"]
+    (kept,) = (world.folder / "compared" / ".trials" / "compared").glob("*.json")  # for the report
+    assert json.loads(kept.read_text()) == found
     page = (world.folder / "c.html").read_text()
     assert "<script" not in page
     assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page

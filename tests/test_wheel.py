@@ -49,3 +49,5 @@ def test_the_wheel_brings_its_prompts(tmp_path: Path) -> None:
     assert set(re.findall(r"^  (\S+)@", listed, re.MULTILINE)) == wanted
     assert (site / "synthneg" / "_prompts").is_dir()
     assert {"settings.yaml", "demo.yaml"} <= {p.name for p in (site / "synthneg" / "cli").iterdir()}
+    page = {"page.css", "page.html.j2", "page.js"}
+    assert page <= {p.name for p in (site / "synthneg" / "report").iterdir()}

@@ -221,16 +221,16 @@ def answered(run_folder: Path) -> set[str]:
 
 
 def snapshot(run_folder: Path) -> dict[str, bytes]:
-    """Return the content of all files of a run but the lock, the ledger and the marks of what the user's files are.
+    """Return the content of all files of a run but the lock, the ledger, the report and the marks of the user's files.
 
-    Two ledgers with the same replies differ in the order and the times at which they came, and so do the marks, which
-    know when the corpus and the evaluation sets were written.
+    Two ledgers with the same replies differ in the order and the times at which they came, of which the report tells,
+    and so do the marks, which know when the corpus and the evaluation sets were written.
     """
     return {
         file.relative_to(run_folder).as_posix(): file.read_bytes()
         for file in sorted(run_folder.rglob("*"))
         if file.is_file()
-        and file.name not in (".lock", "corpus.done")
+        and file.name not in (".lock", "corpus.done", "report.html")
         and not file.match("alike_*.done")
         and not file.name.startswith("ledger.sqlite")
     }

@@ -14,6 +14,7 @@ from synthneg.cli import (
     prompts,
     publish,
     reparse,
+    report,
     review,
     run,
 )
@@ -43,6 +44,7 @@ app.command(short_help="models against each other")(data.evaluate)
 app.command(short_help="what is wrong with a training")(doctor.doctor)
 app.command(short_help="arms of a run, or runs, against each other")(compare.compare)
 app.command(short_help="dataset and model to the Hub")(publish.publish)
+app.command(short_help="a run as one page")(report.report)
 app.command(short_help="the books of a run")(inspect.status)
 app.command(short_help="where one record comes from")(inspect.show)
 app.add_typer(prompts.app, name="prompts", short_help="list, fill in, compare and check prompts")

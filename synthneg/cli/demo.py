@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from synthneg.cli.common import DEFAULT_OUTPUTS, Changes, Outputs
-from synthneg.cli.run import with_run
+from synthneg.cli.run import build_and_report, with_run
 
 _NOTE = """\
 The language model of this demo has 135 million parameters: it shows the machinery, not what synthetic data is worth.
@@ -21,12 +21,10 @@ def demo(changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
 
     Needs the extra `local`, and neither a key nor a network.
     """
-    from synthneg.pipeline import build  # noqa: PLC0415  # needs the settings model
-
     typer.echo(
         "Documents: docstrings of installed packages. Language model: SmolLM2-135M, in this process."
     )
-    folder = with_run(Path(__file__).with_name("demo.yaml"), changes, outputs, build)
+    folder = with_run(Path(__file__).with_name("demo.yaml"), changes, outputs, build_and_report)
     typer.echo(f"\n{passed(folder)}\n\n" + _NOTE.format(folder=folder))
 
 

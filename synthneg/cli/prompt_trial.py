@@ -121,6 +121,7 @@ def compare(
         compare_prompts,
         comparison_json,
         comparison_lines,
+        keep_comparison,
     )
     from synthneg.trial.student import students_of  # noqa: PLC0415  # as above
 
@@ -136,6 +137,7 @@ def compare(
             "--split and --student say how a student is trained; give --train COLLECTION, too"
         )
     found = compare_prompts(config, (a, b), count, queries_by, outputs, students)
+    keep_comparison(found, outputs)
     typer.echo("\n".join(comparison_lines(found, _table_width())))
     if json is not None:
         import orjson  # noqa: PLC0415  # as above

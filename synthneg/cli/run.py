@@ -17,6 +17,7 @@ from synthneg.cli.common import (
     settings,
 )
 from synthneg.cli.order import order_lines
+from synthneg.cli.report import report_of_run
 from synthneg.cli.usage import usage_lines
 
 if TYPE_CHECKING:
@@ -28,13 +29,12 @@ _STAGES = (
     "corpus, generate.queries, verify.queries, generate.documents, generate.negatives, mine, verify.judge,"
     " verify.documents, export, train, evaluate"
 )
+_LAST = _STAGES.rpartition(" ")[2]
 
 
 def run(
     target: Target = DEFAULT_FILE,
-    until: Annotated[
-        str, typer.Option(metavar="STAGE", help=f"Last stage: {_STAGES}.")
-    ] = "evaluate",
+    until: Annotated[str, typer.Option(metavar="STAGE", help=f"Last stage: {_STAGES}.")] = _LAST,
     number: Annotated[
         int,
         typer.Option(
@@ -56,17 +56,27 @@ def run(
     checks and that the tuned model fails, and about their neighbours; it trains on all queries of both rounds, and
     measures base, first and second model side by side. The section rounds says what is a failure.
     """
-    from synthneg.pipeline import build  # noqa: PLC0415  # needs the settings model
-    from synthneg.preflight import check_settings  # noqa: PLC0415  # as above
+    from synthneg.preflight import check_settings  # noqa: PLC0415  # needs the settings model
 
     config, outputs = settings(target, changes, outputs)
     config = _of_round(config, outputs, number)
     _with_config(
         config,
         outputs,
-        lambda opened: build(opened, until),
+        lambda opened: build_and_report(opened, until),
         lambda config: check_settings(config, until),
     )
+
+
+def build_and_report(run: "Run", until: str = _LAST) -> bool:
+    """Run the stages, then write the report; return False where nothing was to be done and the report stands."""
+    from synthneg.pipeline import build  # noqa: PLC0415  # needs the settings model
+    from synthneg.run import REPORT  # noqa: PLC0415  # as above
+
+    done = build(run, until)
+    if done or not run.has(REPORT):
+        report_of_run(run)
+    return done
 
 
 def _of_round(config: "RunConfig", outputs: Path, number: int) -> "RunConfig":
@@ -77,7 +87,7 @@ def _of_round(config: "RunConfig", outputs: Path, number: int) -> "RunConfig":
     from synthneg.pipeline import next_round  # noqa: PLC0415  # as above
     from synthneg.preflight import check_settings  # noqa: PLC0415  # as above
     from synthneg.rounds.further import check_rounds  # noqa: PLC0415  # as above
-    from synthneg.run import Run  # noqa: PLC0415  # as above
+    from synthneg.run import REPORT, Run  # noqa: PLC0415  # as above
 
     check_rounds(config, number)
     while config.rounds.number < number:
@@ -86,6 +96,8 @@ def _of_round(config: "RunConfig", outputs: Path, number: int) -> "RunConfig":
         try:
             with disk_errors(opened.folder):
                 config = next_round(opened)
+                if not opened.has(REPORT):
+                    report_of_run(opened)
         finally:
             opened.close()
     return config
@@ -223,6 +235,7 @@ def summary(folder: Path) -> None:
         "dataset": "the dataset: datasets.load_dataset(this path, 'triplet')",
         "model": "the retriever: sentence_transformers.SentenceTransformer(this path)",
         "evaluation": "measures, also per query",
+        "report.html": "all of this as one page, to be opened in a browser",
         "rejects.jsonl": "everything that was dropped, and why",
         "run.yaml": "the settings",
     }

@@ -1,7 +1,6 @@
 """A comparison as a picture: points with intervals per arm and collection, and a learning curve as a line."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ from synthneg.compare.result import BM25_ROW, Curve, Entry, Found
 from synthneg.compare.table import title_of
 from synthneg.evaluate.significance import Interval
 from synthneg.files import beside
-from synthneg.progress import say
 
 _ARM, _REFERENCE, _WORSE, _BETTER = "#1f4e79", "#777777", "#b2182b", "#1b7837"
 _INCHES_A_ROW = 0.32
@@ -22,11 +20,8 @@ def write_plots(
 ) -> list[Path]:
     """Write compare.svg and compare.png, and curve.svg and curve.png where there is a curve; return the files.
 
-    Without matplotlib a line says how to have them, and none is written. The first measure is shown.
+    The first measure is shown.
     """
-    if find_spec("matplotlib") is None:
-        say("no plot: it needs the package matplotlib; run: pip install 'synthneg[plot]'")
-        return []
     files = _saved(_points(entries, found), folder, "compare")
     if curve is not None:
         files += _saved(_line(curve, found), folder, "curve")

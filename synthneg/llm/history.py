@@ -6,18 +6,10 @@ from pathlib import Path
 
 import orjson
 
-from synthneg.llm.ledger import Ledger
+from synthneg.llm.ledger import Ledger, Spent
 
 _MOST_KEYS = 256  # of one question to SQLite
-
-
-def _covered(spans: Iterable[tuple[float, float]]) -> float:
-    """Return how long at least one of these spans of time was open; they come in the order of their beginnings."""
-    busy, until = 0.0, 0.0
-    for start, end in spans:
-        busy += max(0.0, end - max(start, until))
-        until = max(until, end)
-    return busy
+_SPENT = "count(*), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0), coalesce(sum(seconds), 0.0)"
 
 
 class History(Ledger):
@@ -42,8 +34,45 @@ class History(Ledger):
         return _covered(sorted(spans))
 
     def asked_s(self) -> float:
-        """Return in how many seconds any reply was waited for, over all starts of the run."""
-        return _covered(self._rows("SELECT at - seconds, at FROM replies ORDER BY 1", []))
+        """Return in how many seconds any reply was waited for; the spans are sorted by SQLite and never held."""
+        return _covered(self._base.execute("SELECT at - seconds, at FROM replies ORDER BY 1, 2"))
+
+    def spent_by(self, keys: Iterable[tuple[str, str]]) -> dict[str, Spent]:
+        """Return what replies have used, by the names that they are given with.
+
+        Args:
+            keys: name and key of each reply, the same as often as it may come; of two names the first counts.
+        """
+        # A temporary table lies outside the ledger's file, and grows on disk where it must.
+        self._base.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS named (key BLOB PRIMARY KEY, name TEXT) WITHOUT ROWID"
+        )
+        self._base.execute("BEGIN")
+        self._base.execute("DELETE FROM named")
+        self._base.executemany(
+            "INSERT OR IGNORE INTO named VALUES (?, ?)",
+            ((bytes.fromhex(key), name) for name, key in keys),
+        )
+        rows = self._rows(
+            f"SELECT name, {_SPENT} FROM named JOIN replies USING (key) GROUP BY name ORDER BY min(replies.rowid)",
+            [],
+        )
+        self._base.execute("COMMIT")
+        return {name: Spent(*used) for name, *used in rows}
+
+    def spent_in_all(self) -> Spent:
+        """Return what all replies have used; tries that failed are not among them."""
+        [used] = self._rows(f"SELECT {_SPENT} FROM replies", [])
+        return Spent(*used)
+
+    def models(self) -> list[str]:
+        """Return the models that have answered, as servers name them, the most frequent first."""
+        return [
+            str(name)
+            for (name,) in self._rows(
+                "SELECT model FROM replies GROUP BY 1 ORDER BY count(*) DESC, 1", []
+            )
+        ]
 
     def reasons(self) -> dict[str, int]:
         """Return how many tries failed for each reason, the most frequent first."""
@@ -75,3 +104,12 @@ class History(Ledger):
             owed = sum(not fact.startswith("shared ") for fact in self.facts(f"batch {name}"))
             found.append((orjson.loads(value)["id"] or "not yet submitted", owed))
         return found
+
+
+def _covered(spans: Iterable[tuple[float, float]]) -> float:
+    """Return how many seconds lie within any span of start and end; they come sorted."""
+    covered, until = 0.0, 0.0
+    for start, end in spans:
+        covered += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return covered

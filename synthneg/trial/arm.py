@@ -20,10 +20,9 @@ from synthneg.llm.history import History
 from synthneg.prompts.file import Prompt
 from synthneg.prompts.head import Makes
 from synthneg.prompts.shelf import load
-from synthneg.run import Run
+from synthneg.run import TRIALS, Run
 from synthneg.verify.asked import judge_prompt
 
-FOLDER = ".trials"  # in the folder of runs; the lists of runs leave it out
 WRITTEN: tuple[Makes, ...] = ("query", "document", "negative")
 _TRIED: tuple[Makes, ...] = (*WRITTEN, "judgement")
 
@@ -132,8 +131,8 @@ def open_run(arm: Arm, outputs: Path) -> Run:
 
     Where nothing has been asked, its folder goes when it is closed: a mistake leaves nothing behind.
     """
-    run = Run(outputs / FOLDER, arm.config)
-    run.vectors = outputs / FOLDER / "vectors"
+    run = Run(outputs / TRIALS, arm.config)
+    run.vectors = outputs / TRIALS / "vectors"
     run.at_close(lambda: _clear(run.folder))
     return run
 

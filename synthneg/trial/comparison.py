@@ -6,12 +6,16 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
+import orjson
+
 from synthneg.config import RunConfig
 from synthneg.errors import SettingsError
 from synthneg.evaluate.compare import Evaluation, to_json
 from synthneg.evaluate.table import table as evaluation_lines
+from synthneg.files import disk_errors, fingerprint, write_whole
 from synthneg.llm.budget import cost_usd, money
 from synthneg.prompts.head import Makes
+from synthneg.run import COMPARED, TRIALS
 from synthneg.stages import open_encoder
 from synthneg.trial.arms import compare_arms
 from synthneg.trial.entries import entries, model_of
@@ -146,6 +150,17 @@ def comparison_lines(found: Comparison, width: int) -> list[str]:
     if found.students is not None:
         lines += ["", "students trained on each:", *evaluation_lines(found.students)]
     return [*lines, "", *(line for note in found.notes for line in wrap(note, width))]
+
+
+def keep_comparison(found: Comparison, outputs: Path) -> None:
+    """Write the comparison among the trials, where the report of a run over the same corpus finds it."""
+    folder = outputs / TRIALS / COMPARED
+    about = fingerprint(found.corpus, found.passages, found.model, found.seed, found.queries_by)
+    name = f"{found.a}-{found.b}-{about[:8]}.json".replace("/", ".")
+    with disk_errors(outputs):
+        folder.mkdir(parents=True, exist_ok=True)
+        data = orjson.dumps(comparison_json(found), option=orjson.OPT_INDENT_2)
+        write_whole(folder / name, data)
 
 
 def comparison_json(found: Comparison) -> dict[str, Any]:

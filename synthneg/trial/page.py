@@ -8,13 +8,10 @@ from typing import NamedTuple
 from jinja2 import Environment, StrictUndefined, Template
 
 from synthneg.evaluate.table import table as evaluation_lines
-from synthneg.printable import BIDI
+from synthneg.printable import visible
 from synthneg.trial.comparison import Comparison, heading
 from synthneg.trial.table import grid, remarks
 from synthneg.trial.view import Card, Piece, Sheet
-
-# Marks that turn what follows round, to the end of the line and over what we write beside it.
-_TURNING = {ord(c): f"[U+{ord(c):04X}]" for c in BIDI - set("\u061c\u200e\u200f")}
 
 
 class Side(NamedTuple):
@@ -79,11 +76,10 @@ def _template() -> Template:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_unturned,
+        finalize=_visible,
     )
     return environment.from_string(source)
 
 
-def _unturned(value: object) -> object:
-    """Return a text with the marks that would turn its writing round as words that name them."""
-    return value.translate(_TURNING) if isinstance(value, str) else value
+def _visible(value: object) -> object:
+    return visible(value) if isinstance(value, str) else value
