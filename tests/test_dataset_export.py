@@ -183,7 +183,7 @@ def test_a_shape_that_no_query_fits_is_said_and_left_out(
     export(run)
     assert sorted(p.name for p in run.file("dataset").iterdir()) == ["README.md", "beir"]
     said = capsys.readouterr().err.splitlines()
-    assert [line.split()[8] for line in said] == ["triplet", "n-tuple", "labeled-list"], said
+    assert [line.split()[6] for line in said] == ["triplet", "n-tuple", "labeled-list"], said
     run.close()
 
 

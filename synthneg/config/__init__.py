@@ -32,13 +32,13 @@ from synthneg.config.mine import MineConfig as MineConfig
 from synthneg.config.rounds import RoundsConfig as RoundsConfig
 from synthneg.config.sampling import MixConfig as MixConfig
 from synthneg.config.sampling import SamplingConfig as SamplingConfig
+from synthneg.config.shapes import Shape as Shape
 from synthneg.config.students import LoraConfig as LoraConfig
 from synthneg.config.students import RerankConfig as RerankConfig
 from synthneg.config.students import SparseConfig as SparseConfig
 from synthneg.config.use import EvaluateConfig as EvaluateConfig
 from synthneg.config.use import ExportConfig as ExportConfig
 from synthneg.config.use import PublishConfig as PublishConfig
-from synthneg.config.use import Shape as Shape
 from synthneg.config.use import TrainConfig as TrainConfig
 from synthneg.config.verify import ContentChecks as ContentChecks
 from synthneg.config.verify import DocumentChecks as DocumentChecks

@@ -1,0 +1,33 @@
+"""The formats that go out as folders of their own, beside the tables."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from synthneg.dataset.formats import beir, flagembedding, msmarco, pylate, tevatron
+from synthneg.dataset.shapes import Common
+from synthneg.records import Example, Passage, Row
+
+Write = Callable[[Path, Iterable[Passage], Sequence[Example], Common], list[Row]]
+
+
+class Folder(NamedTuple):
+    """How a format is written.
+
+    Attributes:
+        count: how many rows an example makes; 0 where the format cannot hold it.
+        write: makes the folder of examples that it can hold, and returns the configurations that read it.
+    """
+
+    count: Callable[[Example, Common], int]
+    write: Write
+
+
+FOLDERS: Mapping[str, Folder] = {
+    "beir": Folder(beir.count, beir.write),
+    "tevatron": Folder(tevatron.count, tevatron.write),
+    "rlhn": Folder(tevatron.count, tevatron.write_rlhn),
+    "flagembedding": Folder(flagembedding.count, flagembedding.write),
+    "pylate": Folder(pylate.count, pylate.write),
+    "msmarco": Folder(msmarco.count, msmarco.write),
+}
