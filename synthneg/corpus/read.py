@@ -50,7 +50,7 @@ def check_corpus(config: CorpusConfig) -> None:
     """
     if config.queries is not None:
         next(read_queries(Path(config.queries), config))
-    elif not config.is_written:
+    elif config.dataset is None and not config.is_written:
         _open(config)
 
 
