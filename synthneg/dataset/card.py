@@ -11,11 +11,19 @@ from pydantic import BaseModel
 
 from synthneg.config import RunConfig, Shape
 from synthneg.dataset.checked import Checked, overlap_rows, probe_rows
-from synthneg.dataset.shapes import model_name
-from synthneg.dataset.ways import way_of
+from synthneg.dataset.shapes import TABLES, model_name
+from synthneg.dataset.ways import FROM_DATASET, way_of
 from synthneg.records import GIVEN, Example, Origin, Row
 from synthneg.run import Counts
 
+_FOLDERS: Mapping[str, str] = {
+    "beir": "- `beir/` is a BEIR collection with graded qrels.",
+    "tevatron": "- `tevatron/` has the training files of Tevatron, one JSON object a line.",
+    "rlhn": "- `rlhn/` has the same rows as RLHN's datasets keep them.",
+    "flagembedding": "- `flagembedding/` has the training files of FlagEmbedding, one JSON object a line.",
+    "pylate": "- `pylate/` has lists, queries and documents for PyLate's distillation.",
+    "msmarco": "- `msmarco/` has collection, queries, qrels and triples of ids as MS MARCO's TSV files.",
+}
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
 
 
@@ -52,6 +60,7 @@ def card(
     parts = [
         f"# {config.run}",
         way.begun,
+        *_unverified(books),
         *_load(config, content),
         *_made(config, examples),
         "## Yield",
@@ -65,6 +74,12 @@ def card(
         "\n".join((way.synthetic, _GRADES, way.held_out, _MEASURED)),
     ]
     return f"---\n{_metadata(config, examples, content)}---\n\n" + "\n\n".join(parts) + "\n"
+
+
+def _unverified(books: dict[str, Counts]) -> Iterable[str]:
+    """Yield a warning where an imported dataset has not been verified."""
+    if books.get("verify.documents", {}).get("flagged", {}).get("unverified"):
+        yield "**No encoder has verified queries or documents**: they are as they were imported."
 
 
 def _round(config: RunConfig) -> str:
@@ -115,13 +130,16 @@ def _shortcuts(checked: Checked) -> Iterable[str]:
 
 def _metadata(config: RunConfig, examples: Sequence[Example], content: Content) -> str:
     size = _SIZES[max(0, min(len(str(len(examples))) - 3, len(_SIZES) - 1))]
+    synthetic = [] if way_of(examples) == FROM_DATASET else ["synthetic"]
     data: Row = {
         "pretty_name": config.run,
         "task_categories": ["text-retrieval"],
-        "tags": ["synthetic", "retrieval", "hard-negatives", "sentence-transformers"],
+        "tags": [*synthetic, "retrieval", "hard-negatives", "sentence-transformers"],
         "size_categories": [size],
         "configs": list(content.configs),
     }
+    if not content.configs:  # a list without entries is none to the Hub
+        del data["configs"]
     if config.publish.license:
         data = {"license": config.publish.license} | data
     text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000)
@@ -132,12 +150,17 @@ def _load(config: RunConfig, content: Content) -> Iterable[str]:
     names = [entry["config_name"] for entry in content.configs]
     source = config.publish.repo or "path/to/dataset"
     yield "## Load"
-    yield f'```python\nfrom datasets import load_dataset\n\ndataset = load_dataset("{source}", "{names[0]}")\n```'
-    yield (
-        f"Configurations: {', '.join(f'`{name}`' for name in names)}. A trainer of sentence-transformers takes"
-        " `triplet`, `n-tuple` and `labeled-list` as they are; with `-full` at the end, the same rows carry ids,"
-        " prompts, models, seeds, grades and scores. The folder `beir/` is a BEIR collection with graded qrels."
-    )
+    if names:
+        yield f'```python\nfrom datasets import load_dataset\n\ndataset = load_dataset("{source}", "{names[0]}")\n```'
+        yield (
+            f"Configurations: {', '.join(f'`{name}`' for name in names)}. A trainer of sentence-transformers takes"
+            f" {', '.join(f'`{shape}`' for shape in TABLES if shape in names) or 'none of them'} as they are; with"
+            " `-full` at the end, the same rows carry ids, prompts, models, seeds, grades and scores."
+        )
+    if folders := [
+        _FOLDERS[shape] for shape, of in content.shapes.items() if shape in _FOLDERS and of.train
+    ]:
+        yield "\n".join(folders)
     yield _table(
         ("shape", "rows: train", "rows: validation", "queries left out", "negatives left out"),
         [(shape, *astuple(counts)) for shape, counts in content.shapes.items()],
