@@ -12,7 +12,7 @@ from judged import scored
 
 from synthneg.config.shapes import SHAPES
 from synthneg.dataset.export import export
-from synthneg.records import Example
+from synthneg.records import Example, Judged
 from synthneg.run import Run
 
 disable_progress_bars()
@@ -68,13 +68,13 @@ def test_tevatron_reads_its_rows(dataset: Path, tiny: str, tmp_path: Path) -> No
     rows = HFTrainDataset(tokenizer, arguments, str(tmp_path)).process()
     read = [TrainPreProcessor(tokenizer)(row) for row in rows]
 
-    def coded(text: str) -> list[int]:
+    def coded(document: Judged) -> list[int]:
+        text = f"{document.title} {document.text}"
         return tokenizer.encode(text, add_special_tokens=False, max_length=256, truncation=True)
 
     assert [row["query_id"] for row in rows] == [e.query_id for e in TRAIN]
-    assert [row["positives"] for row in read] == [[coded(positive_of(e))] for e in TRAIN]
-    negatives = [[coded(d.full_text) for d in e.negatives] for e in TRAIN]
-    assert [row["negatives"] for row in read] == negatives
+    assert [row["positives"] for row in read] == [[coded(e.positive)] for e in TRAIN]
+    assert [row["negatives"] for row in read] == [list(map(coded, e.negatives)) for e in TRAIN]
 
 
 def tokenizer_of(model: str) -> Any:

@@ -78,6 +78,15 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _budget_has_passages(self) -> Self:
+        """Refuse to choose passages by a budget where a dataset brought its queries."""
+        if self.corpus.dataset is not None and self.llm.budget != BudgetConfig():
+            raise ValueError(
+                f"llm.budget makes a run of fewer passages, and {self.corpus.path} is taken whole; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _probabilities_are_asked_for(self) -> Self:
         """Refuse a bound on what nobody is asked."""
         if self.verify.queries.min_logprob is not None and not self.generate.queries.logprobs:

@@ -64,6 +64,12 @@ def _open(config: CorpusConfig) -> Iterator[Raw]:
         return _open_file(path, config)
     if is_hub_name(config.path) and _suffix(path) is None:
         return read_hub(config.path, config)
+    if config.dataset is not None:
+        raise bad(
+            config.path,
+            "expected documents, got a dataset with queries of its own, which `synthneg import` and `synthneg run` take"
+            " in; name its documents alone as corpus.path",
+        )
     raise bad(config.path, "expected a file or folder, found nothing there; correct corpus.path")
 
 
