@@ -25,7 +25,7 @@ def written(shape: str, folder: Path, drawn: Drawn) -> dict[str, Counter[str]]:
     """Write the examples that a format can hold; return the lines or rows of each file, whatever their order."""
     passages, found = drawn
     common = common_of([e for e in found if e.split == "train"])
-    held = [e for e in found if FOLDERS[shape].count(e, common)]
+    held = [e for e in found if FOLDERS[shape].rows(e, common)]
     if held:
         FOLDERS[shape].write(folder, passages, held, common)
     return {

@@ -93,7 +93,7 @@ def _calibrated(run: Run) -> Row:
 def _count(shape: Shape, example: Example, common: Common) -> int:
     """Return how many rows the example makes in this shape."""
     if shape in FOLDERS:
-        return FOLDERS[shape].count(example, common)
+        return FOLDERS[shape].rows(example, common)
     return len(rows_of(shape, example, common))
 
 

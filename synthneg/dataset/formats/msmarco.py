@@ -29,8 +29,7 @@ def write(
 ) -> list[Row]:
     """Write the collection and for each split queries, qrels and triples; no configuration reads them."""
     folder.mkdir(parents=True)
-    written = chain.from_iterable((d for d in e.negatives if d.source in WRITTEN) for e in examples)
-    _write(folder / "collection.tsv", ((d.id, d.full_text) for d in chain(passages, written)))
+    _write(folder / "collection.tsv", _collection(passages, examples))
     for split, of_split in by_split(examples).items():
         name = _SPLITS[split]
         _write(folder / f"queries.{name}.tsv", ((e.query_id, e.query) for e in of_split))
@@ -47,6 +46,13 @@ def write(
             ),
         )
     return []
+
+
+def _collection(passages: Iterable[Passage], examples: Iterable[Example]) -> Iterator[list[str]]:
+    yield from ([passage.id, passage.full_text] for passage in passages)
+    for document in chain.from_iterable(example.negatives for example in examples):
+        if document.source in WRITTEN:
+            yield [document.id, document.full_text]
 
 
 def _write(file: Path, rows: Iterable[Sequence[str]]) -> None:

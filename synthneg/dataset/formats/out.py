@@ -15,11 +15,11 @@ class Folder(NamedTuple):
     """How a format is written.
 
     Attributes:
-        count: how many rows an example makes; 0 where the format cannot hold it.
+        rows: how many rows an example makes; 0 where the format cannot hold it.
         write: makes the folder of examples that it can hold, and returns the configurations that read it.
     """
 
-    count: Callable[[Example, Common], int]
+    rows: Callable[[Example, Common], int]
     write: Write
 
 

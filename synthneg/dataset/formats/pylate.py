@@ -77,11 +77,11 @@ def write(
 
 
 def _documents(passages: Iterable[Passage], examples: Iterable[Example]) -> Iterator[Row]:
-    written = chain.from_iterable(
-        (d for d in example.documents if d.source in WRITTEN) for example in examples
-    )
-    for document in chain(passages, written):
-        yield {"document_id": document.id, "text": document.full_text}
+    for passage in passages:
+        yield {"document_id": passage.id, "text": passage.full_text}
+    for document in chain.from_iterable(example.documents for example in examples):
+        if document.source in WRITTEN:
+            yield {"document_id": document.id, "text": document.full_text}
 
 
 def is_pylate(folder: Path) -> bool:

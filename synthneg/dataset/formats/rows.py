@@ -75,8 +75,8 @@ def _of_file(file: Path) -> Iterator[Found]:
     if suffix is None:
         raise bad(str(file), f"expected a file that ends in one of {', '.join(_SUFFIXES)}")
     if suffix == ".parquet":
-        for number, row in parquet_rows(file):
-            yield Found(f"{file}, row {number}", split, row)
+        for number, by_column in parquet_rows(file):
+            yield Found(f"{file}, row {number}", split, by_column)
     elif suffix in (".csv", ".tsv"):
         rows = csv_rows(file)
         _, header = next(rows, (1, []))
