@@ -163,6 +163,18 @@ def test_a_query_of_a_test_split_is_never_trained_on(tmp_path: Path, opened: lis
     assert splits == {"d1": "held_out", "d2": "train", "d3": "train"}
 
 
+def test_the_card_of_an_import_claims_nothing(tmp_path: Path, opened: list[Run]) -> None:
+    """It says that the dataset was imported and not verified, is not tagged as synthetic, and names no folder."""
+    run = taken_in("beir", beir(tmp_path / "b", ["q1\td1\t1", "q1\td2\t0"]), tmp_path)
+    opened.append(run)
+    export(run)
+    text = (run.file("dataset") / "README.md").read_text(encoding="utf-8")
+    assert "No encoder has verified queries or documents" in text
+    assert "of a dataset in the format `beir`" in text
+    assert "synthetic" not in text.partition("---\n\n")[0]
+    assert str(tmp_path) not in text
+
+
 def test_a_share_is_held_out_where_the_settings_say_so(tmp_path: Path, opened: list[Run]) -> None:
     """`corpus.held_out: 1` holds out every query of a dataset that has a split for training alone."""
     folder = beir(tmp_path / "b", ["q1\td1\t1", "q2\td2\t1"])

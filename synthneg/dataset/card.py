@@ -176,10 +176,14 @@ def _made(config: RunConfig, examples: Sequence[Example]) -> Iterable[str]:
         if document.origin
     )
     yield "## How it was made"
-    yield (
-        f"Run `{config.run}` with seed {config.seed}; every text is traced to the prompt file (`name@hash`), the model"
-        f" and the seed that made it. Scores are cosines of `{model_name(config.verify.encoder)}`."
-    )
+    made = f"Run `{config.run}` with seed {config.seed}"
+    if way_of(examples) == FROM_DATASET:
+        yield f"{made}, of a dataset in the format `{config.corpus.path.partition(':')[0]}`."
+    else:
+        yield (
+            f"{made}; every text is traced to the prompt file (`name@hash`), the model and the seed that made it."
+            f" Scores are cosines of `{model_name(config.verify.encoder)}`."
+        )
     yield _table(
         ("makes", "prompt", "model", "sampling", "texts"),
         [("query", *maker, n) for maker, n in sorted(queries.items())]
