@@ -12,7 +12,6 @@ from synthneg.config.shapes import Shape
 from synthneg.corpus.check import split_of
 from synthneg.dataset.formats.known import read
 from synthneg.files import fingerprint, states
-from synthneg.grouped import Grouped
 from synthneg.intake.gather import Fault, Gathered, Labelled
 from synthneg.intake.labels import Graded, Settled, scale_of, settle
 from synthneg.progress import track
@@ -82,7 +81,7 @@ def _write(run: Run, found: Gathered, path: str) -> None:
     for name in ("generate.negatives", "mine"):
         with run.stage(name, "documents.jsonl"):
             pass
-    _write_examples(run)
+    _write_examples(run, found, settled)
 
 
 def _write_passages(run: Run, found: Gathered) -> None:
@@ -160,19 +159,15 @@ def _documents(found: Gathered, query_id: str, one: Settled) -> Iterator[tuple[D
         )
 
 
-def _write_examples(run: Run) -> None:
-    with (
-        Grouped(run.file("documents.jsonl"), Document, "query_id") as documents,
-        Grouped(run.part("scores.jsonl", "generate.documents"), Score, "query_id") as scores,
-        run.stage("verify.documents", "examples.jsonl") as stage,
-    ):
-        for query in track(run.read("queries.jsonl", Query), "import", "examples written"):
-            said: dict[str, dict[str, float]] = {}
-            for score in scores[query.id]:
-                said.setdefault(score.document_id, {})[score.scorer] = score.value
+def _write_examples(run: Run, found: Gathered, settled: Settle) -> None:
+    with run.stage("verify.documents", "examples.jsonl") as stage:
+        queries = run.read("queries.jsonl", Query)
+        both = zip(queries, found.settled(), strict=True)
+        for query, (_, labels) in track(both, "import", "examples written"):
+            documents = dict(_documents(found, query.id, settled(labels)))
             judged = tuple(
-                Judged(d.id, d.text, d.title, d.grade, d.source, said.get(d.id, {}), None)
-                for d in in_order(documents[query.id])
+                Judged(d.id, d.text, d.title, d.grade, d.source, dict(documents[d].scores), None)
+                for d in in_order(list(documents))
             )
             stage.take(len(judged))
             stage.keep(
