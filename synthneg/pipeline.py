@@ -25,7 +25,7 @@ from synthneg.llm.budget import cost_usd
 from synthneg.llm.ledger import Ledger
 from synthneg.preflight import HELD_OUT, check_settings, up_to
 from synthneg.progress import say
-from synthneg.records import WRITTEN, Example, Passage
+from synthneg.records import Example, Passage
 from synthneg.rounds.earlier import HANDED_ON, check_earlier
 from synthneg.run import STAGES, Run
 from synthneg.stages import (
@@ -72,8 +72,22 @@ def build(run: Run, until: str = STAGES[-1]) -> bool:
     return True
 
 
+def read_documents(run: Run) -> None:
+    """Write passages.jsonl; of a dataset that has queries and labels of its own, all that it brings."""
+    if run.config.corpus.dataset is None:
+        read_corpus(run)
+        return
+    from synthneg.intake.take import take_in  # noqa: PLC0415 - as above
+
+    take_in(run)
+    must_keep(run, "generate.queries", "queries")
+
+
 def generate_queries(run: Run) -> None:
     """Write queries.jsonl by asking the language model, and before that what is chosen with vectors."""
+    if run.config.corpus.dataset is not None:
+        run.need("generate.queries")  # they came with the dataset, and so did their documents
+        return
     choose_passages(run)
     ask_within_budget(run, write_queries)
     must_keep(run, "generate.queries", "queries")
@@ -92,6 +106,9 @@ def check_queries(run: Run) -> None:
 
 def generate_documents(run: Run) -> None:
     """Write the graded documents of verified queries."""
+    if run.config.corpus.dataset is not None:
+        run.need("generate.documents")
+        return
     ask_within_budget(run, write_documents)
 
 
@@ -206,7 +223,7 @@ def next_round(run: Run) -> RunConfig:
 
 
 _STEPS: dict[str, Callable[[Run], object]] = {
-    "corpus": read_corpus,
+    "corpus": read_documents,
     "generate.queries": generate_queries,
     "verify.queries": check_queries,
     "generate.documents": generate_documents,
@@ -242,10 +259,7 @@ def held_out(run: Run) -> "Collection | None":
     if not examples:
         return None
     # Of the passages is also what was mined as a negative and then found to answer.
-    qrels = {
-        e.query_id: {d.id: 1 for d in e.documents if d.grade == 3 and d.source not in WRITTEN}
-        for e in examples
-    }
+    qrels = {e.query_id: {d.id: 1 for d in e.positives} for e in examples}
     return Collection.of_records(
         HELD_OUT,
         run.read("passages.jsonl", Passage),

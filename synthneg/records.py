@@ -13,11 +13,13 @@ import orjson
 Row = dict[str, Any]
 Split = Literal["train", "held_out"]
 MinedSource = Literal["bm25", "dense", "reranked", "random"]
-Source = Literal["corpus", "written", "graded", "negative"] | MinedSource
+Source = Literal["corpus", "written", "graded", "negative", "given"] | MinedSource
 POSITIVE_SOURCES: tuple[Source, ...] = ("corpus", "written")  # of a query's own passages
 WRITTEN: tuple[Source, ...] = ("graded", "negative")  # beside a passage; all others are passages
 MINED: tuple[MinedSource, ...] = ("bm25", "dense", "reranked", "random")
-GIVEN = "given"  # stands as the prompt of a query that is the user's own
+GIVEN = (
+    "given"  # stands as the prompt of a query, and the scorer of a score, that are the user's own
+)
 R = TypeVar("R")
 
 _DECODER = json.JSONDecoder()
@@ -124,7 +126,8 @@ class Document:
     A passage of the corpus keeps its own id, a written document gets one that starts with its query's.
     Of source "corpus" is the passage that the query was written from, of source "written" the one that the model wrote
     for it where there is no corpus; "graded" and "negative" are what was written beside it. The sources of `MINED` say
-    who found a passage of the corpus as a negative: BM25, the encoder, the reranker, or chance.
+    who found a passage of the corpus as a negative: BM25, the encoder, the reranker, or chance; "given" is one that an
+    imported dataset labels as such.
     """
 
     id: str
@@ -206,6 +209,15 @@ class Example:
     def positive(self) -> Judged:
         """The passage that the query was written from, or that was written for it."""
         return self.documents[0]
+
+    @property
+    def positives(self) -> tuple[Judged, ...]:
+        """All passages that answer: those that the query was written from, and mined ones that were found to answer."""
+        return tuple(
+            d
+            for d in self.documents
+            if d.source in POSITIVE_SOURCES or (d.grade == 3 and d.source not in WRITTEN)
+        )
 
     @property
     def negatives(self) -> tuple[Judged, ...]:

@@ -256,12 +256,23 @@ class Run:
             )
 
     def _forget(self, stage: str) -> None:
-        """Discount `stage` and all later ones, with their marks and the measures of what they made."""
+        """Discount `stage` and all later ones made of it, with their marks and the measures of what they made."""
         earlier = STAGES[: STAGES.index(stage)]
-        self._write_books({s: c for s, c in self.books().items() if s in earlier})
+        stands = {*earlier, *(self._came_with_queries() if stage == "verify.queries" else ())}
+        self._write_books({s: c for s, c in self.books().items() if s in stands})
+        if stage == "export":  # training and measures are made of the examples, not of the dataset
+            self._mark(stage).unlink(missing_ok=True)
+            return
         for later in STAGES[len(earlier) :]:
             self._mark(later).unlink(missing_ok=True)
         shutil.rmtree(self.file("evaluation"), ignore_errors=True)
+
+    def _came_with_queries(self) -> tuple[str, ...]:
+        """Return the stages whose documents an imported dataset brought, for whatever queries pass their checks."""
+        if self.config.corpus.dataset is None:
+            return ()
+        asked = self.config.generate.negatives.prompts
+        return ("generate.documents",) if asked else ("generate.documents", "generate.negatives")
 
     def _write_books(self, books: dict[str, Counts]) -> None:
         if books != self.books():

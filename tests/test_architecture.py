@@ -19,7 +19,7 @@ LAYERS = (
     {"corpus", "prompts", "run", "settings", "grouped"},
     {"llm", "scoring"},
     {"generate", "mine", "verify", "dataset", "train", "evaluate", "realism"},
-    {"stages", "rounds"},
+    {"stages", "rounds", "intake"},
     {"preflight"},
     {"pipeline", "reparse", "compare", "report", "publish", "trial", "doctor", "review"},
     {"cli"},

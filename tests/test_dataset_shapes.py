@@ -6,9 +6,9 @@ from examples import example, origin
 from hypothesis import given
 from hypothesis import strategies as st
 
+from synthneg.dataset.formats.beir import query_row
 from synthneg.dataset.names import model_name
 from synthneg.dataset.shapes import (
-    beir_query,
     columns,
     labeled_lists,
     n_tuples,
@@ -41,6 +41,14 @@ def test_a_triplet_names_where_its_texts_come_from():
         "query_prompt": "query/question@1b9d6bcd",
         "query_model": "tiny-llm",
         "query_seed": 11,
+        "positive_id": "tea",
+        "positive_source": "corpus",
+        "positive_grade": 3,
+        "positive_wanted_grade": 3,
+        "positive_verdict": "",
+        "positive_prompt": None,
+        "positive_model": None,
+        "positive_seed": None,
         "positive_scores": {"cosine": 0.75, "rank": 1.0},
         "negative_id": "tea.q0.n0",
         "negative_source": "negative",
@@ -137,5 +145,5 @@ def test_no_other_length_keeps_more(counts: list[int]):
 def test_a_model_file_is_named_without_its_folder():
     """A row says the file of a local model, never the folder that it lay in; a Hub name stays whole."""
     local = replace(origin("query/question"), model="/home/ada/models/qwen.gguf")
-    assert beir_query(replace(example("tea"), origin=local))["query_model"] == "qwen.gguf"
+    assert query_row(replace(example("tea"), origin=local))["query_model"] == "qwen.gguf"
     assert model_name("Qwen/Qwen2.5-Coder-1.5B") == "Qwen/Qwen2.5-Coder-1.5B"

@@ -7,6 +7,7 @@ from synthneg.cli import (
     data,
     demo,
     doctor,
+    import_,
     init,
     inspect,
     mine,
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command(short_help="the whole path on this machine alone")(demo.demo)
 app.command(short_help="write a settings file, or those behind a dataset")(init.init)
+app.command("import", short_help="a dataset of your own as a run")(import_.import_dataset)
 app.command(short_help="what a run will cost and take")(plan.plan)
 app.command(short_help="all stages, or those still missing")(run.run)
 app.command(short_help="ask the language model")(run.generate)

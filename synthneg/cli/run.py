@@ -60,7 +60,7 @@ def run(
 
     config, outputs = settings(target, changes, outputs)
     config = _of_round(config, outputs, number)
-    _with_config(
+    work_in(
         config,
         outputs,
         lambda opened: build_and_report(opened, until),
@@ -109,10 +109,9 @@ def generate(
     """Ask the language model: queries first; documents and hard negatives for queries that `verify` has passed."""
     from synthneg import pipeline  # noqa: PLC0415  # needs the settings model
     from synthneg.preflight import check_settings  # noqa: PLC0415  # as above
-    from synthneg.stages import read_corpus  # noqa: PLC0415  # as above
 
     def work(opened: "Run") -> None:
-        read_corpus(opened)
+        pipeline.read_documents(opened)
         pipeline.generate_queries(opened)
         if "verify.queries" in opened.books():
             pipeline.generate_documents(opened)
@@ -152,11 +151,31 @@ def verify(
 
 
 def export(
-    target: Target = DEFAULT_FILE, changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS
+    target: Target = DEFAULT_FILE,
+    shapes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--shape",
+            metavar="NAME",
+            help="Format to write as well as those of the settings; may be repeated: pair, triplet,"
+            " n-tuple, n-tuple-scores, margin-mse, labeled-pair, labeled-list, beir, tevatron, rlhn,"
+            " flagembedding, pylate, msmarco.",
+        ),
+    ] = None,
+    changes: Changes = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
 ) -> None:
-    """Make the dataset of the examples, with its card: a folder that `load_dataset` reads."""
+    """Make the dataset of the examples, with its card: a folder that `load_dataset` reads.
+
+    docs/reference/formats.md says of each format what it holds, and which tool reads it. Nothing else of the run is
+    done again.
+    """
     from synthneg.pipeline import export_dataset  # noqa: PLC0415  # needs the settings model
 
+    if shapes:
+        config, _ = settings(target, changes, outputs)
+        wanted = ", ".join(dict.fromkeys((*config.export.shapes, *shapes)))
+        changes = [*(changes or []), f"export.shapes=[{wanted}]"]
     with_run(target, changes, outputs, export_dataset)
 
 
@@ -181,10 +200,10 @@ def with_run(
     `check` sees the settings before the run's folder does, so that settings which it refuses are written nowhere.
     """
     config, outputs = settings(target, changes, outputs)
-    return _with_config(config, outputs, work, check)
+    return work_in(config, outputs, work, check)
 
 
-def _with_config(
+def work_in(
     config: "RunConfig",
     outputs: Path,
     work: "Callable[[Run], object]",

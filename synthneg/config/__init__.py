@@ -33,13 +33,13 @@ from synthneg.config.mine import MineConfig as MineConfig
 from synthneg.config.rounds import RoundsConfig as RoundsConfig
 from synthneg.config.sampling import MixConfig as MixConfig
 from synthneg.config.sampling import SamplingConfig as SamplingConfig
+from synthneg.config.shapes import Shape as Shape
 from synthneg.config.students import LoraConfig as LoraConfig
 from synthneg.config.students import RerankConfig as RerankConfig
 from synthneg.config.students import SparseConfig as SparseConfig
 from synthneg.config.use import EvaluateConfig as EvaluateConfig
 from synthneg.config.use import ExportConfig as ExportConfig
 from synthneg.config.use import PublishConfig as PublishConfig
-from synthneg.config.use import Shape as Shape
 from synthneg.config.use import TrainConfig as TrainConfig
 from synthneg.config.verify import ContentChecks as ContentChecks
 from synthneg.config.verify import DocumentChecks as DocumentChecks
@@ -75,6 +75,15 @@ class RunConfig(Section):
             raise ValueError(
                 "mine.reranked needs a reranker, and verify.reranker names none; set it to a cross-encoder's folder or"
                 " Hub name"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _budget_has_passages(self) -> Self:
+        """Refuse to choose passages by a budget where a dataset brought its queries."""
+        if self.corpus.dataset is not None and self.llm.budget != BudgetConfig():
+            raise ValueError(
+                f"llm.budget makes a run of fewer passages, and {self.corpus.path} is taken whole; leave it out"
             )
         return self
 

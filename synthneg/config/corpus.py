@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from synthneg.config.base import Section, Share
+from synthneg.config.shapes import SHAPES, Shape
 
 _QUERIES, _TASKS = "queries:", "tasks:"  # before what a corpus is written for
 
@@ -16,7 +17,8 @@ class CorpusConfig(Section):
         description="BEIR folder, .jsonl(.gz), .parquet, .csv/.tsv, saved HF dataset, Hub name, or a"
         " folder of documents; docstrings:numpy,scipy reads those packages' "
         "docstrings; without documents, queries:FILE (.txt, .jsonl, .csv, .tsv) has a passage written for each of your"
-        " queries, and tasks:TOPIC has queries and passages written for tasks of a topic"
+        " queries, and tasks:TOPIC has queries and passages written for tasks of a topic; FORMAT:PATH, such as"
+        " beir:data/scifact, is a dataset with queries and labels, as `synthneg import` takes it in"
     )
     limit: int | None = Field(
         default=None, ge=1, description="how many passages get queries; all are searched"
@@ -51,6 +53,15 @@ class CorpusConfig(Section):
     title_field: str = Field(default="title", description="column of the title; may be absent")
 
     @model_validator(mode="after")
+    def _whole_dataset(self) -> Self:
+        """Refuse to take a part of a dataset: its queries are all asked already."""
+        if self.dataset is not None and (self.limit is not None or self.sample != "random"):
+            raise ValueError(
+                f"limit and sample choose passages that get queries, and {self.path} has its own; leave them out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _of_one_mind(self) -> Self:
         """Refuse clusters without a limit to fill, more of them than chosen passages, and a number for no use."""
         if self.sample != "cluster":
@@ -72,6 +83,13 @@ class CorpusConfig(Section):
         """The topic, where that is all that there is."""
         topic = " ".join(self.path.removeprefix(_TASKS).split())
         return topic if self.path.startswith(_TASKS) else None
+
+    @property
+    def dataset(self) -> tuple[Shape, str] | None:
+        """Format and path of a dataset that has queries and labels of its own; None where there are only documents."""
+        name, _, path = self.path.partition(":")
+        shape = next((shape for shape in SHAPES if shape == name), None)
+        return None if shape is None or not path else (shape, path)
 
     @property
     def is_written(self) -> bool:

@@ -14,9 +14,8 @@ from synthneg.config.losses import (
     MatryoshkaConfig,
 )
 from synthneg.config.sampling import MixConfig, SamplingConfig, sampling_refusal
+from synthneg.config.shapes import Shape
 from synthneg.config.students import Kind, LoraConfig, RerankConfig, SparseConfig, Student
-
-Shape = Literal["triplet", "n-tuple", "labeled-list", "beir"]
 
 
 class ExportConfig(Section):
@@ -25,7 +24,9 @@ class ExportConfig(Section):
     shapes: tuple[Shape, ...] = Field(
         default=("triplet", "n-tuple", "labeled-list", "beir"),
         min_length=1,
-        description="each becomes a configuration of the dataset",
+        description="formats in which they are written: pair, triplet, n-tuple, n-tuple-scores, margin-mse,"
+        " labeled-pair and labeled-list for sentence-transformers; beir, tevatron, rlhn, flagembedding, pylate,"
+        " msmarco",
     )
 
 

@@ -32,16 +32,7 @@ def read_saved(folder: Path, config: CorpusConfig) -> Iterator[Raw]:
     Raises:
         CorpusError: the folder is damaged, or a column is missing.
     """
-    import datasets  # noqa: PLC0415 - heavy: only for datasets
-    import pyarrow  # noqa: PLC0415
-
-    try:
-        dataset = datasets.load_from_disk(str(folder))
-    except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
-        raise bad(
-            str(folder), f"expected a whole saved dataset, but {error}; save it again"
-        ) from error
-    yield from _rows(dataset, str(folder), config)
+    yield from _rows(_load_saved(folder), str(folder), config)
 
 
 def read_hub(name: str, config: CorpusConfig) -> Iterator[Raw]:
@@ -50,14 +41,39 @@ def read_hub(name: str, config: CorpusConfig) -> Iterator[Raw]:
     Raises:
         CorpusError: no such dataset, no way to the Hub, or a column is missing.
     """
+    yield from _rows(_load_hub(name), name, config)
+
+
+def splits_of(path: str) -> dict[str, Any]:
+    """Return the splits of a dataset that was saved to disk or lies on the Hub; their rows are read as they are used.
+
+    Raises:
+        CorpusError: as `read_saved` and `read_hub` say.
+    """
+    dataset = _load_saved(Path(path)) if Path(path).is_dir() else _load_hub(path)
+    return dataset if isinstance(dataset, dict) else {"train": dataset}
+
+
+def _load_saved(folder: Path) -> Any:
+    import datasets  # noqa: PLC0415 - heavy: only for datasets
+    import pyarrow  # noqa: PLC0415
+
+    try:
+        return datasets.load_from_disk(str(folder))
+    except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
+        raise bad(
+            str(folder), f"expected a whole saved dataset, but {error}; save it again"
+        ) from error
+
+
+def _load_hub(name: str) -> Any:
     import datasets  # noqa: PLC0415 - heavy: only for datasets
 
     _reach(name)
     try:
-        dataset = datasets.load_dataset(name)
+        return datasets.load_dataset(name)
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         raise bad(name, f"expected a dataset on the Hub, but {error}") from error
-    yield from _rows(dataset, name, config)
 
 
 def _reach(name: str) -> None:

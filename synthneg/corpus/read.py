@@ -50,7 +50,7 @@ def check_corpus(config: CorpusConfig) -> None:
     """
     if config.queries is not None:
         next(read_queries(Path(config.queries), config))
-    elif not config.is_written:
+    elif config.dataset is None and not config.is_written:
         _open(config)
 
 
@@ -64,6 +64,12 @@ def _open(config: CorpusConfig) -> Iterator[Raw]:
         return _open_file(path, config)
     if is_hub_name(config.path) and _suffix(path) is None:
         return read_hub(config.path, config)
+    if config.dataset is not None:
+        raise bad(
+            config.path,
+            "expected documents, got a dataset with queries of its own, which `synthneg import` and `synthneg run` take"
+            " in; name its documents alone as corpus.path",
+        )
     raise bad(config.path, "expected a file or folder, found nothing there; correct corpus.path")
 
 

@@ -5,7 +5,7 @@ import gzip
 import json
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -86,18 +86,39 @@ def read_parquet(file: Path, config: CorpusConfig) -> Iterator[Raw]:
     Raises:
         CorpusError: not Parquet, cut short, or a column is missing.
     """
+    columns = None
+
+    def wanted(names: list[str]) -> list[str]:
+        nonlocal columns
+        columns = columns_of(names, str(file), config)
+        return [name for name in (columns.id, columns.text, columns.title) if name in names]
+
+    for row, values in parquet_rows(file, wanted):
+        assert columns is not None  # the names come before the first row
+        yield from_row(values, columns, f"{file}, row {row}")
+
+
+def parquet_rows(
+    file: Path, wanted: Callable[[list[str]], list[str]] = list
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (number from 1, values by column) of a Parquet file, a batch of rows in memory at a time.
+
+    Args:
+        file: where they are.
+        wanted: gives, of the names of all columns, those that are read.
+
+    Raises:
+        CorpusError: not Parquet, or cut short.
+    """
     import pyarrow  # noqa: PLC0415 - heavy: only for Parquet
     import pyarrow.parquet as parquet  # noqa: PLC0415
 
     before = 0
     try:
         with parquet.ParquetFile(file) as table:
-            names = table.schema_arrow.names
-            columns = columns_of(names, str(file), config)
-            wanted = [name for name in (columns.id, columns.text, columns.title) if name in names]
-            for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
-                for row, values in enumerate(batch.to_pylist(), start=before + 1):
-                    yield from_row(values, columns, f"{file}, row {row}")
+            names = wanted(table.schema_arrow.names)
+            for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=names):
+                yield from enumerate(batch.to_pylist(), start=before + 1)
                 before += batch.num_rows
     except UnicodeDecodeError as error:
         raise bad(

@@ -14,11 +14,20 @@ from synthneg.dataset.made import made_sections
 from synthneg.dataset.markdown import fenced, plain, table
 from synthneg.dataset.negatives import checked_lines, count_rows, made_lines
 from synthneg.dataset.prompts import Asked
-from synthneg.dataset.ways import way_of
+from synthneg.dataset.shapes import TABLES
+from synthneg.dataset.ways import FROM_DATASET, way_of
 from synthneg.records import Example, Row
 from synthneg.run import Counts
 
 MOST_BYTES = 60_000  # of a card; prompts that would make it longer stand in their files alone
+_FOLDERS: Mapping[str, str] = {
+    "beir": "- `beir/` is a BEIR collection with graded qrels.",
+    "tevatron": "- `tevatron/` has the training files of Tevatron, one JSON object a line.",
+    "rlhn": "- `rlhn/` has the same rows as RLHN's datasets keep them.",
+    "flagembedding": "- `flagembedding/` has the training files of FlagEmbedding, one JSON object a line.",
+    "pylate": "- `pylate/` has lists, queries and documents for PyLate's distillation.",
+    "msmarco": "- `msmarco/` has collection, queries, qrels and triples of ids as MS MARCO's TSV files.",
+}
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
 _NOWHERE = "path/to/dataset"  # where a dataset is that is not on the Hub
 
@@ -76,6 +85,7 @@ def _card(made: Made, finished: Finished | None, source: str, in_full: bool) -> 
     parts = [
         f"# {config.run}",
         way.begun,
+        *_unverified(made.books),
         *_load(made.content, source),
         *made_sections(config, examples, made.asked, source, in_full),
         *_negatives(made),
@@ -91,6 +101,12 @@ def _card(made: Made, finished: Finished | None, source: str, in_full: bool) -> 
         "\n".join((way.synthetic, _GRADES, way.held_out, _measured(finished))),
     ]
     return f"---\n{_metadata(made)}---\n\n" + "\n\n".join(parts) + "\n"
+
+
+def _unverified(books: Mapping[str, Counts]) -> Iterable[str]:
+    """Yield a warning where an imported dataset has not been verified."""
+    if books.get("verify.documents", {}).get("flagged", {}).get("unverified"):
+        yield "**No encoder has verified queries or documents**: they are as they were imported."
 
 
 def _round(config: RunConfig) -> str:
@@ -162,35 +178,42 @@ def _shortcuts(checked: Checked) -> Iterable[str]:
 
 def _metadata(made: Made) -> str:
     config, count = made.config, len(made.examples)
+    synthetic = [] if way_of(made.examples) == FROM_DATASET else ["synthetic"]
     data: Row = {"license": config.publish.license} if config.publish.license else {}
     if found := languages(made.examples):
         data["language"] = found
     data |= {
         "pretty_name": config.run,
         "task_categories": ["text-retrieval"],
-        "tags": ["synthetic", "retrieval", "hard-negatives", "sentence-transformers", "synthneg"],
+        "tags": [*synthetic, "retrieval", "hard-negatives", "sentence-transformers", "synthneg"],
         "size_categories": [_SIZES[max(0, min(len(str(count)) - 3, len(_SIZES) - 1))]],
-        "configs": list(made.content.configs),
     }
+    if made.content.configs:  # a list without entries is none to the Hub
+        data["configs"] = list(made.content.configs)
     text: str = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=1000)
     return text
 
 
 def _load(content: Content, source: str) -> Iterable[str]:
     names = [entry["config_name"] for entry in content.configs]
-    split = content.configs[0]["data_files"][0]["split"]
     yield "## Load"
-    yield fenced(
-        "from datasets import load_dataset\n\n"
-        f'dataset = load_dataset("{source}", "{names[0]}")\n'
-        f'print(dataset["{split}"][0])',
-        "python",
-    )
-    yield (
-        f"Configurations: {', '.join(f'`{name}`' for name in names)}. A trainer of sentence-transformers takes"
-        " `triplet`, `n-tuple` and `labeled-list` as they are; with `-full` at the end, the same rows carry ids,"
-        " prompts, models, seeds, grades and scores. The folder `beir/` is a BEIR collection with graded qrels."
-    )
+    if names:
+        split = content.configs[0]["data_files"][0]["split"]
+        yield fenced(
+            "from datasets import load_dataset\n\n"
+            f'dataset = load_dataset("{source}", "{names[0]}")\n'
+            f'print(dataset["{split}"][0])',
+            "python",
+        )
+        yield (
+            f"Configurations: {', '.join(f'`{name}`' for name in names)}. A trainer of sentence-transformers takes"
+            f" {', '.join(f'`{shape}`' for shape in TABLES if shape in names) or 'none of them'} as they are; with"
+            " `-full` at the end, the same rows carry ids, prompts, models, seeds, grades and scores."
+        )
+    if folders := [
+        _FOLDERS[shape] for shape, of in content.shapes.items() if shape in _FOLDERS and of.train
+    ]:
+        yield "\n".join(folders)
     if "beir-qrels" in names:
         yield fenced(_BEIR.format(source=source), "python")
     yield table(

@@ -1,28 +1,29 @@
 """The stage `export`: a run's examples to a folder that `load_dataset`, trainers and BEIR's tools read as it is."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from synthneg.config import Shape
 from synthneg.dataset.card import Made, card
-from synthneg.dataset.gather import Exported, gather, settings_text, up_to_export
+from synthneg.dataset.formats.out import FOLDERS
+from synthneg.dataset.gather import Exported, RowCounts, gather, settings_text, up_to_export
 from synthneg.dataset.settings import FILE
-from synthneg.dataset.shapes import columns, labeled_lists, n_tuples, triplets, tuple_length
-from synthneg.dataset.write import SPLITS, write_beir, write_parquet
+from synthneg.dataset.shapes import Common, columns, common_of, rows_of
+from synthneg.dataset.write import SPLITS, write_parquet
 from synthneg.errors import RunError
 from synthneg.files import recover_folder, replace_folder
 from synthneg.progress import say
 from synthneg.records import Example, Passage, Row
 from synthneg.run import Counts, Run, Stage
 
-RowsOf = dict[Shape, list[Row]]
+Counted = tuple[Example, RowCounts]  # an example, and how many rows of each shape it makes
 
 
 def export(run: Run) -> None:
     """Write `dataset/` and its card from `examples.jsonl` and `passages.jsonl`, whole or not at all.
 
-    An example that becomes a row of no shape is rejected, as `no_negative` or `too_few_negatives`.
+    An example that becomes a row of no shape is rejected, as `no_negative`, `too_few_negatives` or `no_score`.
 
     Raises:
         RunError: a stage before this one has not run, or no example of the training split is left.
@@ -40,21 +41,17 @@ def export(run: Run) -> None:
 
 def _write(run: Run, stage: Stage, examples: Sequence[Example], part: Path) -> None:
     shapes = run.config.export.shapes
-    n = tuple_length(example for example in examples if example.split == "train")
-    made = [(e, {shape: _rows(shape, e, n) for shape in shapes}) for e in examples]
-    kept = [(e, rows) for e, rows in made if _account(stage, e, rows, n)]
-    exported = [example for example, _ in kept]
+    common = common_of([example for example in examples if example.split == "train"])
+    made = [(e, {shape: _count(shape, e, common) for shape in shapes}) for e in examples]
+    kept = [(e, counts) for e, counts in made if _account(stage, e, counts, common)]
     # Books of later stages speak of what the export before this one gave.
     books = up_to_export(run.books()) | {stage.name: stage.counts()}
-    if not any(example.split == "train" for example in exported):
-        raise RunError(_nothing_left(run, len(exported), books))
+    if not any(example.split == "train" for example, _ in kept):
+        raise RunError(_nothing_left(run, len(kept), books))
+    part.mkdir(exist_ok=True)
     for shape in shapes:
-        if shape == "beir":
-            write_beir(part / shape, run.read("passages.jsonl", Passage), exported)
-        else:
-            _write_shape(part / shape, shape, kept, n)
-    counts = [(e, _counts(rows)) for e, rows in kept]
-    _write_about(run, gather(run.config, run.folder, counts, n, books), part)
+        _write_shape(run, part / shape, shape, kept, common)
+    _write_about(run, gather(run.config, run.folder, kept, common, books), part)
 
 
 def _write_about(run: Run, made: Made, part: Path) -> None:
@@ -67,47 +64,51 @@ def _write_about(run: Run, made: Made, part: Path) -> None:
     (part / "README.md").write_text(card(made), encoding="utf-8")
 
 
-def _rows(shape: Shape, example: Example, n: int) -> list[Row]:
-    if shape == "triplet":
-        return triplets(example)
-    if shape == "n-tuple":
-        return n_tuples(example, n)
-    if shape == "labeled-list":
-        return labeled_lists(example)
-    return [{"corpus-id": document.id} for document in example.documents]
+def _count(shape: Shape, example: Example, common: Common) -> int:
+    """Return how many rows the example makes in this shape."""
+    if shape in FOLDERS:
+        return FOLDERS[shape].rows(example, common)
+    return len(rows_of(shape, example, common))
 
 
-def _account(stage: Stage, example: Example, rows: RowsOf, n: int) -> bool:
+def _account(stage: Stage, example: Example, counts: RowCounts, common: Common) -> bool:
     """Keep or reject the example in the books; return whether it is kept."""
     stage.take()
-    counts = _counts(rows)
     kept = any(counts.values())
     if kept:
         stage.keep(Exported(example.query_id, example.split, counts))
     else:
-        shapes = ", ".join(rows)
+        shapes = ", ".join(counts)
         count = len(example.negatives)
-        reason = "too_few_negatives" if count else "no_negative"
-        stage.reject(example.query_id, reason, f"{count} negatives, {n or 1} wanted by {shapes}")
+        if not count:
+            reason = "no_negative"
+        else:
+            reason = "too_few_negatives" if count < common.n else "no_score"
+        detail = f"{count} negatives, {common.n or 1} wanted by {shapes}"
+        stage.reject(example.query_id, reason, detail)
     return kept
 
 
-def _counts(rows: Mapping[Shape, Sequence[Row]]) -> dict[Shape, int]:
-    return {shape: len(of_shape) for shape, of_shape in rows.items()}
-
-
 def _write_shape(
-    folder: Path, shape: Shape, kept: Sequence[tuple[Example, RowsOf]], n: int
+    run: Run, folder: Path, shape: Shape, kept: Sequence[Counted], common: Common
 ) -> None:
-    """Write one shape as Parquet; nothing where it has no row to train on."""
+    """Write one shape; nothing where it has no row to train on."""
+    held = [example for example, counts in kept if counts[shape]]
+    if not any(example.split == "train" for example in held):
+        say(f"export: no training query has what {shape} needs; it is left out")
+    elif shape in FOLDERS:
+        FOLDERS[shape].write(folder, run.read("passages.jsonl", Passage), held, common)
+    else:
+        _write_table(folder, shape, held, common)
+
+
+def _write_table(folder: Path, shape: Shape, held: Sequence[Example], common: Common) -> None:
+    """Write one table as Parquet."""
     by_split: dict[str, list[Row]] = {name: [] for name in SPLITS.values()}
-    for example, rows in kept:
-        by_split[SPLITS[example.split]] += rows[shape]
-    if not by_split["train"]:
-        say(f"export: no training query has the negatives that {shape} needs; it is left out")
-        return
-    scorers = sorted({name for e, _ in kept for d in e.documents for name in d.scores})
-    write_parquet(folder, by_split, columns(shape, n), scorers)
+    for example in held:
+        by_split[SPLITS[example.split]] += rows_of(shape, example, common)
+    scorers = sorted({name for e in held for d in e.documents for name in d.scores})
+    write_parquet(folder, by_split, columns(shape, common.n), scorers)
 
 
 def _nothing_left(run: Run, held_out: int, books: dict[str, Counts]) -> str:

@@ -10,9 +10,10 @@ import orjson
 from synthneg.config import RunConfig, Shape
 from synthneg.dataset.card import Content, Made, ShapeContent
 from synthneg.dataset.checked import read_checked
+from synthneg.dataset.formats.out import FOLDERS
 from synthneg.dataset.prompts import Asked, asked
 from synthneg.dataset.settings import is_here, portable, text
-from synthneg.dataset.shapes import trained_columns, tuple_length
+from synthneg.dataset.shapes import Common, common_of, trained_columns
 from synthneg.dataset.write import SPLITS
 from synthneg.records import Example, Row
 from synthneg.run import STAGES, Counts, read_books, read_records
@@ -34,7 +35,7 @@ def gather(
     config: RunConfig,
     folder: Path,
     kept: Sequence[tuple[Example, RowCounts]],
-    n: int,
+    common: Common,
     books: Mapping[str, Counts],
 ) -> Made:
     """Return what the card of a dataset is written from.
@@ -43,14 +44,15 @@ def gather(
         config: the run's settings.
         folder: the run's.
         kept: examples that are in the dataset, and their rows by shape.
-        n: negatives of an n-tuple.
+        common: what all rows of a shape have in common.
         books: of the stages up to the export.
     """
     examples = [example for example, _ in kept]
     shapes = config.export.shapes
-    configs = [entry for shape in shapes for entry in _configs(shape, kept, n)]
-    configs[0]["default"] = True
-    counts = {shape: _count(shape, kept, n) for shape in shapes}
+    configs = [entry for shape in shapes for entry in _configs(shape, kept, common)]
+    if configs:
+        configs[0]["default"] = True
+    counts = {shape: _count(shape, kept, common) for shape in shapes}
     content = Content(configs, counts, _calibrated(config, folder))
     found = gather_asked(config, folder, examples)
     return Made(config, books, examples, content, read_checked(folder), found)
@@ -70,8 +72,8 @@ def gather_exported(config: RunConfig, folder: Path) -> Made:
     rows = {e.query_id: e.rows for e in read_records(folder / "exported.jsonl", Exported)}
     examples = list(read_records(folder / "examples.jsonl", Example))
     kept = [(e, rows[e.query_id]) for e in examples if e.query_id in rows]
-    n = tuple_length(example for example in examples if example.split == "train")
-    return gather(config, folder, kept, n, up_to_export(read_books(folder)))
+    common = common_of([example for example in examples if example.split == "train"])
+    return gather(config, folder, kept, common, up_to_export(read_books(folder)))
 
 
 def up_to_export(books: Mapping[str, Counts]) -> dict[str, Counts]:
@@ -117,40 +119,30 @@ def _calibrated(config: RunConfig, folder: Path) -> Row:
     return {name: row["found"] for name, row in found.items()}
 
 
-def _configs(shape: Shape, kept: Sequence[tuple[Example, RowCounts]], n: int) -> list[Row]:
+def _configs(shape: Shape, kept: Sequence[tuple[Example, RowCounts]], common: Common) -> list[Row]:
     """Return the configurations that `load_dataset` reads of a shape; none where it has no row to train on."""
-    splits = {SPLITS[example.split] for example, rows in kept if rows[shape]}
-    if shape == "beir":
-        qrels = [
-            {"split": split, "path": f"beir/qrels/{split}.parquet"}
-            for split in SPLITS.values()
-            if split in splits
-        ]
-        return [
-            {
-                "config_name": f"beir-{name}",
-                "data_files": [{"split": name, "path": f"beir/{name}.parquet"}],
-            }
-            for name in ("corpus", "queries")
-        ] + [{"config_name": "beir-qrels", "data_files": qrels}]
+    held = {SPLITS[example.split] for example, rows in kept if rows[shape]}
+    splits = [split for split in SPLITS.values() if split in held]
     if "train" not in splits:
         return []
-    files = [
-        {"split": split, "path": f"{shape}/{split}.parquet"}
-        for split in SPLITS.values()
-        if split in splits
+    if shape in FOLDERS:
+        return FOLDERS[shape].configs(splits)
+    files = [{"split": split, "path": f"{shape}/{split}.parquet"} for split in splits]
+    columns = trained_columns(shape, common.n)
+    return [
+        {"config_name": shape, "data_files": files, "columns": columns},
+        {"config_name": f"{shape}-full", "data_files": deepcopy(files)},
     ]
-    trained = {"config_name": shape, "data_files": files, "columns": trained_columns(shape, n)}
-    return [trained, {"config_name": f"{shape}-full", "data_files": deepcopy(files)}]
 
 
-def _count(shape: Shape, kept: Sequence[tuple[Example, RowCounts]], n: int) -> ShapeContent:
+def _count(shape: Shape, kept: Sequence[tuple[Example, RowCounts]], common: Common) -> ShapeContent:
     """Count what the shape holds, and what of the exported queries and negatives it does not."""
     rows = dict.fromkeys(SPLITS.values(), 0)
     queries = negatives = 0
     for example, made in kept:
         rows[SPLITS[example.split]] += made[shape]
         queries += not made[shape]
-        held = len(example.negatives) if made[shape] else 0
-        negatives += len(example.negatives) - (min(held, n) if shape == "n-tuple" else held)
+        held = len(example.negatives) if made[shape] and shape != "pair" else 0
+        cut = shape in ("n-tuple", "n-tuple-scores")
+        negatives += len(example.negatives) - (min(held, common.n) if cut else held)
     return ShapeContent(rows["train"], rows["validation"], queries, negatives)

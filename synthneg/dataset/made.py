@@ -9,6 +9,7 @@ from synthneg.config import RunConfig
 from synthneg.dataset.markdown import code, fenced, folded, plain, table
 from synthneg.dataset.names import model_name
 from synthneg.dataset.prompts import Asked
+from synthneg.dataset.ways import FROM_DATASET, way_of
 from synthneg.records import GIVEN, Example, Origin
 
 
@@ -32,16 +33,27 @@ def made_sections(
         if document.origin
     )
     yield "## How it was made"
-    yield (
-        f"Run `{config.run}` with seed {config.seed}; every text is traced to the prompt file (`name@hash`), the model"
-        " and the seed that made it; a seed follows from the run's and from what it is drawn for. Scores are cosines of"
-        f" {code(model_name(config.verify.encoder))}."
-    )
+    made = f"Run `{config.run}` with seed {config.seed}"
+    if way_of(examples) == FROM_DATASET:
+        yield f"{made}, of a dataset in the format `{config.corpus.path.partition(':')[0]}`."
+    else:
+        yield (
+            f"{made}; every text is traced to the prompt file (`name@hash`), the model and the seed that made it; a"
+            " seed follows from the run's and from what it is drawn for. Scores are cosines of"
+            f" {code(model_name(config.verify.encoder))}."
+        )
     yield table(
         ("makes", "prompt", "model", "sampling", "texts"),
         [("query", *maker, n) for maker, n in sorted(queries.items())]
         + [("document", *maker, n) for maker, n in sorted(documents.items())],
     )
+    if asked.files:
+        yield from _prompts(asked, in_full)
+    yield "### Make it again"
+    yield _again(config, source)
+
+
+def _prompts(asked: Asked, in_full: bool) -> Iterable[str]:
     yield "### Prompts"
     if in_full:
         yield "In full, as they were asked; each is a file of this dataset, too."
@@ -50,8 +62,6 @@ def made_sections(
     else:
         yield "They are too long for this page. Each is a file of this dataset."
         yield "\n".join(f"- [{code(file.tag)}]({file.path})" for file in asked.files)
-    yield "### Make it again"
-    yield _again(config, source)
 
 
 def _again(config: RunConfig, source: str) -> str:

@@ -1,4 +1,4 @@
-"""What a card says of the way in which a dataset came to be: from a corpus, from given queries, or from a topic."""
+"""What a card says of how a dataset came to be: from a corpus, from given queries, from a topic, or imported whole."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -47,10 +47,18 @@ FROM_TOPIC = Way(
     f"- All queries and all documents, the positives too, are synthetic; {_FALSE}",
     _HELD_OUT,
 )
+FROM_DATASET = Way(
+    "Queries, documents and labels of a dataset that was imported. The first document of each query is a passage that"
+    " the dataset says answers it; others have the grade that their label came to (3 answers fully, 0 is unrelated).",
+    "- What came with the dataset is as it was there; who has written and judged it, the dataset itself must say.",
+    "- The validation split holds the queries of the dataset's own splits for validation and test.",
+)
 
 
 def way_of(examples: Sequence[Example]) -> Way:
     """Return what fits the examples."""
+    if any(e.origin.prompt == GIVEN and e.positive.source == "corpus" for e in examples):
+        return FROM_DATASET
     if not any(example.positive.source == "written" for example in examples):
         return FROM_CORPUS
     given = any(example.origin.prompt == GIVEN for example in examples)

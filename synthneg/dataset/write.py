@@ -1,10 +1,5 @@
-"""Rows to files: Parquet through `datasets`, and a BEIR folder.
+"""Rows to files: Parquet through `datasets`, and JSON lines."""
 
-`load_dataset` reads all configurations of a folder with one reader, so what BEIR keeps as JSON lines and TSV stands
-beside it as Parquet too.
-"""
-
-import csv
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -13,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from synthneg.dataset.shapes import Columns, beir_document, beir_passage, beir_query
-from synthneg.records import WRITTEN, Example, Passage, Row
+from synthneg.dataset.shapes import Columns
+from synthneg.records import Example, Row
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -22,11 +17,6 @@ if TYPE_CHECKING:
 SPLITS = {"train": "train", "held_out": "validation"}  # of an example -> of the dataset
 
 _AT_ONCE = 10_000  # rows held as Python objects while they are turned into Arrow
-_CORPUS = dict.fromkeys(("_id", "title", "text", "source"), "string")
-_QUERIES = dict.fromkeys(("_id", "text", "passage_id", "query_prompt", "query_model"), "string") | {
-    "query_seed": "int64"
-}
-_QRELS = {"query-id": "string", "corpus-id": "string", "score": "int64"}
 
 
 def write_parquet(
@@ -50,48 +40,25 @@ def write_parquet(
         _to_parquet(part, folder / f"{split}.parquet")
 
 
-def write_beir(folder: Path, passages: Iterable[Passage], examples: Sequence[Example]) -> None:
-    """Write the examples as a BEIR folder: all passages and all written documents, and the grades as qrels."""
-    (folder / "qrels").mkdir(parents=True)
-    _write_lines(folder / "corpus", _corpus(passages, examples), _CORPUS)
-    _write_lines(folder / "queries", map(beir_query, examples), _QUERIES)
-    for split, name in SPLITS.items():
-        qrels = [
-            dict(zip(_QRELS, (example.query_id, document.id, document.grade), strict=True))
-            for example in examples
-            if example.split == split
-            for document in example.documents
-        ]
-        if qrels:
-            _write_qrels(folder / "qrels" / f"{name}.tsv", qrels)
-            _to_parquet(_dataset(qrels, _QRELS, ()), folder / "qrels" / f"{name}.parquet")
+def write_rows(file: Path, rows: Iterable[Row], columns: Columns) -> None:
+    """Write one Parquet file of rows without scores, a part of them in memory at a time."""
+    _to_parquet(_dataset(rows, columns, ()), file)
 
 
-def _corpus(passages: Iterable[Passage], examples: Iterable[Example]) -> Iterator[Row]:
-    yield from map(beir_passage, passages)
+def write_lines(file: Path, rows: Iterable[Row]) -> Iterator[Row]:
+    """Write each row as a line of JSON and yield it, so that it can be written elsewhere, too."""
+    with file.open("wb") as stream:
+        for row in rows:
+            stream.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+            yield row
+
+
+def by_split(examples: Iterable[Example]) -> dict[str, list[Example]]:
+    """Return the examples under the names that splits have in a dataset, without those that have none."""
+    found: dict[str, list[Example]] = {}
     for example in examples:
-        yield from (beir_document(d) for d in example.documents if d.source in WRITTEN)
-
-
-def _write_lines(file: Path, rows: Iterable[Row], columns: Columns) -> None:
-    """Write the rows to `file`.jsonl and `file`.parquet."""
-    with file.with_suffix(".jsonl").open("wb") as stream:
-
-        def written() -> Iterator[Row]:
-            for row in rows:
-                stream.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-                yield row
-
-        dataset = _dataset(written(), columns, ())
-    _to_parquet(dataset, file.with_suffix(".parquet"))
-
-
-def _write_qrels(file: Path, qrels: Iterable[Row]) -> None:
-    with file.open("w", encoding="utf-8", newline="") as stream:
-        # Quoted where an id holds a tab or a quote, as BEIR's own reader expects it.
-        writer = csv.DictWriter(stream, _QRELS, delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(qrels)
+        found.setdefault(SPLITS[example.split], []).append(example)
+    return {name: found[name] for name in SPLITS.values() if name in found}
 
 
 def _dataset(rows: Iterable[Row], columns: Columns, scorers: Sequence[str]) -> "Dataset":
@@ -111,7 +78,8 @@ def _features(columns: Columns, scorers: Sequence[str]) -> "Features":
     def feature(kind: str) -> Any:
         inner = kind.removeprefix("list:")
         scores = {scorer: Value("float64") for scorer in scorers}
-        value = scores if inner == "scores" else Value(inner)
+        passage = dict.fromkeys(("docid", "title", "text"), Value("string"))
+        value = {"scores": scores, "passage": passage}.get(inner) or Value(inner)
         return [value] if inner != kind else value
 
     # Parquet has no struct without fields, so a run without scores has no column of them.
@@ -130,7 +98,7 @@ def _fill(row: Row, features: "Features", scorers: Sequence[str]) -> Row:
             return {scorer: value.get(scorer) for scorer in scorers}
         return [filled(v) for v in value] if isinstance(value, list) else value
 
-    return {name: filled(row[name]) for name in features}
+    return {name: filled(row[name]) if name.endswith("scores") else row[name] for name in features}
 
 
 def _to_parquet(dataset: "Dataset", file: Path) -> None:

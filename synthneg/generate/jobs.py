@@ -60,14 +60,14 @@ def all_prompts(config: RunConfig) -> list[Prompt]:
         PromptError: as `prompts_for` says, or something is replaced in a prompt that the run does not use.
     """
     named = config.generate
-    queries = _passage_names(config) if config.corpus.is_written else named.queries.prompts
+    queries = _query_names(config)
     used = {*queries, *named.documents.prompts, *named.negatives.prompts}
     if unused := sorted(set(named.replace) - used):
         raise PromptError(
             f"generate.replace: {unused[0]} is no prompt of this run; expected one of {', '.join(sorted(used))}"
         )
     return [
-        *(passage_prompts(config) or prompts_for(named, "query")),
+        *(passage_prompts(config) or (prompts_for(named, "query") if queries else [])),
         *prompts_for(named, "document"),
         *prompts_for(named, "negative"),
         *_judges(config),
@@ -106,6 +106,13 @@ def passage_prompts(config: RunConfig) -> list[Prompt]:
                 f" that makes {kind} from {needs[0]} alone"
             )
     return prompts
+
+
+def _query_names(config: RunConfig) -> tuple[str, ...]:
+    """Return the prompts that bring queries; none where a dataset has its own."""
+    if config.corpus.dataset is not None:
+        return ()
+    return _passage_names(config) if config.corpus.is_written else config.generate.queries.prompts
 
 
 def _passage_names(config: RunConfig) -> tuple[str, ...]:

@@ -155,6 +155,6 @@ def _evaluations(run: Run) -> Iterator[Evaluation]:
 
 def _checked(run: Run) -> Checked:
     books = run.books()
-    found = read_checked(run)
+    found = read_checked(run.folder)
     leaks = found.leaks if "verify.documents" in books else {}
     return Checked(leaks, found.probes if "export" in books else ())

@@ -19,8 +19,13 @@ def check_rounds(config: RunConfig, wanted: int) -> None:
     """Refuse a further round where there can be none.
 
     Raises:
-        SettingsError: the passages are written by the model, each with its one query.
+        SettingsError: the passages are written by the model, each with its one query, or a dataset brought both.
     """
+    if wanted > config.rounds.number and config.corpus.dataset is not None:
+        raise SettingsError(
+            f"--round {wanted}: expected passages of a corpus, of which more can be asked, but corpus.path"
+            f" {config.corpus.path} is a dataset with queries of its own; name its documents alone as corpus.path"
+        )
     if wanted > config.rounds.number and config.corpus.is_written:
         raise SettingsError(
             f"--round {wanted}: expected passages of a corpus, of which more can be asked, but corpus.path"

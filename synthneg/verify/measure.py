@@ -1,8 +1,9 @@
 """What verify.judge and verify.documents both begin with: the documents of each query, scored and measured once."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from mmap import ACCESS_READ, mmap
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ import orjson
 from synthneg.files import fingerprint
 from synthneg.grouped import Grouped
 from synthneg.progress import track
-from synthneg.records import Document, Query, Score, value_places
+from synthneg.records import GIVEN, Document, Query, Score, value_places
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder, Reranker
 from synthneg.scoring.lazy import state_of
@@ -48,6 +49,7 @@ def measure_documents(run: Run, encoder: Encoder, reranker: Reranker | None) -> 
         run.file("verified_queries.jsonl"),
         run.file("documents.jsonl"),
         run.part("scores.jsonl", "verify.queries"),
+        *_given(run),
     )
     inputs = fingerprint(DocumentFacts._fields, models, *files)
     keep_facts(run, NAME, FACTS, inputs, scores, lambda: _rows(_measured(run)))
@@ -83,18 +85,27 @@ def _has_positive(candidates: Candidates) -> bool:
     return bool(candidates.documents) and candidates.documents[0].is_passage
 
 
+def _given(run: Run) -> list[Path]:
+    """Return the file of the scores that came with the documents of an imported dataset; none where they were made."""
+    file = run.part("scores.jsonl", "generate.documents")
+    return [file] if file.exists() else []
+
+
 def _measured(run: Run) -> Iterator[Group]:
     with (
+        ExitStack() as stack,
         Grouped(run.file("documents.jsonl"), Document, "query_id") as documents,
         Grouped(run.part("scores.jsonl", NAME), Score, "query_id") as scores,
         Grouped(run.part("scores.jsonl", "verify.queries"), Score, "query_id") as of_queries,
     ):
+        brought = [stack.enter_context(Grouped(f, Score, "query_id")) for f in _given(run)]
         unverified = dict.fromkeys(documents.keys())
         for found in track(_candidates(run, documents), NAME, "queries measured"):
             id = found.query.id
             unverified.pop(id, None)
             state = "whole" if _has_positive(found) else "no_positive"
             known = [*of_queries[id], *scores[id]] if state == "whole" else []
+            known += [score for of in brought for score in of[id] if score.scorer == GIVEN]
             yield _group(state, id, found.documents, documents, known)
         for id in unverified:
             yield _group("query_rejected", id, documents[id], documents, [])
