@@ -170,7 +170,8 @@ def test_another_shape_voids_no_model(tmp_path: Path):
     run.close()
     run = run_again(tmp_path, ["pair", "msmarco"])
     export(run)
-    assert sorted(p.name for p in run.file("dataset").iterdir()) == ["README.md", "msmarco", "pair"]
+    folders = sorted(p.name for p in run.file("dataset").iterdir() if p.is_dir())
+    assert folders == ["msmarco", "pair", "prompts"]
     assert run.is_done("train", "of these examples")
     assert run.has("evaluation")
     run.close()
