@@ -224,13 +224,14 @@ def snapshot(run_folder: Path) -> dict[str, bytes]:
     """Return the content of all files of a run but the lock, the ledger, the report and the marks of the user's files.
 
     Two ledgers with the same replies differ in the order and the times at which they came, of which the report tells,
-    and so do the marks, which know when the corpus and the evaluation sets were written.
+    and so do the marks, which know when the corpus and the evaluation sets were written. Nor is the dataset's settings
+    file among them, which names the server's port.
     """
     return {
         file.relative_to(run_folder).as_posix(): file.read_bytes()
         for file in sorted(run_folder.rglob("*"))
         if file.is_file()
-        and file.name not in (".lock", "corpus.done", "report.html")
+        and file.name not in (".lock", "corpus.done", "report.html", "synthneg.yaml")
         and not file.match("alike_*.done")
         and not file.name.startswith("ledger.sqlite")
     }
