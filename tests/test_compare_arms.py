@@ -177,7 +177,9 @@ def test_the_same_command_trains_nothing_again(done: Path, monkeypatch: pytest.M
     """A finished comparison is told anew to the byte without a training; a further arm is trained alone."""
     trained = []
     whole = fit._fit
-    monkeypatch.setattr(fit, "_fit", lambda *given: trained.append(given[0].config.run) or whole(*given))
+    monkeypatch.setattr(
+        fit, "_fit", lambda *given: trained.append(given[0].config.run) or whole(*given)
+    )
     plan = planned(done, curve=[0.25, 0.5, 1], curve_of="random")
     place = done / "outputs"
     before = (place / "first" / "compare.json").read_bytes()
