@@ -90,11 +90,21 @@ def _check_models(config: RunConfig, wanted: tuple[str, ...]) -> None:
     if config.verify.reranker is not None:
         check_reranker(config.verify.reranker)
     if "train" in wanted:
-        from synthneg.train.students import check_student  # noqa: PLC0415 - heavy: not for help
+        check_training(config)
 
-        for name in config.train.models:
-            check_model(name)
-        check_student(config.train)
+
+def check_training(config: RunConfig) -> None:
+    """Refuse what cannot be trained, or not in this way.
+
+    Raises:
+        SettingsError, MissingExtra, ModelError: as `check_student` says.
+    """
+    from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - heavy: not for help
+    from synthneg.train.students import check_student  # noqa: PLC0415 - heavy: not for help
+
+    for name in config.train.models:
+        check_model(name)
+    check_student(config.train)
 
 
 def _check_evaluation(config: RunConfig) -> None:

@@ -305,6 +305,19 @@ def test_a_command_that_cannot_be_done_is_one_line(
     assert after == before
 
 
+def test_a_training_that_is_refused_leaves_the_runs_settings(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A student that its loss cannot train, or that is not there, is not what the run says it was trained as."""
+    begun().close()
+    before = Path("outputs/small/run.yaml").read_bytes()
+    frozen = ["train.documents=frozen", "train.loss=gist"]
+    for changes, words in ((frozen, "train.documents"), (["train.base_model=./none"], "./none")):
+        given = [word for change in changes for word in ("--set", change)]
+        assert_one_line(*synthneg(["train", "small", *given], monkeypatch, capfd), words)
+        assert Path("outputs/small/run.yaml").read_bytes() == before
+
+
 RUN_MISTAKES = {
     "no address": (["--set", "llm.base_url="], ["llm.base_url is missing", "/v1"]),
     "no web address": (["--set", "llm.base_url=here"], ["llm.base_url", "'here'", "/v1"]),

@@ -30,8 +30,14 @@ LISTS = {
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"loss": "kl", "lists": LISTS}, {"sampling": {"negatives": "star", "depth": 4}}],
-    ids=["infonce", "kl", "drawn"],
+    [
+        {},
+        {"loss": "kl", "lists": LISTS},
+        {"sampling": {"negatives": "star", "depth": 4}},
+        {"sampling": {"negatives": "adore", "depth": 4, "refresh_steps": 1}},
+        {"matryoshka": {"dimensions": [32, 16]}},
+    ],
+    ids=["infonce", "kl", "star", "adore", "matryoshka"],
 )
 def test_documents_keep_the_vectors_of_the_base(
     tiny: str, tmp_path: Path, opened: list[Run], settings: dict[str, object]

@@ -184,8 +184,9 @@ def train(
 ) -> None:
     """Train the retriever on the examples."""
     from synthneg.pipeline import train_model  # noqa: PLC0415  # needs the settings model
+    from synthneg.preflight import check_training  # noqa: PLC0415  # as above
 
-    with_run(target, changes, outputs, train_model)
+    with_run(target, changes, outputs, train_model, check_training)
 
 
 def with_run(
