@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 from synthneg.evaluate.collection import read_collection
-from synthneg.evaluate.compare import evaluate, write
+from synthneg.evaluate.compare import evaluate
+from synthneg.evaluate.stored import write
 from synthneg.evaluate.table import table
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"

@@ -168,7 +168,8 @@ def train_model(run: Run) -> None:
 def evaluate_model(run: Run) -> "list[Evaluation]":
     """Measure base and tuned model on the collections of the settings and on the held-out synthetic queries."""
     from synthneg.evaluate.collection import read_collection  # noqa: PLC0415 - as above
-    from synthneg.evaluate.compare import evaluate, write  # noqa: PLC0415 - as above
+    from synthneg.evaluate.compare import evaluate  # noqa: PLC0415 - as above
+    from synthneg.evaluate.stored import write  # noqa: PLC0415 - as above
 
     config = run.config.evaluate
     if not (run.has("model") and run.is_done("train")):

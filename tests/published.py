@@ -18,7 +18,8 @@ from tiny_model import save_tiny_model
 
 from synthneg.dataset.export import export
 from synthneg.evaluate.collection import Collection
-from synthneg.evaluate.compare import summarise, write
+from synthneg.evaluate.compare import summarise
+from synthneg.evaluate.stored import write
 from synthneg.llm.base import Reply, Request
 from synthneg.llm.ledger import Ledger
 from synthneg.prompts.render import Message

@@ -9,8 +9,9 @@ import pytest
 
 from synthneg.errors import SettingsError
 from synthneg.evaluate.collection import Collection
-from synthneg.evaluate.compare import evaluate, from_json, to_json, write, write_all
+from synthneg.evaluate.compare import evaluate
 from synthneg.evaluate.significance import holm
+from synthneg.evaluate.stored import from_json, to_json, write, write_all
 from synthneg.evaluate.table import overview, saved_tables, table
 from synthneg.testing import HashingEncoder
 
@@ -62,12 +63,15 @@ def test_the_file_has_the_fixed_names(tmp_path):
         "synthetic": False,
     }
     assert (found["seed"], found["resamples"]) == (7, 500)
-    assert list(found["models"]) == ["base", "tuned", "bm25"]
+    assert list(found["models"]) == ["base", "tuned", "bm25", "base+bm25", "tuned+bm25"]
     assert found["models"]["bm25"]["R@5"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
     pairs = [(d["a"], d["b"], d["measure"]) for d in found["differences"]]
     assert pairs == [
         (a, b, name)
-        for a, b in (("tuned", "base"), ("base", "bm25"), ("tuned", "bm25"))
+        for a, b in (
+            *(("tuned", "base"), ("base", "bm25"), ("tuned", "bm25")),
+            ("tuned+bm25", "base+bm25"),
+        )
         for name in ("nDCG@10", "R@5")
     ]
     first = found["differences"][0]
@@ -85,7 +89,7 @@ def test_the_values_per_query_give_the_means(tmp_path):
     write(evaluation, tmp_path)
     lines = (tmp_path / "planted.per-query.jsonl").read_bytes().splitlines()
     rows = [json.loads(line) for line in lines]
-    assert len(rows) == 60 * 3 * 2
+    assert len(rows) == 60 * 5 * 2
     of_base = [r["value"] for r in rows if (r["model"], r["measure"]) == ("base", "nDCG@10")]
     assert np.mean(of_base) == pytest.approx(evaluation.models["base"]["nDCG@10"].mean)
 
@@ -119,6 +123,16 @@ def test_real_queries_are_not_called_synthetic():
     """The heading of a real collection has plain queries."""
     (evaluation,) = measured([planted()], bm25=False)
     assert table(evaluation)[0] == "planted · test · 60 queries"
+
+
+def test_a_model_is_measured_together_with_bm25():
+    """On queries of people each model has a row with BM25, beside the first one's; on synthetic ones none has."""
+    real, synthetic = measured([planted(), planted("held-out", synthetic=True)])
+    assert real.models["base+bm25"]["nDCG@10"].mean > real.models["base"]["nDCG@10"].mean
+    assert real.models["tuned+bm25"]["R@5"].mean == 1.0
+    assert [(d.a, d.b) for d in real.differences if "+" in d.a] == [("tuned+bm25", "base+bm25")] * 2
+    assert list(synthetic.models) == ["base", "tuned", "bm25"]
+    assert not any("+" in name for name in measured([planted()], bm25=False)[0].models)
 
 
 def test_bm25_alone_is_a_table_without_comparisons():
@@ -163,6 +177,8 @@ def test_comparisons_are_corrected_over_measures_and_collections():
     assert counts == {
         **{("one", "base"): 4, ("two", "base"): 4, ("held-out", "base"): 2, ("mean", "base"): 2},
         **{("one", "bm25"): 8, ("two", "bm25"): 8, ("held-out", "bm25"): 4, ("mean", "bm25"): 4},
+        **{(name, "base+bm25"): 4 for name in ("one", "two")},
+        ("mean", "base+bm25"): 2,
     }
     family = [d for e in found[:2] for d in e.differences if d.b == "base"]
     assert [d.p_holm for d in family] == holm([d.p for d in family])
@@ -226,7 +242,7 @@ def test_one_file_for_all_has_the_queries_beside_it(tmp_path):
     ]
     rows = [json.loads(line) for line in details.read_bytes().splitlines()]
     assert details.name == "all.per-query.jsonl"
-    assert len(rows) == 2 * 60 * 3 * 2
+    assert len(rows) == 2 * 60 * 5 * 2
     assert set(rows[0]) == {"collection", "query_id", "model", "measure", "value"}
 
 

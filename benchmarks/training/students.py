@@ -22,7 +22,8 @@ import torch
 
 from synthneg.config import RerankConfig
 from synthneg.evaluate.collection import Collection, read_collection
-from synthneg.evaluate.compare import evaluate, to_json
+from synthneg.evaluate.compare import evaluate
+from synthneg.evaluate.stored import to_json
 from synthneg.evaluate.table import table
 from synthneg.records import Example, Judged, Origin, Passage
 from synthneg.run import Run

@@ -137,7 +137,7 @@ def _evaluate_models(
     from synthneg.config import EvaluateConfig, RerankConfig, VerifyConfig  # noqa: PLC0415  # pydantic is not needed for help
     from synthneg.evaluate.collection import read_collection  # noqa: PLC0415  # as above
     from synthneg.evaluate.compare import evaluate as measure  # noqa: PLC0415  # as above
-    from synthneg.evaluate.compare import write_all  # noqa: PLC0415  # as above
+    from synthneg.evaluate.stored import write_all  # noqa: PLC0415  # as above
     from synthneg.evaluate.table import tables  # noqa: PLC0415  # as above
 
     config = EvaluateConfig()

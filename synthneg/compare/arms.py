@@ -24,9 +24,9 @@ from synthneg.compare.table import below_lines, curve_lines, lines_of, wrapped
 from synthneg.compare.work import BASE, TUNED, train_all
 from synthneg.errors import RunError
 from synthneg.evaluate.collection import read_collection
-from synthneg.evaluate.compare import read_per_query
 from synthneg.evaluate.measure import PerQuery
 from synthneg.evaluate.rankers import BM25
+from synthneg.evaluate.stored import read_per_query
 from synthneg.files import disk_errors
 from synthneg.records import Passage
 from synthneg.run import Run

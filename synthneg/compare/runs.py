@@ -21,9 +21,10 @@ from synthneg.compare.result import (
 from synthneg.compare.table import below_lines, lines_of
 from synthneg.compare.work import BASE, TUNED
 from synthneg.errors import RunError, SettingsError
-from synthneg.evaluate.compare import MEAN, read_per_query
+from synthneg.evaluate.compare import MEAN
 from synthneg.evaluate.measure import PerQuery
 from synthneg.evaluate.rankers import BM25
+from synthneg.evaluate.stored import read_per_query
 from synthneg.settings import load
 
 _SEED = 0  # of what is resampled: no run's own

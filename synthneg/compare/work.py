@@ -8,9 +8,10 @@ from synthneg import __version__
 from synthneg.compare.examples import Pool, arms_in_turn, examples_of, passages_of
 from synthneg.compare.plan import Arm, Plan
 from synthneg.evaluate.collection import Collection
-from synthneg.evaluate.compare import summarise, write
+from synthneg.evaluate.compare import summarise
 from synthneg.evaluate.measure import PerQuery, bm25_rank, depth_for, measure
 from synthneg.evaluate.rankers import BM25, Reading, open_ranker
+from synthneg.evaluate.stored import write
 from synthneg.files import fingerprint
 from synthneg.progress import say
 from synthneg.records import Example, Passage

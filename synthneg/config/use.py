@@ -170,7 +170,9 @@ class EvaluateConfig(Section):
     resamples: int = Field(
         default=10_000, ge=100, description="bootstrap samples and random permutations"
     )
-    bm25: bool = Field(default=True, description="also measure BM25")
+    bm25: bool = Field(
+        default=True, description="also measure BM25, and each model together with it"
+    )
     rerank: RerankConfig = RerankConfig()
 
 

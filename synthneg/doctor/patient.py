@@ -13,8 +13,9 @@ import orjson
 
 from synthneg.config import RunConfig
 from synthneg.errors import ModelError, RunError
-from synthneg.evaluate.compare import Evaluation, from_json
+from synthneg.evaluate.compare import Evaluation
 from synthneg.evaluate.significance import Difference, verdict
+from synthneg.evaluate.stored import from_json
 from synthneg.records import Example, Judged, Passage
 from synthneg.run import read_records
 from synthneg.scoring.base import Encoder

@@ -1,18 +1,16 @@
 """Models side by side on test collections: the measures of each, and what can be said of their differences."""
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from synthneg.config import RerankConfig
 from synthneg.errors import SettingsError
 from synthneg.evaluate.collection import Collection
-from synthneg.evaluate.measure import PerQuery, bm25_rank, dense_rank, depth_for, measure
+from synthneg.evaluate.hybrid import SUFFIX, together
+from synthneg.evaluate.measure import PerQuery, bm25_rank, dense_rank, depth_for, measure, parse
 from synthneg.evaluate.rankers import (
     BM25,
     Ranker,
@@ -27,10 +25,11 @@ from synthneg.evaluate.significance import (
     compare_over,
     corrected,
     interval_over,
-    verdict,
 )
-from synthneg.files import write_whole
 from synthneg.scoring.base import Encoder
+
+if TYPE_CHECKING:
+    from synthneg.evaluate.measure import Ranking
 
 FIRST = "first stage"  # what cross-encoders rerank, where that is not BM25
 _RERANK = RerankConfig()
@@ -81,7 +80,7 @@ def evaluate(
         measures: names of ir-measures.
         seed: of the resampling; the rest has no chance in it.
         resamples: bootstrap samples, and random flips of signs.
-        bm25: whether BM25 is measured too.
+        bm25: whether BM25 is measured too, and on queries of people each model together with it.
         batch_size: texts per forward pass of the encoders.
         max_length: tokens kept of a text; None: what each model itself keeps.
         vectors: folder of the vector cache; None: no cache.
@@ -93,8 +92,7 @@ def evaluate(
         ModelError: a model cannot be loaded.
     """
     _check_names(models, collections, bm25)
-    depth = depth_for(measures)
-    scores: list[dict[str, PerQuery]] = [{} for _ in collections]
+    parse(measures)  # before anything is encoded
     reading = Reading(batch_size, max_length, vectors)
     rankers: dict[str, Callable[[], Ranker]] = {
         name: partial(_ranker, model, reading, rerank) for name, model in models.items()
@@ -103,13 +101,40 @@ def evaluate(
         bm25 = bm25 or rerank.first_stage == BM25
         if rerank.first_stage != BM25:
             rankers[FIRST] = partial(first_stage, reading, rerank)
-    if bm25:
-        rankers[BM25] = lambda: bm25_rank
+    joined = {name for name in models if bm25 and not names_a_cross_encoder([models[name]])}
+    scores = _measure_all(rankers, joined, collections, bm25, measures)
+    return summarise(collections, scores, seed, resamples, beside)
+
+
+def _measure_all(
+    rankers: Mapping[str, Callable[[], Ranker]],
+    joined: Container[str],
+    collections: Sequence[Collection],
+    bm25: bool,
+    measures: Sequence[str],
+) -> list[dict[str, PerQuery]]:
+    """Return the rows of each collection: models, BM25, then those of `joined` together with it.
+
+    On queries that a language model wrote nothing is joined: they may be many, and prove nothing.
+    """
+    depth = depth_for(measures)
+    words = [list(bm25_rank(c, depth)) if bm25 else [] for c in collections]
+    alone: list[dict[str, PerQuery]] = [{} for _ in collections]
+    both: list[dict[str, PerQuery]] = [{} for _ in collections]
     for name, opened in rankers.items():
         ranker = opened()
-        for collection, found in zip(collections, scores, strict=True):
-            found[name] = measure(collection, ranker(collection, depth), measures)
-    return summarise(collections, scores, seed, resamples, beside)
+        for k, collection in enumerate(collections):
+            ranked: Iterable[Ranking] = ranker(collection, depth)
+            if name in joined and not collection.synthetic:
+                ranked = list(ranked)
+                joint = together(ranked, words[k])
+                both[k][name + SUFFIX] = measure(collection, joint, measures)
+            alone[k][name] = measure(collection, ranked, measures)
+    of_words = [
+        {BM25: measure(c, found, measures)} if bm25 else {}
+        for c, found in zip(collections, words, strict=True)
+    ]
+    return [a | b | c for a, b, c in zip(alone, of_words, both, strict=True)]
 
 
 def summarise(
@@ -162,85 +187,10 @@ def correct_together(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
     ]
 
 
-def to_json(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the content of evaluation/<collection>.json: everything but the values per query."""
-    row = asdict(evaluation)
-    del row["per_query"]
-    row["differences"] = [
-        asdict(d)
-        | {"smallest": None if math.isnan(d.smallest) else d.smallest, "verdict": verdict(d)}
-        for d in evaluation.differences
-    ]
-    return row
-
-
-def from_json(row: dict[str, Any]) -> Evaluation:
-    """Return what `to_json` gave, without the values per query."""
-    models = {
-        model: {name: Interval(**value) for name, value in measures.items()}
-        for model, measures in row["models"].items()
-    }
-    differences = tuple(_difference(d) for d in row["differences"])
-    return Evaluation(**row | {"models": models, "differences": differences, "per_query": {}})
-
-
-def _difference(row: dict[str, Any]) -> Difference:
-    values = {key: value for key, value in row.items() if key != "verdict"}
-    values = {"p_holm": row["p"]} | values  # measures of an older version are uncorrected
-    smallest = values.get("smallest")
-    return Difference(**values | {"smallest": math.nan if smallest is None else smallest})
-
-
-def write(evaluation: Evaluation, folder: Path) -> Path:
-    """Write <collection>.json and, beside it, <collection>.per-query.jsonl; return the path of the first.
-
-    A line of the second is {"query_id", "model", "measure", "value"}. A mean over collections has none.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    if evaluation.per_query:
-        details = folder / f"{evaluation.collection}.per-query.jsonl"
-        write_whole(details, b"".join(_lines(evaluation, {})))
-    file = folder / f"{evaluation.collection}.json"
-    write_whole(file, orjson.dumps(to_json(evaluation), option=orjson.OPT_INDENT_2))
-    return file
-
-
-def read_per_query(file: Path) -> dict[str, PerQuery]:
-    """Return what `write` wrote beside <collection>.json: of each model, its measures by query."""
-    found: dict[str, PerQuery] = {}
-    with file.open("rb") as lines:
-        for row in map(orjson.loads, lines):
-            of_model = found.setdefault(row["model"], {})
-            of_model.setdefault(row["measure"], {})[row["query_id"]] = row["value"]
-    return found
-
-
-def write_all(evaluations: Sequence[Evaluation], file: Path) -> Path:
-    """Write all evaluations to `file`, and what each query got beside it; return the path of the second.
-
-    A line of the second is {"collection", "query_id", "model", "measure", "value"}.
-    """
-    details = file.with_name(f"{file.stem}.per-query.jsonl")
-    write_whole(
-        details,
-        b"".join(line for e in evaluations for line in _lines(e, {"collection": e.collection})),
-    )
-    write_whole(file, orjson.dumps([to_json(e) for e in evaluations], option=orjson.OPT_INDENT_2))
-    return details
-
-
-def _lines(evaluation: Evaluation, first: dict[str, str]) -> Iterator[bytes]:
-    for model, measures in evaluation.per_query.items():
-        for name, values in measures.items():
-            for id, value in values.items():
-                row = first | {"query_id": id, "model": model, "measure": name, "value": value}
-                yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
-
-
 def _check_names(
     models: Mapping[str, object], collections: Sequence[Collection], bm25: bool
 ) -> None:
-    for row in (BM25, FIRST):
+    for row in (BM25, FIRST, *(name + SUFFIX for name in models)):
         if row in models and (bm25 or row == FIRST):
             raise SettingsError(
                 f"a model is called {row}, as a row of its own is; give it another name"
@@ -295,11 +245,16 @@ def _summary(
 
 
 def _pairs(models: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield each model with the first, then each with BM25; BM25 alone is compared with nothing."""
-    dense = [model for model in models if model != BM25]
-    yield from ((model, dense[0]) for model in dense[1:])
+    """Yield each model with the first, each with BM25, and each together with BM25 with the first that is so.
+
+    BM25 alone is compared with nothing.
+    """
+    both = [model + SUFFIX for model in models if model + SUFFIX in models]
+    alone = [model for model in models if model not in (BM25, *both)]
+    yield from ((model, alone[0]) for model in alone[1:])
     if BM25 in models:
-        yield from ((model, BM25) for model in dense)
+        yield from ((model, BM25) for model in alone)
+    yield from ((model, both[0]) for model in both[1:])
 
 
 def _paired(a: dict[str, float], b: dict[str, float]) -> list[float]:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import orjson
 
-from synthneg.evaluate.compare import MEAN, Evaluation, from_json
+from synthneg.evaluate.compare import MEAN, Evaluation
 from synthneg.evaluate.significance import Difference, Interval, verdict
+from synthneg.evaluate.stored import from_json
 
 _WIDTH = 100
 _LONGEST = 28  # characters of a model's or a collection's name

@@ -6,8 +6,9 @@ from pathlib import Path
 import orjson
 
 from synthneg.dataset.markdown import plain, table
-from synthneg.evaluate.compare import MEAN, Evaluation, from_json
+from synthneg.evaluate.compare import MEAN, Evaluation
 from synthneg.evaluate.significance import Difference, Interval, verdict
+from synthneg.evaluate.stored import from_json
 
 
 def read_evaluations(folder: Path) -> list[Evaluation]:

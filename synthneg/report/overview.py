@@ -6,8 +6,9 @@ from typing import Any
 
 from synthneg.config import TrainConfig
 from synthneg.dataset.checked import Checked, overlap_rows, probe_rows, read_checked
-from synthneg.evaluate.compare import MEAN, Evaluation, from_json
+from synthneg.evaluate.compare import MEAN, Evaluation
 from synthneg.evaluate.significance import Difference, verdict
+from synthneg.evaluate.stored import from_json
 from synthneg.report.rows import read_json, rows
 from synthneg.run import STAGES, Run
 

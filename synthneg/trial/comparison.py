@@ -10,7 +10,8 @@ import orjson
 
 from synthneg.config import RunConfig
 from synthneg.errors import SettingsError
-from synthneg.evaluate.compare import Evaluation, to_json
+from synthneg.evaluate.compare import Evaluation
+from synthneg.evaluate.stored import to_json
 from synthneg.evaluate.table import table as evaluation_lines
 from synthneg.files import disk_errors, fingerprint, write_whole
 from synthneg.llm.budget import cost_usd, money
