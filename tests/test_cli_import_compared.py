@@ -91,7 +91,7 @@ def test_arms_of_an_imported_run_are_compared(
 def test_the_doctor_examines_an_imported_run(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Trained on labels alone, it is told that no query had a negative of its own, and the remedy; the rest is judged."""
+    """Trained on labels alone it hears that no query had a negative of its own, with the remedy; the rest is judged."""
     synthneg(monkeypatch, "train", "mine")
     synthneg(monkeypatch, "evaluate", "mine")
     kept = read_books(folder / "outputs" / "mine")["verify.queries"]["kept"]
