@@ -70,6 +70,12 @@ class Desk:
             done = subprocess.run(line, shell=True, cwd=self.folder, capture_output=True, text=True)
             assert done.returncode == 0, f"{line}\n{done.stderr}"
 
+    def python(self, text: str, environment: dict[str, str]) -> None:
+        """Run a program in the reader's folder; that it ends well is asserted."""
+        process = forked.Forked(_run_program, self.folder, environment, text)
+        out, err = process.communicate(_LONGEST_S)
+        assert process.returncode == 0, f"{text}\n{out}\n{err}"
+
     def save(self, block: Block) -> None:
         """Write a block down under the name that the page gives it."""
         file = self.folder / block.file
@@ -135,6 +141,16 @@ def environment() -> dict[str, str]:
     hidden = {"OPENAI_API_KEY", "HF_TOKEN"}
     kept = {name: value for name, value in os.environ.items() if name not in hidden}
     return kept | {"HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1,localhost"}
+
+
+def _run_program(folder: Path, environment: dict[str, str], text: str) -> None:
+    import datasets  # noqa: PLC0415  # heavy
+
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    datasets.config.HF_DATASETS_CACHE = folder / ".cache"
+    exec(compile(text, "a program of the page", "exec"), {"__name__": "__main__"})
 
 
 def _write(folder: Path) -> None:
