@@ -49,7 +49,7 @@ def test_commands_of_a_page_run(page: Path, desk: Desk, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_of_a_page_parse(page: Path) -> None:
-    """Each `synthneg` line names commands, options and settings, each program compiles, also where it cannot run here."""
+    """Each `synthneg` line is one of the program, each program in Python compiles, also where none can run here."""
     lines = [line for block in blocks(page) for line in block.commands]
 
     assert [why for line in lines if (why := refusal(line))] == []

@@ -1,21 +1,17 @@
 """What `synthneg import` takes of memory, time and disk as a dataset grows: rows of JSON, and a folder in BEIR format.
 
-python benchmarks/formats/memory.py WORK [--sizes 60000 300000 1000000] [--json FILE]
+python benchmarks/formats/import_memory.py WORK [--sizes 60000 300000 1000000] [--json FILE]
 """
 
 import argparse
 import json
-import os
-import resource
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from multiprocessing import Process, Queue
 from pathlib import Path
 from typing import Any
-
-from synthneg.cli import main as synthneg
 
 WORDS = "harbour bakery glacier orchard railway beehive foundry library vineyard lighthouse".split()
 
@@ -47,23 +43,27 @@ def text(number: int, words: int) -> str:
     return f"{number} " + " ".join(some[place % 3] for place in range(words - 1))
 
 
-def triplets(folder: Path, rows: int) -> Path:
+def triplets(folder: Path, rows: int, words: int = 60) -> Path:
     """Write rows of a query, its positive and its negative; every fourth negative is another row's positive."""
     with (folder / "rows.jsonl").open("w") as file:
         for n in range(rows):
             other = n + 1 if n % 4 == 0 and n + 1 < rows else 2 * rows + n
-            row = {"query": text(rows + n, 9), "positive": text(n, 60), "negative": text(other, 60)}
+            row = {
+                "query": text(rows + n, 9),
+                "positive": text(n, words),
+                "negative": text(other, words),
+            }
             file.write(json.dumps(row) + "\n")
     return folder / "rows.jsonl"
 
 
-def beir(folder: Path, rows: int) -> Path:
+def beir(folder: Path, rows: int, words: int = 60) -> Path:
     """Write as many passages, a query for each and its label."""
     place = folder / "beir"
     (place / "qrels").mkdir(parents=True)
     _write(
         place / "corpus.jsonl",
-        ({"_id": f"p{n}", "title": "", "text": text(n, 60)} for n in range(rows)),
+        ({"_id": f"p{n}", "title": "", "text": text(n, words)} for n in range(rows)),
     )
     _write(
         place / "queries.jsonl", ({"_id": f"q{n}", "text": text(rows + n, 9)} for n in range(rows))
@@ -84,44 +84,38 @@ MAKERS = {"triplets": triplets, "beir": beir}
 
 def imported(folder: Path, dataset: Path) -> dict[str, float]:
     """Return what the import of a dataset takes, in a process of its own."""
-    answer: Queue[dict[str, float]] = Queue()
-    worker = Process(target=_import, args=(folder, dataset, answer))
-    worker.start()
-    found = answer.get()
-    worker.join()
-    files = [file for file in (folder / "outputs").rglob("*") if file.is_file()]
-    return found | {
-        "dataset_mb": round(_size(dataset) / 1e6),
-        "run_mb": round(sum(file.stat().st_size for file in files) / 1e6),
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT, "import", str(dataset), "--run", "large"],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    used = json.loads(done.stdout.splitlines()[-1])
+    return used | {
+        "wall_s": round(time.monotonic() - start, 1),
+        "dataset_mb": round(size(dataset) / 1e6),
+        "run_mb": round(size(folder / "outputs") / 1e6),
     }
 
 
-def _size(path: Path) -> int:
-    return (
-        sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
-        if path.is_dir()
-        else path.stat().st_size
-    )
+_IMPORT = """
+import json, resource
+from synthneg.cli import main
+try:
+    main()
+except SystemExit as ended:
+    if ended.code:
+        raise
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps({"peak_mb": round(used.ru_maxrss / 1e3), "cpu_s": round(used.ru_utime + used.ru_stime, 1)}))
+"""
 
 
-def _import(folder: Path, dataset: Path, answer: "Queue[dict[str, float]]") -> None:
-    os.chdir(folder)
-    sys.argv = ["synthneg", "import", str(dataset), "--run", "large"]
-    sys.stdout = sys.stderr = Path("said.txt").open("w")
-    start = time.monotonic()
-    try:
-        synthneg()
-    except SystemExit as ended:
-        if ended.code:
-            raise RuntimeError(Path("said.txt").read_text()) from ended
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    answer.put(
-        {
-            "peak_mb": round(used.ru_maxrss / 1e3),
-            "cpu_s": round(used.ru_utime + used.ru_stime, 1),
-            "wall_s": round(time.monotonic() - start, 1),
-        }
-    )
+def size(path: Path) -> int:
+    """Return the bytes of a file, or of all files of a folder."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files)
 
 
 if __name__ == "__main__":
