@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -124,15 +125,39 @@ def test_arrows_and_keys_pressed_too_early_are_no_answers(
     child = terminal(str(run), "-n", "6")
     asked(child, 1)
     child.send("\x1b[B\x1bOB")
-    child.send("x")
+    child.send("xzxz")
     child.expect("keys: ")
     grade = "0 1 2 3" in child.readline()
     child.send("22" if grade else "yy")
-    asked(child, 2)
+    assert "keys: " not in asked(child, 2)  # told once, however often a wrong key comes
     child.send("q")
     child.expect(pexpect.EOF)
 
     assert len(written(run)) == 1
+
+
+@pytest.mark.slow
+def test_another_size_of_the_terminal_shows_the_item_anew(
+    run: Path, terminal: Callable[..., pexpect.spawn]
+) -> None:
+    """Made narrow while an item waits, the screen is written again in lines that fit; so is the help."""
+    child = terminal(str(run), "-n", "6")
+    asked(child, 1)
+    child.setwinsize(14, 46)
+    shown = asked(child, 1)
+    child.send("?")
+    child.expect("any key: back")
+    child.setwinsize(20, 60)
+    child.expect("y   the text answers")
+    child.expect("any key: back")
+    child.send("?")
+    asked(child, 1)
+    child.send("q")
+    child.expect(pexpect.EOF)
+
+    plain = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown)
+    assert max(map(len, plain.splitlines())) <= 46
+    assert written(run) == []
 
 
 @pytest.mark.slow
@@ -301,7 +326,7 @@ def test_a_page_older_than_the_answers_is_told(
     os.utime(page, (1, 1))
     answer_all(run, lambda i: "yes")
     _, out, _ = command([str(run), "--summary"], monkeypatch, capsys)
-    assert f"{page} is older than the last answer; `synthneg report {run}`" in out
+    assert f"{page} is older than the last answer;\n`synthneg report {run}` writes" in out
     page.write_text("")
     _, out, _ = command([str(run), "--summary"], monkeypatch, capsys)
     assert "older" not in out

@@ -141,5 +141,5 @@ def _say_if_older(folder: Path) -> None:
     page, answers = folder / REPORT, folder / FILE
     if page.exists() and page.stat().st_mtime_ns < answers.stat().st_mtime_ns:
         typer.echo(
-            f"\n{page} is older than the last answer; `synthneg report {folder}` writes it with all of them"
+            f"\n{page} is older than the last answer;\n`synthneg report {folder}` writes it anew"
         )
