@@ -103,7 +103,7 @@ class MeanCosine:
         pairs = texts * texts - texts
         unknown = np.full_like(pairs, np.nan)
         found = (sums * sums).sum(axis=1) - texts
-        return np.divide(found, pairs, out=unknown, where=pairs > 0)
+        return np.asarray(np.divide(found, pairs, out=unknown, where=pairs > 0))
 
 
 def _of_both(cells: list[Counter[object]]) -> list[Counter[object]]:
