@@ -1,6 +1,7 @@
 """What the pages of the documents tell a reader to type and to write down, in the order of the page.
 
-A fenced block of `sh` is a command a line. An HTML comment on the line before a block says more of it:
+A fenced block of `sh` is a command a line, one of `python` a program. An HTML comment on the line before a block says
+more of it:
 
     <!-- needs: gpu -->     what follows cannot be run here (gpu, key or network)
     <!-- file: my.yaml -->  the reader saves what follows under this name
@@ -53,9 +54,13 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def pages() -> list[Path]:
-    """Return all pages that tell what to type."""
+    """Return all pages that tell what to type, or have programs."""
     places = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "prompts" / "README.md"]
-    return sorted(page for page in places if any(block.commands for block in blocks(page)))
+    return sorted(page for page in places if any(map(_is_done, blocks(page))))
+
+
+def _is_done(block: Block) -> bool:
+    return bool(block.commands) or block.language == "python"
 
 
 def words_of(line: str) -> tuple[list[str], str]:

@@ -19,9 +19,9 @@ LAYERS = (
     {"corpus", "prompts", "run", "settings", "grouped"},
     {"llm", "scoring"},
     {"generate", "mine", "verify", "dataset", "train", "evaluate", "realism"},
-    {"stages", "rounds", "intake"},
+    {"stages", "rounds", "intake", "review"},
     {"preflight"},
-    {"pipeline", "reparse", "compare", "report", "publish", "trial", "doctor", "review"},
+    {"pipeline", "reparse", "compare", "report", "publish", "trial", "doctor"},
     {"cli"},
 )
 LAYER = {unit: number for number, units in enumerate(LAYERS) for unit in units}

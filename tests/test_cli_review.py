@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -124,15 +125,39 @@ def test_arrows_and_keys_pressed_too_early_are_no_answers(
     child = terminal(str(run), "-n", "6")
     asked(child, 1)
     child.send("\x1b[B\x1bOB")
-    child.send("x")
+    child.send("xzxz")
     child.expect("keys: ")
     grade = "0 1 2 3" in child.readline()
     child.send("22" if grade else "yy")
-    asked(child, 2)
+    assert "keys: " not in asked(child, 2)  # told once, however often a wrong key comes
     child.send("q")
     child.expect(pexpect.EOF)
 
     assert len(written(run)) == 1
+
+
+@pytest.mark.slow
+def test_another_size_of_the_terminal_shows_the_item_anew(
+    run: Path, terminal: Callable[..., pexpect.spawn]
+) -> None:
+    """Made narrow while an item waits, the screen is written again in lines that fit; so is the help."""
+    child = terminal(str(run), "-n", "6")
+    asked(child, 1)
+    child.setwinsize(14, 46)
+    shown = asked(child, 1)
+    child.send("?")
+    child.expect("any key: back")
+    child.setwinsize(20, 60)
+    child.expect("y   the text answers")
+    child.expect("any key: back")
+    child.send("?")
+    asked(child, 1)
+    child.send("q")
+    child.expect(pexpect.EOF)
+
+    plain = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown)
+    assert max(map(len, plain.splitlines())) <= 46
+    assert written(run) == []
 
 
 @pytest.mark.slow
@@ -261,6 +286,52 @@ def test_the_summary_asks_nothing_and_writes_nothing(
     assert {file.name: file.stat().st_mtime_ns for file in run.iterdir()} == before
 
 
+def test_the_numbers_are_written_for_programs(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--json` has what the summary shows, by the names of its attributes, and null where there is no number."""
+    answer_all(run, lambda i: "2" if i.question == "grade" else "yes", reviewer="ada")
+    file = tmp_path / "numbers.json"
+    status, out, _ = command([str(run), "--summary", "--json", str(file)], monkeypatch, capsys)
+    found = orjson.loads(file.read_bytes())
+
+    assert status == 0
+    assert "60 of 60 records are reviewed (ada 60)" in out
+    assert found["reviewers"] == [["ada", 60]]
+    assert found["headline"][0]["name"] == "queries that their passage answers"
+    assert found["headline"][0]["found"]["share"] == 1.0
+    kappas = {one["of"]: one["kappa"]["value"] for one in found["agreement"]}
+    assert kappas["queries and their passages"] is None  # all are the same
+    assert [one["key"] for one in found["suggestions"]]
+
+
+def test_without_answers_there_are_no_numbers(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program that waits for the file is told by status 2 and a line that it does not come."""
+    file = tmp_path / "numbers.json"
+    status, _, err = command([str(run), "--summary", "--json", str(file)], monkeypatch, capsys)
+
+    assert status == 2
+    assert f"--json {file} needs answers, and there are none" in err
+    assert not file.exists()
+
+
+def test_a_page_older_than_the_answers_is_told(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where report.html was written before the last answer, the command that writes it anew is named; else nothing."""
+    page = run / "report.html"
+    page.write_text("")
+    os.utime(page, (1, 1))
+    answer_all(run, lambda i: "yes")
+    _, out, _ = command([str(run), "--summary"], monkeypatch, capsys)
+    assert f"{page} is older than the last answer;\n`synthneg report {run}` writes" in out
+    page.write_text("")
+    _, out, _ = command([str(run), "--summary"], monkeypatch, capsys)
+    assert "older" not in out
+
+
 def test_a_spreadsheet_goes_out_and_comes_back(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -290,6 +361,8 @@ def test_a_spreadsheet_goes_out_and_comes_back(
     [
         (["none"], ("none", "no run of that name")),
         (["RUN", "--summary", "--export", "x.csv"], ("give one of them",)),
+        (["RUN", "--export", "x.csv", "--json", "x.json"], ("give one of them",)),
+        (["RUN", "--summary", "--json", "none/x.json"], ("none/x.json", "folder that exists")),
         (["RUN", "--import", "none.csv"], ("none.csv", "no file can be read")),
         (["RUN", "--export", "none/x.csv"], ("none/x.csv", "name another")),
     ],

@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 from examples import settings
+from reviewing import Planted, answer_all, planted_run
 
 from synthneg.cli import main
 from synthneg.llm.base import Reply, Request
@@ -140,3 +141,18 @@ def test_backends_are_listed_by_who_answered_last(tmp_path: Path) -> None:
             ledger.put(f"{number:032x}", identity, request(number), reply, 0.1)
     with closing(History(file)) as history:
         assert history.identities() == ["one", "two"]
+
+
+def test_a_review_is_named_with_its_reviewers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Answers are told with whose they are and when the last came; without any there is no such line."""
+    folder = planted_run(tmp_path, [Planted(), Planted(), Planted()])
+    assert "review:" not in status(folder, monkeypatch, capsys)
+    answer_all(folder, lambda _: "yes", reviewer="ada")
+    answer_all(folder, lambda i: "no" if i.query_id == "p0.q" else None, reviewer="")
+    said = status(folder, monkeypatch, capsys)
+    assert (
+        "review: 3 records have an answer (unnamed 1, ada 3), the last of 2026-01-01T00:00:00+00:00;"
+        f" `synthneg review {folder} --summary`"
+    ) in said

@@ -1,4 +1,4 @@
-"""Every command that the documents tell a reader to type: it runs as it stands there, or it is at least one."""
+"""Every command and program that the documents give a reader: it runs as it stands there, or is marked and parsed."""
 
 import re
 import tomllib
@@ -33,7 +33,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_of_a_page_run(page: Path, desk: Desk, tmp_path: Path) -> None:
-    """Typed one after the other, with its files saved under their names, each command of a page ends well."""
+    """One after the other, with its files saved under their names, each command and program of a page ends well."""
     own, variables = copied(desk, tmp_path / "page"), environment()
     if any("synthneg init" in line for block in blocks(page) for line in block.commands):
         (own.folder / "synthneg.yaml").unlink()
@@ -43,14 +43,19 @@ def test_commands_of_a_page_run(page: Path, desk: Desk, tmp_path: Path) -> None:
         if not block.needs:
             for line in block.commands:
                 own.type(line, variables)
+            if block.language == "python":
+                own.python(block.text, variables)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_commands_of_a_page_parse(page: Path) -> None:
-    """Each `synthneg` line names commands, options and settings of the program, also where it cannot run here."""
+    """Each `synthneg` line is one of the program, each program in Python compiles, also where none can run here."""
     lines = [line for block in blocks(page) for line in block.commands]
 
     assert [why for line in lines if (why := refusal(line))] == []
+    for block in blocks(page):
+        if block.language == "python":
+            compile(block.text, name_of(page), "exec")
     assert {block.needs for block in blocks(page)} - {""} <= NEEDS
 
 
@@ -97,6 +102,18 @@ def test_what_is_no_command_is_found(line: str, why: str) -> None:
 
 
 def test_pages_of_all_kinds_are_read() -> None:
-    """The pages that are parsed and run are those of the README, the tutorial and each how-to."""
+    """The pages that are parsed and run are the README, the tutorial, each how-to, and all that have programs."""
     assert {"README.md", "docs/tutorial.md", "prompts/README.md"} <= set(map(name_of, PAGES))
     assert {*ROOT.glob("docs/how-to/*.md")} <= set(PAGES)
+    written = {
+        page for page in ROOT.glob("docs/**/*.md") if "\n```python" in page.read_text("utf-8")
+    }
+    assert ROOT / "docs" / "reference" / "files.md" in written
+    assert written <= set(PAGES)
+
+
+@pytest.mark.slow
+def test_a_program_that_fails_is_told(tmp_path: Path) -> None:
+    """A program of a page that cannot load what it names fails its page, with what Python says."""
+    with pytest.raises(AssertionError, match="nothing is here"):
+        Desk(tmp_path, "", "").python("raise OSError('nothing is here')", environment())

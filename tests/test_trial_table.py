@@ -2,7 +2,9 @@
 
 import json
 import re
+from dataclasses import replace
 
+import numpy as np
 from prompt_arms import draw
 
 from synthneg.trial.arms import compare_arms
@@ -32,6 +34,18 @@ def test_a_line_per_row_and_a_conclusion():
     assert "the rest is not distinguishable" in end
     assert f"p is corrected for {rows[0].tests} tested rows" in end
     assert "found four times in five: parsed" in end
+
+
+def test_a_prompt_with_a_single_text_has_no_pairs_of_texts():
+    """Of one text that parsed there is no cosine, whatever the last bits of its vector's length; the table stands."""
+    first, *others = few = [o for o in SAME if o.text is not None][:3]
+    longer = replace(first, vector=first.vector * np.float32(1.0001))
+    rows = rows_of(few, [longer, *(replace(o, text=None, vector=None) for o in others)])
+    (found,) = (row for row in rows if row.measure == "pairwise cosine")
+    assert np.isnan(found.b.mean)
+    assert found.word == "not distinguishable"
+    (line,) = (line for line in table(rows) if line.startswith("pairwise cosine"))
+    assert line.split()[-4:] == ["-", "1.000", "not", "distinguishable"]
 
 
 def test_all_alike_is_said_so():

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthneg.errors import RunError
+from synthneg.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
     from synthneg.config import RunConfig
@@ -44,6 +44,14 @@ def run_folder(name: str, outputs: Path) -> Path:
     raise RunError(
         f"{name}: there is no run of that name under {outputs}/; runs there: {', '.join(known) or 'none'}"
     )
+
+
+def check_json_file(file: Path | None) -> None:
+    """Raise SettingsError unless `--json` may be written, before anything that takes long has begun."""
+    if file is not None and (file.is_dir() or not file.parent.is_dir()):
+        raise SettingsError(
+            f"--json {file}: expected a file in a folder that exists; make the folder or name another"
+        )
 
 
 def settings(target: Path, changes: list[str] | None, outputs: Path) -> tuple["RunConfig", Path]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from synthneg.cli.common import DEFAULT_FILE, DEFAULT_OUTPUTS, Changes, Outputs
+from synthneg.cli.common import DEFAULT_FILE, DEFAULT_OUTPUTS, Changes, Outputs, check_json_file
 from synthneg.cli.run import with_run
 from synthneg.errors import SettingsError
 
@@ -120,10 +120,7 @@ def _check_models(models: list[str], json_file: Path | None) -> None:
         raise SettingsError(
             f"evaluate: the model {twice} is given twice; expected models that differ in name"
         )
-    if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
-        raise SettingsError(
-            f"--json {json_file}: expected a file in a folder that exists; make the folder or name another"
-        )
+    check_json_file(json_file)
 
 
 def _evaluate_models(

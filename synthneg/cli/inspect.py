@@ -7,6 +7,7 @@ import typer
 from synthneg.cli.checks import checks_lines
 from synthneg.cli.common import DEFAULT_OUTPUTS, Outputs, RunName, books_lines, run_folder
 from synthneg.cli.order import order_lines
+from synthneg.cli.reviewed import reviewed_lines
 from synthneg.cli.usage import usage_lines
 from synthneg.errors import PromptError, RunError
 
@@ -26,7 +27,7 @@ _IDS = ("id", "query_id", "document_id")
 
 
 def status(run: RunName, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
-    """Show a run's books: what came in, what was kept, what was rejected or failed and why, and what it cost.
+    """Show a run's books: what came in, what was kept, what was rejected or failed and why, its cost, and its review.
 
     Nothing is written: a run may be looked at while another process is at work in it.
     """
@@ -45,6 +46,7 @@ def status(run: RunName, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
                 *order_lines(folder, books),
                 *checks_lines(folder, books),
                 *usage_lines(folder, books),
+                *reviewed_lines(folder),
             ]
         )
     )

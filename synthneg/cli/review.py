@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from synthneg.cli.common import DEFAULT_OUTPUTS, Outputs, RunName, run_folder
-from synthneg.errors import SettingsError
+from synthneg.cli.common import DEFAULT_OUTPUTS, Outputs, RunName, check_json_file, run_folder
+from synthneg.errors import RunError, SettingsError
 
 
 def review(
@@ -43,6 +43,12 @@ def review(
             " grade (0 to 3), and reviewer.",
         ),
     ] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Also write the numbers of what the answers say here."
+        ),
+    ] = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
 ) -> None:
     """Ask a person about a sample of a run, one key an item, and say how right the data and the checks are.
@@ -57,6 +63,9 @@ def review(
         raise SettingsError(
             "--summary, --export and --import do different things; give one of them"
         )
+    if export is not None and json_file is not None:
+        raise SettingsError("--export shows no summary, of which --json is; give one of them")
+    check_json_file(json_file)
     folder, reviewer = run_folder(run, outputs), " ".join(reviewer.split())
     if export is not None:
         _export(folder, export, count, reviewer)
@@ -65,7 +74,7 @@ def review(
         _import(folder, import_, reviewer)
     elif not summary:
         _ask(folder, count, reviewer)
-    _show(folder, precision)
+    _show(folder, precision, json_file)
 
 
 def _export(folder: Path, file: Path, count: int, reviewer: str) -> None:
@@ -105,13 +114,32 @@ def _ask(folder: Path, count: int, reviewer: str) -> None:
         )
 
 
-def _show(folder: Path, precision: float | None) -> None:
+def _show(folder: Path, precision: float | None, json_file: Path | None) -> None:
     from synthneg.cli.paint import paint  # noqa: PLC0415  # not needed for help
-    from synthneg.review.summary import read  # noqa: PLC0415  # as above
+    from synthneg.review.summary import read, write  # noqa: PLC0415  # as above
     from synthneg.review.table import lines  # noqa: PLC0415  # as above
 
     found = read(folder, precision)
     if found is None:
+        if json_file is not None:
+            raise RunError(
+                f"{folder}: --json {json_file} needs answers, and there are none; `synthneg review {folder}` asks"
+            )
         typer.echo(f"{folder}: nobody has answered anything yet; `synthneg review` asks")
         return
     paint(lines(found))
+    if json_file is not None:
+        write(found, json_file)
+    _say_if_older(folder)
+
+
+def _say_if_older(folder: Path) -> None:
+    """Say that the run's page does not have all answers, where that is so."""
+    from synthneg.review.answers import FILE  # noqa: PLC0415  # needs the settings model
+    from synthneg.run import REPORT  # noqa: PLC0415  # as above
+
+    page, answers = folder / REPORT, folder / FILE
+    if page.exists() and page.stat().st_mtime_ns < answers.stat().st_mtime_ns:
+        typer.echo(
+            f"\n{page} is older than the last answer;\n`synthneg report {folder}` writes it anew"
+        )

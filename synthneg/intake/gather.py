@@ -11,7 +11,7 @@ from synthneg.dataset.formats.parts import Asked, Label, Part, Text
 from synthneg.errors import RunError
 from synthneg.records import Passage
 
-_CACHE_KIB = 65536
+_CACHE_KIB = 8192
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _TABLES = """
 CREATE TABLE documents (id TEXT PRIMARY KEY, number INTEGER, title TEXT, text TEXT, place TEXT);

@@ -15,6 +15,7 @@ from synthneg.report.overview import (
     tuned_against,
 )
 from synthneg.report.tally import Tally
+from synthneg.review.words import changes as changes_of
 from synthneg.train.curve import FAULT, UNSURE, may_rise, read_curve
 from synthneg.verify.probe import QUESTIONS
 
@@ -24,6 +25,7 @@ _MANY_LOST = 0.5  # share of what came to a stage
 _MANY_FAILED = 0.05
 _FEW_IN_ORDER = 0.7  # share of pairs of grades; .5 is chance
 _FEW_QUERIES = 50
+_FEW_RIGHT = 0.9  # share that people call right
 _FEW_LEFT = 20  # records of a stage below which shares say little
 
 # Of a reason for which a stage drops much, what to look at or change.
@@ -62,6 +64,7 @@ def advice(found: Overview, tally: Tally) -> list[Advice]:
     """Return all warnings, the grave ones first."""
     every = [
         *_of_measures(found),
+        *_of_review(found),
         *_of_leaks(found),
         *_of_probes(found),
         *_of_orders(found),
@@ -106,6 +109,21 @@ def _of_measures(found: Overview) -> Iterator[Advice]:
                 f"{evaluation.collection} has {evaluation.queries:,} queries: few to see a difference by.",
                 "judge more queries; a difference half as large takes four times as many",
             )
+
+
+def _of_review(found: Overview) -> Iterator[Advice]:
+    if found.people is None:
+        return
+    changes = [change for one in found.people.suggestions for change in changes_of(one)]
+    remedy = (
+        f"synthneg verify {found.state.run} --set {changes[0]}, as the answers suggest"
+        if changes
+        else "another prompt, a verify.reranker or a verify.judge; the tables of the answers say where it is worst"
+    )
+    for row in found.people.headline:
+        if row.found.answers and row.found.high < _FEW_RIGHT:
+            share = f"{row.found.share:.0%} ({row.found.low:.0%} to {row.found.high:.0%})"
+            yield Advice("bad", f"By people's answers {share} are {row.name}.", remedy)
 
 
 def _of_leaks(found: Overview) -> Iterator[Advice]:

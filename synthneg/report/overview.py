@@ -10,6 +10,7 @@ from synthneg.evaluate.compare import MEAN, Evaluation
 from synthneg.evaluate.significance import Difference, verdict
 from synthneg.evaluate.stored import from_json
 from synthneg.report.rows import read_json, rows
+from synthneg.review.summary import Summary, read
 from synthneg.run import STAGES, Run
 
 BASE, TUNED, BM25 = "base", "tuned", "bm25"  # as an evaluation calls them
@@ -65,6 +66,7 @@ class Overview:
     checked: Checked
     orders: Mapping[str, Any]  # graded_order.json
     calibration: Mapping[str, Any] | None
+    people: Summary | None  # what they have answered; None where nobody was asked
     train: TrainConfig
 
 
@@ -81,6 +83,7 @@ def read_overview(run: Run) -> Overview:
         _checked(run),
         (read_json(run.file(ORDERS)) or {}) if "verify.documents" in books else {},
         read_json(run.file(CALIBRATION)) if "verify.queries" in books else None,
+        read(run.folder) if "verify.queries" in books else None,
         run.config.train,
     )
 

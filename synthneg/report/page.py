@@ -18,12 +18,14 @@ from synthneg.report.advice import Advice
 from synthneg.report.changed import Arms, Changed
 from synthneg.report.cost import Cost
 from synthneg.report.overview import Overview, sentence
+from synthneg.report.people import people
 from synthneg.report.plots import (
     arms_plot,
     curve_plot,
     funnel_plot,
     lengths_plot,
     measures_plot,
+    people_plot,
     ranks_plot,
     scores_plot,
 )
@@ -71,6 +73,7 @@ def page(
         lead=lead(found, tally),
         advice=advice,
         evaluations=[_measured(place, one) for place, one in enumerate(found.evaluations)],
+        people=people(found.people),
         funnel=found.funnel,
         cost=cost,
         sample=sample(shown, tally),
@@ -92,6 +95,7 @@ def _plots(found: Overview, tally: Tally) -> Mapping[str, str]:
         "ranks": ranks_plot(tally),
         "lengths": lengths_plot(tally),
         "curve": curve_plot(found.curve),
+        "people": people_plot(found.people),
     }
 
 

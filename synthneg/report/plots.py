@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from synthneg.evaluate.compare import Evaluation
+from synthneg.evaluate.significance import Interval
 from synthneg.report.changed import Arms
 from synthneg.report.overview import BM25, StageRow
 from synthneg.report.svg import INKS, to_svg
 from synthneg.report.tally import LENGTH_STEP, RANKS, Tally, middle_of, quantile
+from synthneg.review.summary import Summary
 
 _WIDTH = 5.0  # inches, of 72 units each
 _ROW = 0.27
@@ -60,6 +62,24 @@ def arms_plot(arms: Arms, name: str) -> str:
     axes.set_xlabel(arms.measure, fontsize=_FONT)
     told = ", ".join(f"{row} {value.mean:.3f}" for row, value in arms.rows)
     return to_svg(figure, name, f"{arms.measure} of each arm on {arms.collection}: {told}.")
+
+
+def people_plot(found: Summary | None) -> str:
+    """Return the share that people call right, of each source and each prompt, with its interval."""
+    every = [*found.sources, *found.prompts] if found else []
+    rows = [
+        (row.name, Interval(row.found.share, row.found.low, row.found.high))
+        for row in every
+        if row.found.answers
+    ]
+    if not rows:
+        return ""
+    figure, axes = _figure(len(rows))
+    _intervals(axes, rows, ["accent"] * len(rows))
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("share that people call right", fontsize=_FONT)
+    told = ", ".join(f"{name} {v.mean:.2f}, {v.low:.2f} to {v.high:.2f}" for name, v in rows)
+    return to_svg(figure, "people", f"Share that people call right: {told}.")
 
 
 def scores_plot(tally: Tally) -> str:

@@ -45,6 +45,7 @@ def lead(found: Overview, tally: Tally) -> list[str]:
             if tally.documents
             else f"{every:,} queries were written; {tally.queries[KEPT]:,} have passed their checks so far."
         )
+    told.extend(_of_review(found))
     real = of_people(found.evaluations)
     for evaluation in real or found.evaluations[:1]:
         kind = "" if real else " synthetic"
@@ -59,6 +60,17 @@ def lead(found: Overview, tally: Tally) -> list[str]:
     if not found.evaluations:
         told.append("What the data is worth has not been measured yet.")
     return told
+
+
+def _of_review(found: Overview) -> Iterator[str]:
+    """Yield what people say of the dataset as a whole, if anybody was asked about what it holds."""
+    rows = [row for row in found.people.headline if row.found.answers] if found.people else []
+    if found.people and rows:
+        shares = "; ".join(
+            f"{row.name} {row.found.share:.2f} [{row.found.low:.2f}, {row.found.high:.2f}]"
+            for row in rows
+        )
+        yield f"By what people say of {found.people.answered:,} records: {shares}."
 
 
 def sample(shown: Shown, tally: Tally) -> str:

@@ -19,7 +19,8 @@ from synthneg.run import REPORT, Run
 def write_report(run: Run) -> Path:
     """Write the page of a run into its folder, whole or not at all, and return its path.
 
-    The same run gives the same bytes. Memory does not grow with the run beyond what the page shows.
+    The same run gives the same bytes. Memory does not grow with the run beyond what the page shows; where people have
+    answered, by some hundred bytes a query.
 
     Args:
         run: open, so that nobody changes it meanwhile.

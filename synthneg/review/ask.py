@@ -13,7 +13,7 @@ from rich.text import Text
 
 from synthneg.review.answers import BACK, GRADES, NO, SKIP, YES, Answer, Key, Notes, Said, notes
 from synthneg.review.items import Item
-from synthneg.review.keys import Keys, keys
+from synthneg.review.keys import RESIZED, Keys, keys
 from synthneg.review.screen import Size, help_lines, page
 from synthneg.review.texts import Shown
 
@@ -50,6 +50,7 @@ class _Asking:
         self._places = {item.key: place for place, item in enumerate(sitting.items)}
         self._past = [self._places[key] for key in sitting.answered]
         self._left = sorted(set(self._places.values()) - set(self._past), reverse=True)
+        self._told = ""
 
     def all(self) -> int:
         count = 0
@@ -91,6 +92,8 @@ class _Asking:
                 self._show(item, number)
             elif key == "?":
                 self._help(item, number)
+            elif key == RESIZED:
+                self._show(item, number)
             else:
                 self._tell(
                     "this is the first item" if key == "b" else f"keys: {' '.join(known)} b m ? q"
@@ -103,17 +106,24 @@ class _Asking:
         self._clear()
         for line in found.lines:
             self._console.print(line)
+        self._told = ""
 
     def _help(self, item: Item, number: int) -> None:
-        self._clear()
-        for line in help_lines(self._size()):
-            self._console.print(Text(line))
-        self._tell("any key: back to the item")
-        self._source.read()
+        key = RESIZED
+        while key == RESIZED:
+            self._clear()
+            for line in help_lines(self._size()):
+                self._console.print(Text(line))
+            self._told = ""
+            self._tell("any key: back to the item")
+            key = self._source.read()
         self._show(item, number)
 
     def _tell(self, words: str) -> None:
-        self._console.print(Text(words, "yellow"))
+        """Say something below the item, once: said again and again it would push the text off the screen."""
+        if words != self._told:
+            self._told = words
+            self._console.print(Text(words, "yellow"))
 
     def _clear(self) -> None:
         if self._console.is_terminal:

@@ -11,13 +11,18 @@ from typing import Protocol
 _ESCAPE = b"\x1b"
 _SEQUENCE_BEGINS = (b"[", b"O")
 _REST_WITHIN_S = 0.05  # what a special key sends after its escape
+_LOOK_S = 0.25  # how often a waiting terminal is looked at for another size
+RESIZED = "resized"
 
 
 class Keys(Protocol):
     """Where keys come from."""
 
     def read(self) -> str:
-        """Wait for a key and return it; "" where there are no more. Special keys, such as arrows, are not told."""
+        """Wait for a key and return it; "" where there are no more. Special keys, such as arrows, are not told.
+
+        RESIZED comes once where a terminal has had another size since it was last read from.
+        """
 
     def forget(self) -> None:
         """Drop what was pressed before now."""
@@ -40,11 +45,21 @@ class _Terminal:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._size = os.get_terminal_size(descriptor)
 
     def read(self) -> str:
-        while (key := os.read(self._descriptor, 1)) == _ESCAPE:
+        while True:
+            while not select.select([self._descriptor], [], [], _LOOK_S)[0]:
+                if self._is_resized():
+                    return RESIZED
+            key = os.read(self._descriptor, 1)
+            if key != _ESCAPE:
+                return key.decode("ascii", "replace")
             self._pass_over()
-        return key.decode("ascii", "replace")
+
+    def _is_resized(self) -> bool:
+        before, self._size = self._size, os.get_terminal_size(self._descriptor)
+        return self._size != before
 
     def _pass_over(self) -> None:
         """Read to its end what a special key sends after its escape: an arrow's is `[B`, and B is a key here."""

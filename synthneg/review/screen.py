@@ -80,7 +80,11 @@ def page(item: Item, shown: Shown, place: str, size: Size, number: int = 0) -> P
     if len(query) > _MOST_QUERY:
         query = [*query[: _MOST_QUERY - 1], Text("…")]
     kind = "grade" if item.question == "grade" else "yes"
-    below = [Text(ASKED[kind], "bold"), *_wrapped(Text(KEYS[kind], "dim"), width + _LABEL)]
+    below = [
+        line
+        for text in (Text(ASKED[kind], "bold"), Text(KEYS[kind], "dim"))
+        for line in _wrapped(text, width + _LABEL)
+    ]
     pages = _pages(_text(shown, width), max(3, height - _FRAME - len(query) - len(below)))
     number %= len(pages)
     more = f"{' ' * _LABEL}page {number + 1} of {len(pages)}; m: next" if len(pages) > 1 else ""

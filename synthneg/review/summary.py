@@ -1,12 +1,15 @@
 """What the answers of people say of a run: `read(folder)` gives it as frozen records, for whoever shows it.
 
-Light: no model is loaded and nothing is written. The run may be at work.
+Light: no model is loaded, and nothing is written into the run, which may be at work.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 from synthneg.config import RunConfig
+from synthneg.files import disk_errors, write_whole
 from synthneg.review.judges import Agreement, Between, agreements, betweens
 from synthneg.review.reviewed import Review, read_review
 from synthneg.review.rows import Row, by_prompt, by_source, by_verdict, headline
@@ -109,3 +112,13 @@ def summed_up(
         ),
         precision=precision,
     )
+
+
+def write(found: Summary, file: Path) -> None:
+    """Write all of it as JSON, under the names of the attributes; what is no number is null.
+
+    Raises:
+        RunError: the disk is full, or the folder may not be written.
+    """
+    with disk_errors(file.parent):
+        write_whole(file, orjson.dumps(found, option=orjson.OPT_INDENT_2))

@@ -99,10 +99,11 @@ class MeanCosine:
 
         texts = chosen @ self._texts
         sums = chosen @ self._sums
-        with np.errstate(
-            invalid="ignore"
-        ):  # the vectors have length 1: `texts` pairs of a text with itself
-            return np.asarray(((sums * sums).sum(axis=1) - texts) / (texts * texts - texts))
+        # The vectors have length 1, more or less: `texts` pairs of a text with itself. A single text has no other.
+        pairs = texts * texts - texts
+        unknown = np.full_like(pairs, np.nan)
+        found = (sums * sums).sum(axis=1) - texts
+        return np.asarray(np.divide(found, pairs, out=unknown, where=pairs > 0))
 
 
 def _of_both(cells: list[Counter[object]]) -> list[Counter[object]]:
