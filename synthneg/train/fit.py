@@ -64,7 +64,7 @@ def train(run: Run, labelled: Sequence[Example] = ()) -> Path:
     check_student(config)
     count = processes_of(config)
     recover_folder(folder)
-    training_examples(run)
+    training_examples(run)  # there are enough of them
     found = find_model(config.base_model)
     base = Path(found) if Path(found).is_dir() else found
     # Whoever shares the work, it is the same training.

@@ -92,7 +92,7 @@ def in_processes(count: int, work: Callable[..., T], *given: Any) -> T:
             local_addr="localhost",
             max_restarts=0,
             logs_specs=DefaultLogsSpecs(log_dir=errors_at),
-            signals_to_handle=",".join(s.name for s in _SIGNALS),
+            signals_to_handle=",".join(s.name for s in _SIGNALS if not _is_ignored(s)),
             shutdown_timeout=_END_S,
         )
         try:
@@ -115,9 +115,8 @@ def _begin(work: Callable[..., T], *given: Any) -> T:
 
     # By SIGKILL, not torch's SIGINT: a process that waits for others in a collective would not see that.
     _prctl_pr_set_pdeathsig(signal.SIGKILL)
-    signal.signal(
-        signal.SIGINT, signal.SIG_DFL
-    )  # Ctrl-C reaches all; one of them has a word to say of it
+    if not _is_ignored(signal.SIGINT):
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what is to be said, the command says
     warnings.simplefilter("ignore", FutureWarning)  # of what one library calls in another
     with ExitStack() as stack:
         if os.environ["RANK"] != "0":
@@ -132,7 +131,7 @@ def joined() -> "Iterator[Share]":
     """Open the group of the processes, of which this is one, and yield its share."""
     import torch  # noqa: PLC0415 - heavy: only where there are several
 
-    from synthneg.train.share import Share  # noqa: PLC0415 - as above
+    from synthneg.train.share import PATIENCE, Share  # noqa: PLC0415 - as above
 
     rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     # All are on this machine, whose name may lead nowhere.
@@ -144,11 +143,17 @@ def joined() -> "Iterator[Share]":
             "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count))
         )
         torch.set_num_threads(int(threads))
-    torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    torch.distributed.init_process_group(backend, timeout=PATIENCE)
     try:
         yield Share(rank, count)
     finally:
         torch.distributed.destroy_process_group()
+
+
+def _is_ignored(number: signal.Signals) -> bool:
+    """Whether this process ignores a signal, as under nohup or in the background; then it goes on doing so."""
+    return signal.getsignal(number) is signal.SIG_IGN
 
 
 def _free_gpu() -> None:

@@ -8,12 +8,17 @@ its queries, such as WS2, needs no form of its own.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
 
 T = TypeVar("T")
+
+# How long processes wait for one that is at work, such as the leading one while it samples; one that has died is
+# seen at once by who started it.
+PATIENCE = timedelta(days=7)
 
 
 class Share:
@@ -23,8 +28,8 @@ class Share:
         """Take part with `count` processes, of which this is number `rank`, where the default group has been opened."""
         self.rank, self.count = rank, count
         self.sizes: tuple[int, ...] = ()  # queries that each process has of the batch at hand
-        # What is on no GPU goes its own way; it waits, too, while process 0 makes the first batch or mines.
-        self._talk = distributed.new_group(backend="gloo") if count > 1 else None
+        # What is on no GPU goes its own way.
+        self._talk = distributed.new_group(backend="gloo", timeout=PATIENCE) if count > 1 else None
 
     @property
     def leads(self) -> bool:
