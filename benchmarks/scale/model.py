@@ -12,29 +12,18 @@ can be shared between machines, and what one process does, which walks over all 
 """
 
 import argparse
-import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
+from measured import FILES, Figure, read
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results"
 PASSAGES = (10_000_000, 100_000_000, 1_000_000_000)
 GPUS = (8, 64, 512)
 _HOUR = 3600.0
-_MEASURED = "million.json", "ten-thousand.json"  # in results/scale; the first that is there counts
-
-
-class Figure(NamedTuple):
-    """A number, what it is of, and where it comes from."""
-
-    value: float
-    unit: str
-    source: str
-    measured: bool
 
 
 class Phase(NamedTuple):
@@ -54,72 +43,11 @@ class Phase(NamedTuple):
         }
 
 
-def read(results: Path, assumptions: Path) -> dict[str, Figure]:
-    """Return all figures by name: the assumed ones, and what has been measured in place of them."""
-    given = yaml.safe_load(assumptions.read_text(encoding="utf-8"))
-    found = {
-        name: Figure(float(g["value"]), g["unit"], g["source"], False) for name, g in given.items()
-    }
-    return found | {
-        name: Figure(value, unit, source, True)
-        for name, (value, unit, source) in _measured(results).items()
-    }
-
-
-def _measured(results: Path) -> dict[str, tuple[float, str, str]]:
-    """Return what scripts have measured: value, unit and file."""
-    run = json.loads((results / "scifact-1.5b/run.json").read_bytes())
-    books, used, asked = run["stages"], run["llm"], "scifact-1.5b/run.json"
-    queries, kept = books["generate.queries"]["in"], books["verify.queries"]["kept"]
-    mining = json.loads((results / "mining/speed.json").read_bytes())[-1]
-    speed = 2 * 384 * mining["pairs"] ** 2 / mining["ours"]["CPU s"]
-    found = {
-        "kept_share": (kept / queries, "of the queries pass", asked),
-        "requests": (used["requests"] / queries, "requests for each query asked for", asked),
-        "tokens_in": (used["tokens_in"] / used["requests"], "tokens of a request", asked),
-        "tokens_out": (used["tokens_out"] / used["requests"], "tokens of a reply", asked),
-        "core_search": (speed, "operations/s of a core in exact search", "mining/speed.json"),
-    }
-    name = next(n for n in _MEASURED if (results / "scale" / n).exists())
-    by_size = json.loads((results / "scale" / name).read_bytes())
-    size = max(map(int, by_size))
-    at, file = by_size[str(size)], f"scale/{name}, {size:,} passages"
-    for key, stages in _WALKS.items():
-        took = sum(
-            at["stages"][stage]["cpu_s"] - at["stages"][stage]["search_cpu_s"] for stage in stages
-        )
-        found[key] = (took / size, "s of one process for a passage", file)
-    groups = {key: 0 for key in _FILES}
-    for path, written in at["bytes"].items():
-        groups[_group(path)] += written
-    return found | {
-        f"bytes of {key}": (written / size, "bytes for a passage", file)
-        for key, written in groups.items()
-    }
-
-
-# What one process does for each passage, by the stages of a run; the search is counted apart.
-_WALKS = {
-    "ask_s": ("generate.queries", "generate.documents", "generate.negatives"),
-    "verify_s": ("verify.queries", "mine", "verify.documents"),
-    "read_s": ("corpus",),
-    "export_s": ("export",),
-}
-_FILES = {
-    "ledger": "ledger",
-    "vectors": "vectors",
-    "dataset": "dataset",
-    "passages": "passages",
-    "records": "",  # queries, documents, examples, facts, scores, rejects, books
-}
-
-
-def _group(path: str) -> str:
-    return next(key for key, start in _FILES.items() if path.startswith(start))
-
-
 def phases(passages: int, llm: str, f: dict[str, Figure]) -> list[Phase]:
-    """Return the phases of a run over so many passages, with the small or the large language model."""
+    """Return the phases of a run over so many passages, with the small or the large language model.
+
+    They are those of a cluster (`--engine ray`): asking and encoding are spread, the rest is the driver's.
+    """
 
     def v(name: str) -> float:
         return f[name].value
@@ -133,10 +61,11 @@ def phases(passages: int, llm: str, f: dict[str, Figure]) -> list[Phase]:
     # Each query against all passages, and against all queries.
     search = 2 * v("dimensions") * queries * (passages + queries)
     rows = kept * v("trained_tokens") * 8 * v("encoder_parameters")
-    walks = queries / v("queries_per_passage")
+    merged = passages * sum(v(f"bytes of {key}") for key in ("ledger", "records"))
     return [
-        Phase("read", 0, 0, walks * v("read_s")),
-        Phase("ask", written + prompts, 0, queries * v("ask_s")),
+        Phase("read", 0, 0, passages * v("read_s")),
+        Phase("ask", written + prompts, replies * v("asked_s"), replies / v("walked")),
+        Phase("merge", 0, 0, 2 * merged / v("disk")),
         Phase("encode", (passages + queries + kept) / v("encoded"), 0, 0),
         Phase("search", 0, search / v("core_search"), 0),
         Phase("verify", 0, 0, queries * v("verify_s")),
@@ -145,11 +74,22 @@ def phases(passages: int, llm: str, f: dict[str, Figure]) -> list[Phase]:
     ]
 
 
-def wall(passages: int, gpus: int, llm: str, f: dict[str, Figure]) -> tuple[float, str, float]:
+def changed(phases: Sequence[Phase], f: dict[str, Figure]) -> list[Phase]:
+    """Return the phases with exact search on GPUs, and with all that a single process does spread over the cores."""
+    rate = f["gpu_flops"].value * f["search_gpu_share"].value / f["core_search"].value
+    return [
+        Phase(p.name, p.core_s / rate, p.one_s, 0)
+        if p.name == "search"
+        else Phase(p.name, p.gpu_s, p.core_s + p.one_s, 0)
+        for p in phases
+    ]
+
+
+def wall(phases: Sequence[Phase], gpus: int, f: dict[str, Figure]) -> tuple[float, str, float]:
     """Return the seconds of a run, the part that takes most of them, and how many those are."""
     cores = gpus * f["cores_per_gpu"].value
     slowest = []
-    for phase in phases(passages, llm, f):
+    for phase in phases:
         parts = phase.parts(gpus, cores)
         name = max(parts, key=lambda part: parts[part])
         slowest.append((parts[name], name))
@@ -189,9 +129,9 @@ def amounts(f: dict[str, Figure]) -> str:
 
 def storage(f: dict[str, Figure]) -> str:
     """Return the bytes of each kind of file, by size."""
-    kinds = {key: f[f"bytes of {key}"].value for key in _FILES}
+    kinds = {key: f[f"bytes of {key}"].value for key in FILES}
     texts = 1 + f["queries_per_passage"].value * (1 + f["kept_share"].value)
-    kinds["vectors"] = texts * (2 * f["dimensions"].value + 16)
+    kinds["vectors"] = texts * (2 * f["dimensions"].value + 16)  # half precision, and a key
     rows = []
     for passages in PASSAGES:
         total = passages * sum(kinds.values())
@@ -202,17 +142,19 @@ def storage(f: dict[str, Figure]) -> str:
 
 
 def times(f: dict[str, Figure]) -> str:
-    """Return wall time and what most of it is spent on, by size and number of GPUs."""
+    """Return wall time and what most of it is spent on, by size and number of GPUs; and with what would change."""
     rows = []
     for passages in PASSAGES:
         for gpus in GPUS:
             cells = [_number(passages), str(gpus)]
-            for llm in ("small", "large"):
-                seconds, name, most = wall(passages, gpus, llm, f)
+            small, large = (phases(passages, llm, f) for llm in ("small", "large"))
+            for run in (small, large, changed(small, f)):
+                seconds, name, most = wall(run, gpus, f)
                 cells += [_time(seconds), f"{name}, {most / seconds:.0%}"]
             rows.append(cells)
-    head = ["passages", "GPUs", "1.7B: wall time", "most of it", "9B: wall time", "most of it"]
-    return table(head, rows)
+    ways = ("1.7B", "9B", "1.7B, changed")
+    head = [word for way in ways for word in (f"{way}: wall time", "most of it")]
+    return table(["passages", "GPUs", *head], rows)
 
 
 def work(f: dict[str, Figure]) -> str:
@@ -230,18 +172,12 @@ def work(f: dict[str, Figure]) -> str:
 
 
 def sources(f: dict[str, Figure]) -> str:
-    """Return every figure with where it comes from."""
+    """Return every figure with where it comes from, measured ones first."""
     rows = [
-        [name, f"{figure.value:.3g}", figure.unit, "measured" if figure.measured else "assumed"]
-        + [
-            f"`benchmarks/results/{figure.source}`".replace(", ", "`, ", 1).rstrip("`")
-            + ("`" if "," not in figure.source else "")
-            if figure.measured
-            else figure.source
-        ]
+        [name, f"{figure.value:.3g}", figure.unit, figure.source]
         for name, figure in sorted(f.items(), key=lambda item: (not item[1].measured, item[0]))
     ]
-    return table(["figure", "value", "unit", "", "from"], rows)
+    return table(["figure", "value", "unit", "from"], rows)
 
 
 TABLES: dict[str, Callable[[dict[str, Figure]], str]] = {
