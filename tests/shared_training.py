@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from examples import TOPICS, example, settings
 from safetensors.numpy import load_file
 from sentence_transformers import SentenceTransformer
@@ -12,7 +13,7 @@ from tiny_model import save_static_model, save_tiny_model, save_tiny_reranker
 
 from synthneg.run import Run
 from synthneg.scoring.encoder import find_model
-from synthneg.train import fit
+from synthneg.train import fit, loop
 from synthneg.train.checkpoints import Checkpoints
 from synthneg.train.launch import joined
 from synthneg.train.share import ALONE, Share
@@ -48,7 +49,7 @@ def models(folder: Path) -> dict[str, str]:
 
 
 def alone(outputs: Path, cases: Cases) -> Curves:
-    """Train each in this process, and return its loss by step; its model is in `outputs/NAME/model`."""
+    """Train each in this process and return what its trainer logs by step; its model is in `outputs/NAME/model`."""
     return _fitted(outputs, cases, ALONE)
 
 
@@ -59,14 +60,19 @@ def shared(outputs: Path, cases: Cases) -> Curves:
 
 
 def _fitted(outputs: Path, cases: Cases, share: Share) -> Curves:
-    curves = {}
+    curves: Curves = {}
+    logs: list[list[dict[str, float]]] = []
     for name, learn in cases.items():
         folder = outputs / name
         run = Run(folder, settings(train=learn), joins=True)
         run.vectors = outputs.parent / "vectors"
         checkpoints = Checkpoints(folder / "checkpoints", "")
         made = folder / ("model" if share.count == 1 else "shared-model")
-        curves[name] = fit._fit(run, [], made, checkpoints, share)
+        with pytest.MonkeyPatch.context() as patch:
+            # The trainer's own log, for the norm of each step's gradient.
+            patch.setattr(loop, "_describe_training", lambda _, log: logs.append(log))
+            fit._fit(run, [], made, checkpoints, share)
+        curves[name] = logs[-1]
     return curves
 
 

@@ -1,9 +1,9 @@
 """Training in several processes against one: how far losses and weights are apart.
 
-python benchmarks/training/processes.py RUN MODEL... --folder SCRATCH [--processes 2] [--losses infonce ws2]
+python benchmarks/training/processes.py RUN LOSS=MODEL... --folder SCRATCH [--processes 2] [--json FILE]
 
 RUN is the folder of a finished run, whose examples are trained on; nothing is written there. Each model, with its
-dropout off, is trained with each loss by the stage `train`, in one process and in several.
+dropout off, is trained with its loss by the stage `train`, in one process and in several.
 
   loss       largest relative difference of the loss in any step
   weights    1 less the cosine of all weights
@@ -26,7 +26,7 @@ from synthneg.scoring.kind import is_static
 from synthneg.settings import resolve
 from synthneg.train.fit import train
 
-LEARN = {"epochs": 2, "batch_size": 16, "mini_batch_size": 4, "negatives": 1, "max_length": 128}
+LEARN = {"epochs": 1, "batch_size": 16, "mini_batch_size": 4, "negatives": 1, "max_length": 128}
 _DROPOUT = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 
 
@@ -63,27 +63,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("run", type=Path)
-    parser.add_argument("models", nargs="+")
+    parser.add_argument("trainings", nargs="+")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--losses", nargs="+", default=["infonce", "ws2"])
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rows = []
-    for name in options.models:
+    for training in options.trainings:
+        loss, _, name = training.partition("=")
         model = without_dropout(name, options.folder / "models" / Path(name).name)
         rate = 0.05 if is_static(model) else 5e-5
-        for loss in options.losses:
-            learn = LEARN | {"base_model": model, "loss": loss, "learning_rate": rate}
-            (one, a), (other, b) = (
-                trained(options.run, options.folder / "outputs", learn | {"processes": n})
-                for n in (1, options.processes)
-            )
-            apart = max(abs(x - y) / abs(x) for x, y in zip(one, other, strict=True))
-            cosine = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-            row = {"model": Path(name).name, "loss": loss, "steps": len(one)}
-            rows.append(row | {"loss_apart": apart, "weights_apart": 1 - cosine})
-            print(rows[-1], flush=True)
+        learn = LEARN | {"base_model": model, "loss": loss, "learning_rate": rate}
+        (one, a), (other, b) = (
+            trained(options.run, options.folder / "outputs", learn | {"processes": n})
+            for n in (1, options.processes)
+        )
+        apart = max(abs(x - y) / abs(x) for x, y in zip(one, other, strict=True))
+        cosine = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+        row = {"model": Path(name).name, "loss": loss, "steps": len(one)}
+        rows.append(row | {"loss_apart": apart, "weights_apart": 1 - cosine})
+        print(rows[-1], flush=True)
     found = {"processes": options.processes, "settings": LEARN, "rows": rows}
     found["examples"] = fingerprint(options.run / "examples.jsonl")
     if options.json:
