@@ -28,8 +28,13 @@ T = TypeVar("T")
 
 _LOOPBACK = {"linux": "lo", "darwin": "lo0"}  # its name, by platform
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-_LOG_LEVEL = "TORCH_CPP_LOG_LEVEL"
-_LAUNCHER = "torch.distributed.elastic"  # where its log is kept
+_QUIET = {
+    # Of parameters that might be unused: which have none depends on the student, and looking costs next to nothing.
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+    # Of semaphores that a killed process has left, after the one line that says that it was killed.
+    "PYTHONWARNINGS": "ignore:resource_tracker:UserWarning",
+}
+_LOGS = ("torch.distributed.elastic", "torch.multiprocessing")  # the launcher's
 _END_S = 10  # that processes are given to end when another has failed
 
 
@@ -167,14 +172,11 @@ def _free_gpu() -> None:
 def _as_before() -> Iterator[None]:
     """Undo what starting processes changes in this one: handlers of signals, and what their libraries may say."""
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    logs = [
-        logging.getLogger(n) for n in logging.root.manager.loggerDict if n.startswith(_LAUNCHER)
-    ]
-    level = os.environ.get(_LOG_LEVEL)
+    logs = [logging.getLogger(n) for n in logging.root.manager.loggerDict if n.startswith(_LOGS)]
+    before = {name: os.environ.get(name) for name in _QUIET}
     for log in logs:
         log.disabled = True  # what is to be said of an end is in the error
-    # Of parameters that might be unused: which have none depends on the student, and looking costs next to nothing.
-    os.environ[_LOG_LEVEL] = "ERROR"
+    os.environ.update(_QUIET)
     try:
         yield
     finally:
@@ -182,10 +184,11 @@ def _as_before() -> Iterator[None]:
             log.disabled = False
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        if level is None:
-            del os.environ[_LOG_LEVEL]
-        else:
-            os.environ[_LOG_LEVEL] = level
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _of_process(error: "ChildFailedError") -> BaseException:

@@ -41,7 +41,8 @@ def shared_arguments(
         "output_dir": str(checkpoints.folder),
         "seed": config.seed,
         "num_train_epochs": settings.epochs,
-        "per_device_train_batch_size": settings.batch_size // share.count,
+        # Of all processes: the batches are made already, and a checkpoint may go on in another number of them.
+        "per_device_train_batch_size": settings.batch_size,
         "learning_rate": settings.learning_rate,
         "warmup_steps": math.ceil(settings.warmup * steps),
         "batch_sampler": _Made(batches),
