@@ -97,14 +97,16 @@ def check_training(config: RunConfig) -> None:
     """Refuse what cannot be trained, or not in this way.
 
     Raises:
-        SettingsError, MissingExtra, ModelError: as `check_student` says.
+        SettingsError, MissingExtra, ModelError: as `check_student` and `processes_of` say.
     """
     from synthneg.scoring.encoder import check_model  # noqa: PLC0415 - heavy: not for help
+    from synthneg.train.launch import processes_of  # noqa: PLC0415 - as above
     from synthneg.train.students import check_student  # noqa: PLC0415 - heavy: not for help
 
     for name in config.train.models:
         check_model(name)
     check_student(config.train)
+    processes_of(config.train)
 
 
 def _check_evaluation(config: RunConfig) -> None:

@@ -132,7 +132,14 @@ class Run:
         RunError: the folder cannot be written, or another process is at work in it.
     """
 
-    def __init__(self, outputs: Path, config: RunConfig) -> None:
+    def __init__(self, outputs: Path, config: RunConfig, *, joins: bool = False) -> None:
+        """Open the folder.
+
+        Args:
+            outputs: the folder of runs.
+            config: of the run.
+            joins: whether this process works for one that has locked the folder, and so finds it as that needs it.
+        """
         self.config = config
         self.from_ledger = 0  # replies that this start did not have to ask for
         self.asked_s = 0.0  # seconds that this start has asked for replies
@@ -140,6 +147,10 @@ class Run:
         self._closing = ExitStack()
         self.folder = outputs / config.run
         self.vectors = self.folder / "vectors"  # trials of one corpus share theirs
+        if not joins:
+            self._lock_folder()
+
+    def _lock_folder(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = (self.folder / ".lock").open("a+")
@@ -155,7 +166,7 @@ class Run:
                 f"{self.folder}: another synthneg process is at work in this run; wait for it or stop it"
             ) from error
         settings = self.folder / "run.yaml"
-        text = dump(config).encode()
+        text = dump(self.config).encode()
         if not settings.exists() or settings.read_bytes() != text:
             with disk_errors(self.folder):
                 write_whole(settings, text)

@@ -143,6 +143,14 @@ SETTING_MISTAKES = {
         ["run", "--set", "train.student=colbert"],
         ["train.student", "multi-vector", "colbert"],
     ),
+    "a batch that cannot be shared": (
+        ["run", "--set", "train.processes=3"],
+        ["train", "processes", "divisor of batch_size, which is 32, got 3"],
+    ),
+    "processes with nothing to do": (
+        ["run", "--set", "train.processes=auto", "--set", "train.documents=frozen"],
+        ["processes", "expected 1 with documents frozen", "got auto"],
+    ),
     "unknown part of adapters": (
         ["run", "--set", "train.lora.ranks=8"],
         ["train.lora.ranks", "did you mean rank?"],
@@ -316,6 +324,19 @@ def test_a_training_that_is_refused_leaves_the_runs_settings(
         given = [word for change in changes for word in ("--set", change)]
         assert_one_line(*synthneg(["train", "small", *given], monkeypatch, capfd), words)
         assert Path("outputs/small/run.yaml").read_bytes() == before
+
+
+def test_a_command_that_a_launcher_started_says_how_to_start_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Under torchrun, which starts it several times, a training is refused before its run is touched."""
+    begun().close()
+    for name, value in (("WORLD_SIZE", "4"), ("LOCAL_RANK", "1")):
+        monkeypatch.setenv(name, value)
+
+    found = synthneg(["train", "small"], monkeypatch, capfd)
+
+    assert_one_line(*found, "a launcher has started 4", "set train.processes to 4")
 
 
 RUN_MISTAKES = {

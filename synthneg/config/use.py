@@ -1,6 +1,6 @@
 """The settings of what is made of the examples: datasets, a retriever, its measures, a place on the Hub."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -69,7 +69,14 @@ class TrainConfig(Section):
         description="hard negatives per query; a query with fewer repeats its own",
     )
     epochs: float = Field(default=1, gt=0, description="passes over the training pairs")
-    batch_size: int = Field(default=32, ge=2, description="queries per batch")
+    batch_size: int = Field(
+        default=32, ge=2, description="queries per batch, over all processes together"
+    )
+    processes: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        default=1,
+        description="processes that share each batch, each on a GPU of its own where there are any; auto: as many as"
+        " there are GPUs",
+    )
     mini_batch_size: int = Field(
         default=16,
         ge=1,
@@ -110,6 +117,22 @@ class TrainConfig(Section):
         others = (self.lists.teacher if teaches else None, self.guide.model)
         guided = others if self.loss == "gist" else others[:1]
         return (self.base_model, *(name for name in guided if name is not None))
+
+    @model_validator(mode="after")
+    def _a_batch_can_be_shared(self) -> Self:
+        """Refuse processes that a batch cannot be dealt out to evenly, or that would have nothing to do."""
+        if self.processes == 1:
+            return self
+        if self.processes != "auto" and self.batch_size % self.processes:
+            raise ValueError(
+                f"processes: expected a divisor of batch_size, which is {self.batch_size}, got {self.processes}"
+            )
+        if self.documents == "frozen":
+            raise ValueError(
+                f"processes: expected 1 with documents frozen, of which one process trains all that there is to train,"
+                f" got {self.processes}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _words_are_known(self) -> Self:

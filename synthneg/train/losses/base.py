@@ -5,6 +5,7 @@ trainer, with gradients cached (GradCache, arXiv:2101.06983) where a mini-batch 
 """
 
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import torch
@@ -13,11 +14,13 @@ from sentence_transformers.base.losses.merged_forward import embed_columns
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from synthneg.train.share import ALONE, Share, Sharing
+
 PADDED = float("-inf")  # label of a document that only fills up a list
 Features = dict[str, Any]
 
 
-class ColumnLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]  # the library is untyped
+class ColumnLoss(Sharing, CachedLossMixin, nn.Module):  # type: ignore[misc]  # the library is untyped
     """A loss over one column of queries and G columns of documents, each of B texts.
 
     The result with cached gradients is that of the whole batch; memory is that of `mini_batch_size` texts.
@@ -38,7 +41,8 @@ class ColumnLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]  # the libra
         self.cosine = cosine
         self.uses_gradient_cache = mini_batch_size is not None
         self.mini_batch_size = mini_batch_size or 0
-        self._seen: Tensor | None = None  # the texts of the batch at work
+        self._seen: Tensor | None = None  # the texts of the batch at work: this process's own
+        self._texts: Tensor | None = None  # and all of them
 
     def of_embeddings(
         self, embeddings: Sequence[Tensor], labels: Tensor | None, texts: Tensor | None
@@ -63,17 +67,23 @@ class ColumnLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]  # the libra
             embedded = embed_once(self.model, features, self._seen)
         else:
             embedded = embed_columns(self.model, features)
-        return self.of_embeddings(embedded, labels, self._seen)
+        return self.of_own(embedded, labels)
 
     def see(self, features: Sequence[Features]) -> None:
         """Take note of the texts of the batch, for whoever makes the embeddings itself."""
         self._seen = same_texts(features)
+        self._texts = self._seen if self.share.count == 1 else same_texts(features, self.share)
+
+    def of_own(self, embeddings: Sequence[Tensor], labels: Tensor | None) -> Tensor:
+        """Return the loss of the batch that was seen last, of which this process has these vectors and labels."""
+        whole = None if labels is None else self.share.whole(labels)
+        return self.of_embeddings(self.share.columns(embeddings), whole, self._texts)
 
     def compute_loss_from_embeddings(
         self, embeddings: Sequence[Tensor], labels: Tensor | None
     ) -> Tensor:
-        """Return the loss of the batch that was seen last, as the library's losses around another one ask for it."""
-        return self.of_embeddings(embeddings, labels, self._seen)
+        """Return the loss of the batch that was seen last, all of it, as the library's losses around one ask for it."""
+        return self.of_embeddings(embeddings, labels, self._texts)
 
     def calculate_loss(
         self,
@@ -83,7 +93,7 @@ class ColumnLoss(CachedLossMixin, nn.Module):  # type: ignore[misc]  # the libra
         with_backward: bool = False,
     ) -> Tensor:
         """Return the loss of embeddings that came in mini-batches; the library calls it between its two passes."""
-        loss = self.of_embeddings([torch.cat(list(r)) for r in reps], labels, self._seen)
+        loss = self.of_own([torch.cat(list(r)) for r in reps], labels)
         if with_backward:
             torch.autograd.backward(loss)
             loss = loss.detach()
@@ -164,14 +174,27 @@ def own(queries: int, columns: int) -> Tensor:
     return torch.arange(queries * columns).reshape(columns, queries).T
 
 
-def same_texts(features: Sequence[Features]) -> Tensor | None:
-    """Return (columns, B) numbers, equal where the tokens are; None where features hold no tokens."""
+def same_texts(features: Sequence[Features], share: Share = ALONE) -> Tensor | None:
+    """Return (columns, B) numbers, equal where the tokens are; None where features hold no tokens.
+
+    Args:
+        features: of each column.
+        share: with whom the batch is shared; B are then the texts of all processes.
+    """
     if not all("input_ids" in column for column in features):
         return None
+    keys = [_keys(column) for column in features]
+    if share.count > 1:
+        hashes = torch.tensor([[_hash(key) for key in column] for column in keys])
+        found: Tensor = torch.unique(share.gathered(hashes.T), return_inverse=True)[1].T
+        return found
     numbers: dict[bytes, int] = {}
-    return torch.tensor(
-        [[numbers.setdefault(key, len(numbers)) for key in _keys(column)] for column in features]
-    )
+    return torch.tensor([[numbers.setdefault(k, len(numbers)) for k in column] for column in keys])
+
+
+def _hash(key: bytes) -> int:
+    """Return 64 bits of the key: with 10,000 texts in a batch, one of 10^11 batches has two that are taken for one."""
+    return int.from_bytes(blake2b(key, digest_size=8).digest(), "little", signed=True)
 
 
 def _keys(features: Features) -> list[bytes]:

@@ -38,17 +38,14 @@ def build_loss(model: Any, settings: TrainConfig, guide: str, kind: Kind = "bi-e
 
 def _of_lists(model: Any, settings: TrainConfig, kind: Kind) -> Any:
     """Return the loss of a student that scores lists; InfoNCE of a multi-vector one is the library's."""
-    from sentence_transformers.multi_vector_encoder import losses  # noqa: PLC0415 - heavy
-
     from synthneg.train.losses.bce import BinaryCrossEntropy  # noqa: PLC0415 - heavy: imports torch
     from synthneg.train.losses.local import LocalInfoNCE  # noqa: PLC0415 - as above
     from synthneg.train.losses.scored import LateScores, PairScores  # noqa: PLC0415 - as above
+    from synthneg.train.losses.shared import LateInfoNCE  # noqa: PLC0415 - as above
 
     temperature = settings.softmax_temperature(kind)
     if settings.loss == "infonce" and kind == "multi-vector":
-        return losses.CachedMultiVectorMultipleNegativesRankingLoss(
-            model, scale=1 / temperature, mini_batch_size=settings.mini_batch_size
-        )
+        return LateInfoNCE(model, scale=1 / temperature, mini_batch_size=settings.mini_batch_size)
     if settings.loss == "infonce":
         listwise: Any = LocalInfoNCE(None, temperature=temperature)
     elif settings.loss == "bce":
@@ -149,7 +146,7 @@ def _listwise(model: Any, settings: TrainConfig, temperature: float, common: dic
 
 def _gist(model: Any, settings: TrainConfig, guide: str) -> Any:
     """Return sentence-transformers' own GISTEmbed, its candidates those of infonce."""
-    from sentence_transformers.sentence_transformer import losses  # noqa: PLC0415 - heavy
+    from synthneg.train.losses.shared import GIST  # noqa: PLC0415 - heavy: imports torch
 
     if is_static(model):
         raise ModelError(
@@ -157,7 +154,7 @@ def _gist(model: Any, settings: TrainConfig, guide: str) -> Any:
             " student's tokens back, but this is a static table of word vectors; use kl, with the guide as"
             " train.lists.teacher"
         )
-    return losses.CachedGISTEmbedLoss(
+    return GIST(
         model,
         load_model(guide, settings.max_length),
         temperature=settings.softmax_temperature("bi-encoder"),

@@ -52,7 +52,8 @@ class InfoNCE(ColumnLoss):
             masked |= scores.detach() > positives + self.mask_margin
         logits = (scores / self.temperature).masked_fill(masked, -torch.inf)
         if self.mixing is not None:
-            mixed = self.mixing.scores(queries, documents, masked, cosine=self.cosine)
+            with self.share.drawn_alike(scores.device):
+                mixed = self.mixing.scores(queries, documents, masked, cosine=self.cosine)
             logits = torch.cat([logits, mixed / self.temperature], dim=1)
         own_place = torch.arange(len(queries), device=scores.device)
         losses = cross_entropy(logits, own_place, reduction="none")

@@ -5,17 +5,20 @@ is taken before the next part is scored: the result is that of the whole batch, 
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from synthneg.train.losses.base import ListLoss
+from synthneg.train.share import Sharing
 
 Features = dict[str, Any]
 
 
-class _OfParts(nn.Module):
+class _OfParts(Sharing, nn.Module):
     """The loss of a batch, a part at a time."""
 
     def __init__(self, model: Any, listwise: ListLoss, texts: int) -> None:
@@ -40,13 +43,21 @@ class _OfParts(nn.Module):
         for start in range(0, queries, step):
             part = slice(start, min(start + step, queries))
             wanted = labels[part].to(self.model.device) if labels is not None else None
-            loss = self.listwise.of_scores(self.scores(columns, part), wanted)
-            loss = loss * ((part.stop - part.start) / queries)
-            if torch.is_grad_enabled():
-                torch.autograd.backward(loss)
+            with self._apart(last=part.stop == queries):
+                loss = self.listwise.of_scores(self.scores(columns, part), wanted)
+                loss = loss * self.share.weight(part.stop - part.start, queries)
+                if torch.is_grad_enabled():
+                    torch.autograd.backward(loss)
             total = total + loss.detach().cpu()
         # The trainer asks for gradients once more, and finds nothing behind this.
         return total.to(self.model.device).requires_grad_(torch.is_grad_enabled())
+
+    def _apart(self, *, last: bool) -> AbstractContextManager[None]:
+        """Keep the gradients to this process, until the last part has been added to them."""
+        if last or not isinstance(self.model, DistributedDataParallel):
+            return nullcontext()
+        found: AbstractContextManager[None] = self.model.no_sync()
+        return found
 
     def get_config_dict(self) -> dict[str, Any]:
         """Return what the model card says of the loss."""

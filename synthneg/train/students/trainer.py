@@ -20,7 +20,9 @@ from synthneg.progress import say
 from synthneg.scoring.encoder import load_model
 from synthneg.scoring.kind import kind_of
 from synthneg.scoring.models import cut_at, load, load_by, precision_of
+from synthneg.train.deal import Fed, dealing
 from synthneg.train.losses.build import build_loss, is_static
+from synthneg.train.share import Share, give_share
 from synthneg.train.students import student_kind
 from synthneg.train.students.frozen import thaw_documents
 from synthneg.train.students.static import ReadOnce
@@ -71,9 +73,9 @@ def make_trainer(
     model: Any,
     config: RunConfig,
     guide: str,
-    dataset: Any,
-    columns: list[str],
+    fed: Fed,
     arguments: dict[str, Any],
+    share: Share,
 ) -> Any:
     """Return the library's trainer of this kind of student.
 
@@ -81,12 +83,12 @@ def make_trainer(
         model: as `open_student` gives it.
         config: of the run.
         guide: name of the model that guides the loss gist.
-        dataset: a query column, columns of documents, and labels where the loss takes any.
-        columns: of its texts, as they are when a batch is asked for.
+        fed: a query column, columns of documents, and labels where the loss takes any; and the batches.
         arguments: those that trainers of all kinds take.
+        share: of this process.
     """
     kind = student_kind(config.train)
-    name = _CLASSES[kind]
+    name, columns = _CLASSES[kind], fed.columns
     if kind != "cross-encoder":  # which reads two columns as one text
         arguments = arguments | {"prompts": column_prompts(model.prompts, columns)}
     if kind == "sparse" or config.train.documents == "frozen":
@@ -97,10 +99,15 @@ def make_trainer(
         "use_cpu": model.device.type == "cpu",
     }
     loss = build_loss(model, config.train, guide, kind)
-    trainer = getattr(sentence_transformers, f"{name}Trainer")(
+    give_share(loss, share)
+    of_kind = getattr(sentence_transformers, f"{name}Trainer")
+    made = getattr(sentence_transformers, f"{name}TrainingArguments")(**arguments)
+    # One process trains on one GPU, whatever others there are: the library would cut each batch at its rows.
+    made._n_gpu = min(made.n_gpu, 1)
+    trainer = (of_kind if share.count == 1 else dealing(of_kind, share, fed.batches))(
         model=model,
-        args=getattr(sentence_transformers, f"{name}TrainingArguments")(**arguments),
-        train_dataset=dataset,
+        args=made,
+        train_dataset=fed.dataset,
         loss=loss,
         callbacks=[SpladeRegularizerWeightSchedulerCallback(loss)] if kind == "sparse" else None,
     )
