@@ -145,7 +145,7 @@ def ours(place: Path) -> Iterator[dict[str, list[str]]]:
     same_words: dict[str, set[str]] = {}
     for query in queries:
         same_words.setdefault(normalized(query.text), set()).add(query.passage_id)
-    corpus = CorpusVectors({p.id: i for i, p in enumerate(passages)}, vectors)
+    corpus = CorpusVectors(Ids(p.id for p in passages), vectors)
     mine = {"bm25": 0, "dense": COUNT, "last_rank": DEPTH, "max_negative_share": SHARE}
     loosest = {"max_similarity_to_positive": 1, "near_duplicate_jaccard": 1}
     config = RunConfig(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from synthneg.scoring.rows import Rows
+
     Hits = tuple[NDArray[np.int64], NDArray[np.float32]]  # rows and scores, best first
 
 _SPARE = 16  # ranks looked at beyond those wanted, for positives among them
@@ -81,7 +83,7 @@ def _without_known(
     return Found(rows[may][:count], scores[may][:count])
 
 
-def dense(vectors: "NDArray[np.float32]") -> Search:
+def dense(vectors: "Rows") -> Search:
     """Return the search by cosine among the vectors of the corpus."""
     import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
@@ -92,7 +94,7 @@ def dense(vectors: "NDArray[np.float32]") -> Search:
     return search
 
 
-def dense_nearby(vectors: "NDArray[np.float32]") -> Search:
+def dense_nearby(vectors: "Rows") -> Search:
     """Return the search by cosine that looks through the nearest clusters; see `ApproximateSearch`."""
     import numpy as np  # noqa: PLC0415 - heavy: only when searching
 

@@ -1,11 +1,13 @@
 """What the rest of synthneg knows of encoders and rerankers."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from synthneg.scoring.rows import Rows
 
 Role = Literal["query", "document"]
 
@@ -23,6 +25,15 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
+class KeepingEncoder(Encoder, Protocol):
+    """An encoder that has a place on disk for vectors, so that those of a corpus need not be held."""
+
+    def keep(self, blocks: Iterable[Sequence[str]], role: Role) -> "Rows":
+        """Return the vectors of all texts of the blocks, in their order."""
+        ...
+
+
 class Reranker(Protocol):
     """Reads query and document together, and says how well the one answers the other."""
 
@@ -31,3 +42,19 @@ class Reranker(Protocol):
     def score(self, pairs: Sequence[tuple[str, str]]) -> "NDArray[np.float32]":
         """Return (n,) float32 scores of (query, document) pairs, the higher the better, on the model's own scale."""
         ...
+
+
+def vectors_of(encoder: Encoder, blocks: Iterable[Sequence[str]], role: Role) -> "Rows":
+    """Return the vectors of all texts of the blocks: on disk where the encoder has a place for them, else in memory.
+
+    Args:
+        encoder: makes them, block by block.
+        blocks: at least one text in each.
+        role: of the texts.
+    """
+    import numpy as np  # noqa: PLC0415 - heavy: only when encoding
+
+    if isinstance(encoder, KeepingEncoder):
+        return encoder.keep(blocks, role)
+    parts = [encoder.encode(block, role) for block in blocks]
+    return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)

@@ -35,7 +35,7 @@ class Known:
         import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
         self._corpus, self._same_words = corpus, same_words
-        self.documents = numbered(map(document_of, corpus.rows))
+        self.documents = numbered(map(document_of, corpus.ids))
         self._pieces = np.bincount(self.documents)
 
     def rows(self, query: Query) -> list[int]:
@@ -46,9 +46,9 @@ class Known:
         """
         own = (query.passage_id, *query.also)
         others = self._same_words.get(normalized(query.text), set()).difference(own)
-        found = [row_of(self._corpus, query, id) for id in own]
-        rows = self._corpus.rows
-        return found + [rows[id] for id in sorted(others) if id in rows]
+        found = [row_of(self._corpus, query.id, id) for id in own]
+        rows = (self._corpus.ids.row(id) for id in sorted(others))
+        return found + [row for row in rows if row is not None]
 
     def pieces(self, rows: Sequence[int]) -> int:
         """Return how many passages are pieces of the documents that `rows` belong to."""

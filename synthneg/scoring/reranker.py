@@ -109,20 +109,21 @@ class CachedReranker:
         """
         self.name = reranker.name
         self._reranker = reranker
-        self._store = RowStore(folder, reranker.name, identity)
+        self._store = RowStore(folder, reranker.name, identity, "f32")
 
     def score(self, pairs: Pairs) -> "NDArray[np.float32]":
         """Return (n,) scores in the order of `pairs`; only those not in the cache are computed."""
         if not len(pairs):
             return self._reranker.score(pairs)
-        rows = self._store.rows(
+        rows = self._store.keep(
+            [pairs],
             # The length says where the query ends, whatever it consists of.
-            [key(f"{len(query)}\0{query}\0{document}") for query, document in pairs],
-            lambda places: self._reranker.score([pairs[i] for i in places])[:, None],
+            lambda pair: key(f"{len(pair[0])}\0{pair[0]}\0{pair[1]}"),
+            lambda chunks: (self._reranker.score(chunk)[:, None] for chunk in chunks),
             f"rerank ({Path(self.name).name})",
             "pairs",
         )
-        return rows[:, 0]
+        return rows[:][:, 0]
 
 
 def _must_score(model: Any, name: str) -> None:

@@ -81,7 +81,7 @@ def score_queries(
             vectors = encoder.encode([q.text for q in flat], "query")
             pairs = [(i, id) for i, q in enumerate(flat) for id in (q.passage_id, *q.also)]
             asked = vectors[[i for i, _ in pairs]]
-            own = corpus.vectors[[row_of(corpus, flat[i], id) for i, id in pairs]]
+            own = corpus.vectors[[row_of(corpus, flat[i].id, id) for i, id in pairs]]
             cosines = (asked * own).sum(axis=1)
             ranks = 1 + count_above(asked, corpus.vectors, cosines + _TIE)
             found = zip(pairs, cosines, ranks, strict=True)
