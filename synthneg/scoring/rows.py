@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Format = Literal["f16", "f32"]  # of a number in a file, little-endian
 BYTES: dict[Format, int] = {"f16": 2, "f32": 4}
-_READ_VALUES = 2**24  # about as many are read at a time: 64 MB of floats
+_READ_VALUES = 2**23  # about as many are read at a time: 32 MB of floats
 
 
 class StoredRows:
