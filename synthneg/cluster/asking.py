@@ -16,6 +16,7 @@ from synthneg.cluster.collect import collect
 from synthneg.cluster.crew import Crew
 from synthneg.cluster.known import Knows, opening_of
 from synthneg.cluster.partitions import Settled, storage_of
+from synthneg.cluster.pool import dismiss
 from synthneg.cluster.spill import Spill
 from synthneg.cluster.worker import Errand
 from synthneg.errors import RunError
@@ -129,6 +130,7 @@ class ClusterAsker:
             self._ledger.facts(self._identity),
             begin,
         )
+        dismiss(self._run)  # the workers need the room of those that encode
         self._crew = Crew(self._run, errand)
         try:
             await self._crew.work(spill.jobs, ended)

@@ -1,6 +1,6 @@
 """What the rest of synthneg knows of encoders and rerankers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from synthneg.scoring.rows import Rows
 
 Role = Literal["query", "document"]
+Pairs = Sequence[tuple[str, str]]  # of query and document
 
 
 class Encoder(Protocol):
@@ -35,14 +36,50 @@ class KeepingEncoder(Encoder, Protocol):
         ...
 
 
+@runtime_checkable
+class ManyEncoder(Encoder, Protocol):
+    """An encoder that has many machines: it takes further texts before it gives the vectors of the first."""
+
+    def encode_each(
+        self, chunks: Iterable[Sequence[str]], role: Role
+    ) -> "Iterator[NDArray[np.float32]]":
+        """Yield what `encode` gives for each of the chunks, in their order."""
+        ...
+
+
 class Reranker(Protocol):
     """Reads query and document together, and says how well the one answers the other."""
 
     name: str
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> "NDArray[np.float32]":
+    def score(self, pairs: Pairs) -> "NDArray[np.float32]":
         """Return (n,) float32 scores of (query, document) pairs, the higher the better, on the model's own scale."""
         ...
+
+
+@runtime_checkable
+class ManyReranker(Reranker, Protocol):
+    """A reranker that has many machines, likewise."""
+
+    def score_each(self, chunks: Iterable[Pairs]) -> "Iterator[NDArray[np.float32]]":
+        """Yield what `score` gives for each of the chunks, in their order."""
+        ...
+
+
+def encode_each(
+    encoder: Encoder, chunks: Iterable[Sequence[str]], role: Role
+) -> "Iterator[NDArray[np.float32]]":
+    """Return the vectors of each chunk, in their order; who has many machines works ahead."""
+    if isinstance(encoder, ManyEncoder):
+        return encoder.encode_each(chunks, role)
+    return (encoder.encode(chunk, role) for chunk in chunks)
+
+
+def score_each(reranker: Reranker, chunks: Iterable[Pairs]) -> "Iterator[NDArray[np.float32]]":
+    """Return the scores of each chunk, likewise."""
+    if isinstance(reranker, ManyReranker):
+        return reranker.score_each(chunks)
+    return (reranker.score(chunk) for chunk in chunks)
 
 
 def vectors_of(encoder: Encoder, blocks: Iterable[Sequence[str]], role: Role) -> "Rows":

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from synthneg.scoring.base import Encoder, Role
+from synthneg.scoring.base import Encoder, Role, encode_each
 from synthneg.scoring.rows import StoredRows
 from synthneg.scoring.store import RowStore, key
 
@@ -56,7 +56,7 @@ class CachedEncoder:
         return self._stores[role].keep(
             blocks,
             lambda text: key(f"{role}\0{text}"),
-            lambda chunks: (self._encoder.encode(chunk, role) for chunk in chunks),
+            lambda chunks: encode_each(self._encoder, chunks, role),
             f"encode ({Path(self.name).name})",
             "texts",
         )
