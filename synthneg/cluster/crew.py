@@ -94,7 +94,7 @@ class Crew:
 
     async def _watch(self, jobs: Mapping[int, int], ended: Advance) -> None:
         """Tell how far the workers are until their last row is there; raise what has gone wrong."""
-        told, done = 0, 0
+        told, done, begun = 0, 0, False
         wrong: SynthnegError | None = None
         until = math.inf
         while (row := await self._next()) is not None and time.monotonic() < until:
@@ -106,8 +106,10 @@ class Crew:
             if self._stopping:  # again and again: the board forgets it when it is started anew
                 await asyncio.to_thread(self.stop)
             seen = await self._seen()
-            words = f"{done:,} of {len(jobs):,} partitions, {seen.at_work:,} workers"
-            ended(max(0, seen.ended - told), f"{words}, {seen.in_flight:,} in flight")
+            begun = begun or done > 0 or seen.at_work > 0
+            words = f"{done:,} of {len(jobs):,} partitions done, {seen.at_work:,} at work"
+            note = f"{words}, {seen.in_flight:,} in flight" if begun else "waiting for workers"
+            ended(max(0, seen.ended - told), note)
             told = max(told, seen.ended)
         if wrong is not None:
             raise wrong
