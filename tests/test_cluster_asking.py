@@ -1,13 +1,11 @@
-"""Asking on a real Ray cluster of several machines: the bytes of one machine, and what is lost when some of it dies."""
+"""Asking on a Ray cluster gives the bytes of one machine; that of several machines is in `test_cluster_killed.py`."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from llm_server import asked, started
-from ray_machines import Machines, machines
 from test_generate_order import fill
 from world import snapshot
 
@@ -40,13 +38,6 @@ GENERATE = {
 }
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Machines]:
-    """Give a cluster of two machines with two CPUs each."""
-    with machines(2, 2) as found:
-        yield found
-
-
 def settings(url: str, **ray: Any) -> dict[str, Any]:
     """Return the settings of a run that asks the server at `url`."""
     return {
@@ -64,14 +55,12 @@ def settings(url: str, **ray: Any) -> dict[str, Any]:
     }
 
 
-def written(folder: Path, engine: str, url: str, *, until: str = "negatives", **ray: Any) -> Path:
+def written(folder: Path, engine: str, url: str, **ray: Any) -> Path:
     """Write what is asked for, with every second query verified; return the run's folder."""
     with closing(Run(folder, resolve(settings(url, **ray), "test"), engine)) as run:
         texts = (f"Of teas and breads, passage {n}. The mill turns by it." for n in range(PASSAGES))
         fill(run, "corpus", "passages.jsonl", [Passage(f"p{n}", t) for n, t in enumerate(texts)])
         with_asker(run, write_queries)
-        if until == "queries":
-            return run.folder
         passed = list(run.read("queries.jsonl", Query))[::2]
         fill(run, "verify.queries", "verified_queries.jsonl", passed)
         with_asker(run, write_documents)
@@ -88,26 +77,25 @@ def data(run: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_cluster_writes_the_bytes_of_one_machine(tmp_path: Path, cluster: Machines) -> None:
+def test_a_cluster_writes_the_bytes_of_one_machine(tmp_path: Path) -> None:
     """Queries with rounds, graded documents and negatives with open turns, some asked anew or failed, are the same.
 
-    So are the replies: each request that one machine makes is made once, and its reply is in the run's ledger.
+    Each request that one machine makes is made, once, and one machine can go on with what a cluster was answered.
     """
     runs, requests = {}, {}
     port = "0"
-    for engine, ray in {"local": {}, "ray": {"partitions": 7, "workers": 3}}.items():
+    for engine, ray in {"local": {}, "ray": {"partitions": 7, "workers": 2}}.items():
         log = tmp_path / f"{engine}.log"
         faults = [word for fault in FAULTS for word in ("--fault", fault)]
         with started("--port", port, "--log", str(log), *faults) as url:
             port = url.rpartition(":")[2].partition("/")[0]  # a record's key names the server
-            runs[engine] = written(tmp_path / engine, engine, url, **ray, address=cluster.address)
+            runs[engine] = written(tmp_path / engine, engine, url, **ray)
             requests[engine] = asked(log)
             if engine == "ray":
-                again = written(tmp_path / "ray", "ray", url, **ray, address="nowhere:1")
-                assert asked(log) == requests["ray"]
-                other = written(tmp_path / "ray", "local", url, **ray)
-                assert asked(log) == requests["ray"]
-                assert again == other == runs["ray"]
+                written(tmp_path / "ray", "local", url, **ray)
+                lines = log.read_text().splitlines()[requests["ray"].total() :]
+                # As at any start: what got no reply is asked again, and nothing else.
+                assert {line.split()[1] for line in lines} == {"too_long"}
 
     expected, found = (data(runs[engine]) for engine in ("local", "ray"))
     assert found == expected

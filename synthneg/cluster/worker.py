@@ -168,10 +168,11 @@ class _Asking:
         heard: dict[str, list[str]] = {}
         self._asker.listen(lambda job, key: heard.setdefault(job.id, []).append(key))
         lines: list[bytes] = []
-        if await self._tell(Seen(at_work=1)):
-            raise Stopped
-        telling = asyncio.create_task(self._tell_for_ever())
+        telling: asyncio.Task[None] | None = None
         try:
+            if await self._tell(Seen(at_work=1)):
+                raise Stopped
+            telling = asyncio.create_task(self._tell_for_ever())
             async for _, job, outcome in self._asker.ask(asked, self._advance):
                 lines.append(outcome_line(Settled(outcome, tuple(heard.pop(job.id, ())))))
                 if len(lines) >= _MOST_LINES:
@@ -179,8 +180,9 @@ class _Asking:
                     lines = []
             target.write(packed(b"".join(lines)))
         finally:
-            telling.cancel()
-        await self._tell(Seen(self._ended, done=1))
+            if telling is not None:
+                telling.cancel()
+            await self._tell(Seen(self._ended))
 
     def _advance(self, count: int = 1, note: str | None = None) -> None:  # noqa: ARG002  # see `Advance`
         self._ended += count
