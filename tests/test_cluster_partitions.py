@@ -118,14 +118,14 @@ def test_twice_the_partitions_halve_each() -> None:
 
 
 def test_half_a_file_of_outcomes_is_none(tmp_path: Path) -> None:
-    """Only a file of the jobs that are asked, begun as it should, counts as a partition's outcomes."""
+    """Only a file of this asking, begun as it should, counts as a partition's outcomes."""
     storage = storage_at(str(tmp_path))
-    assert not is_complete(storage, 3, "these")
-    storage.write_whole(outcomes_file(3), packed(head("these")))
-    assert is_complete(storage, 3, "these")
-    assert not is_complete(storage, 3, "others")
-    storage.write_whole(outcomes_file(3), packed(head("these"))[:9])
-    assert not is_complete(storage, 3, "these")
+    assert not is_complete(storage, 3, "this")
+    storage.write_whole(outcomes_file(3), packed(head("this")))
+    assert is_complete(storage, 3, "this")
+    assert not is_complete(storage, 3, "another")
+    storage.write_whole(outcomes_file(3), packed(head("this"))[:9])
+    assert not is_complete(storage, 3, "this")
 
 
 def answered(folder: Path, jobs: list[Job], settled: set[int], partitions: int) -> list[tuple]:

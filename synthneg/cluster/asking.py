@@ -12,6 +12,7 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 from synthneg.cluster.collect import collect
 from synthneg.cluster.crew import Crew
@@ -74,9 +75,11 @@ class ClusterAsker:
         config = self._run.config
         knows = Knows(self._ledger, self._identity, config.seed, config.llm.reasks)
         begin = Beginnings(knows, self._ledger, config.seed)
-        source = iter(asked)
+        source, read = iter(asked), 0
         with Spill[C](self._run.file(_SCRATCH), config.ray.partitions) as spill:
             while chunk := list(islice(source, _CHUNK)):
+                read += len(chunk)
+                ended(0, f"{read:,} read")
                 await self._pause()
                 found = await knows.look_up([job for _, job in chunk])
                 for (context, job), known in zip(chunk, found, strict=True):
@@ -90,11 +93,16 @@ class ClusterAsker:
                     else:
                         spill.put(context, job, known.settled, begin.beyond(known.replies))
             if not spill.jobs:
+                ended(0, "")
                 return
             await self._ask_first(begin)
             await self._work(spill, begin.replies, ended)
-            for context, job, settled in spill.outcomes(self._storage):
+            for place, (context, job, settled) in enumerate(spill.outcomes(self._storage)):
+                if place % _CHUNK == 0:
+                    ended(0, f"{place:,} written")
+                    await self._pause()
                 yield context, job, self._told(job, settled)
+        ended(0, "")
 
     def _told(self, job: Job, settled: Settled) -> Outcome:
         """Return a job's outcome, having told of the replies that it took."""
@@ -124,6 +132,7 @@ class ClusterAsker:
         """Have the workers ask the jobs of all partitions, and take what they were answered into the run's ledger."""
         spill.send(self._storage)
         errand = Errand(
+            uuid4().hex,
             self._llm,
             self._identity,
             self._run.config.seed,

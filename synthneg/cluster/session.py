@@ -145,7 +145,10 @@ def _start(ray: "ModuleType", config: RayConfig) -> None:
     try:
         with _nothing_said():
             ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, ImportError, OSError) as error:
+    except (
+        *(ConnectionError, RuntimeError, ValueError, ImportError, OSError),
+        ray.exceptions.RayError,
+    ) as error:
         where = config.address or "this machine"
         words = " ".join(str(error).split())[:300]
         remedy = (

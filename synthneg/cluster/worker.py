@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 from synthneg.cluster.board import Seen
 from synthneg.cluster.partitions import (
     Settled,
-    digest_of,
     head,
     is_complete,
     jobs_file,
@@ -39,6 +38,7 @@ _MOST_LINES = 256  # of outcomes that are written in one go
 class Errand:
     """What the workers of one asking are told."""
 
+    asking: str  # a name that no other asking has
     llm: LLMConfig  # of one worker
     identity: str  # of the backend
     run_seed: int
@@ -92,10 +92,9 @@ class Worker:
 
     async def _work(self, partition: int) -> None:
         storage = self._errand.storage
+        if is_complete(storage, partition, self._errand.asking):
+            return
         with storage.reading(jobs_file(partition)) as stream:
-            digest = digest_of(stream)
-            if is_complete(storage, partition, digest):
-                return
             ledger = open_ledger(storage, partition, dict(self._errand.known))
             try:
                 for name, value in self._errand.facts.items():
@@ -104,7 +103,7 @@ class Worker:
                 try:
                     asker = open_asker(self._errand, backend, ledger)
                     with storage.writing(outcomes_file(partition)) as target:
-                        target.write(packed(head(digest)))
+                        target.write(packed(head(self._errand.asking)))
                         asked = _noting(read_jobs(stream), ledger.known)
                         await _Asking(partition, asker, self._board).write(asked, target)
                 finally:
