@@ -35,6 +35,10 @@ class KeepingEncoder(Encoder, Protocol):
         """Return the vectors of all texts of the blocks, in their order."""
         ...
 
+    def keep_ahead(self, blocks: Iterable[Sequence[str]], role: Role) -> None:
+        """Encode all texts of the blocks if many machines do it; else nothing is read of them."""
+        ...
+
 
 @runtime_checkable
 class ManyEncoder(Encoder, Protocol):
@@ -64,6 +68,15 @@ class ManyReranker(Reranker, Protocol):
     def score_each(self, chunks: Iterable[Pairs]) -> "Iterator[NDArray[np.float32]]":
         """Yield what `score` gives for each of the chunks, in their order."""
         ...
+
+
+def encode_ahead(encoder: Encoder, blocks: Iterable[Sequence[str]], role: Role) -> None:
+    """Have an encoder that has many machines encode what is asked of it soon, block by block: one block is too few.
+
+    The blocks are those that it is asked for, so that the same texts are encoded together.
+    """
+    if isinstance(encoder, KeepingEncoder):
+        encoder.keep_ahead(blocks, role)
 
 
 def encode_each(

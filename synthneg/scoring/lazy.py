@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from synthneg import __version__
 from synthneg.config.encoding import EncodingConfig
 from synthneg.files import states
-from synthneg.scoring.base import Encoder, Reranker, Role, vectors_of
+from synthneg.scoring.base import Encoder, Reranker, Role, encode_ahead, vectors_of
 from synthneg.scoring.models import find_model
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ class LazyEncoder:
     def keep(self, blocks: Iterable[Sequence[str]], role: Role) -> "Rows":
         """Return the vectors where the encoder keeps them; see `KeepingEncoder`."""
         return vectors_of(self._loaded(), blocks, role)
+
+    def keep_ahead(self, blocks: Iterable[Sequence[str]], role: Role) -> None:
+        """Have the encoder work ahead if it can; see `KeepingEncoder`."""
+        encode_ahead(self._loaded(), blocks, role)
 
     def _loaded(self) -> Encoder:
         if self._encoder is None:

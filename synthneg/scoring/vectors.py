@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from synthneg.scoring.base import Encoder, Role, encode_each
+from synthneg.scoring.base import Encoder, ManyEncoder, Role, encode_each
 from synthneg.scoring.rows import StoredRows
 from synthneg.scoring.store import RowStore, key
 
@@ -60,3 +60,8 @@ class CachedEncoder:
             f"encode ({Path(self.name).name})",
             "texts",
         )
+
+    def keep_ahead(self, blocks: Iterable[Sequence[str]], role: Role) -> None:
+        """Encode what is not in the cache, if many machines do it; see `KeepingEncoder`."""
+        if isinstance(self._encoder, ManyEncoder):
+            self.keep(blocks, role)
