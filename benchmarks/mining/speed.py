@@ -6,9 +6,9 @@
 Passages are three sentences of the collections' documents, drawn by seed 7, and their queries words of the second.
 MODEL, a sentence-transformers model, makes the vectors, which both are given: the library by a model whose `encode`
 returns what is stored, ours as a run has them, those of passages on disk in half precision. Both look among the 100
-nearest for four negatives per query, at most .95 of the positive's cosine and .05 below it, and return their texts. Ours
-also looks for copies of the positive and of what it has picked, by cosine and by words, which the library does not; it
-does so at the loosest bounds that the settings allow, so that the rules are the same but for those few.
+nearest for four negatives per query, at most .95 of the positive's cosine and .05 below it, and return their texts.
+Ours also looks for copies of the positive and of what it has picked, by cosine and by words, which the library does
+not; it does so at the loosest bounds that the settings allow, so that the rules are the same but for those few.
 
 Each is a process of its own, and they take turns. CPU is user and system time from the call to its result, memory the
 largest resident set within it beyond what stood before the call. With medians over the rounds, and the share of queries
