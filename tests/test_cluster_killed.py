@@ -58,10 +58,11 @@ def generated(asking: Asking, *arguments: str, status: int = 0) -> str:
 
 
 def finished(run: Path) -> dict[str, Any]:
-    """Return the bytes and the times of the partitions that have all their outcomes."""
+    """Return the bytes and the times of the partitions that have all their outcomes, and whose ledger is closed."""
     return {
         file.relative_to(run).as_posix(): (file.read_bytes(), file.stat().st_mtime_ns)
         for outcomes in run.glob(OUTCOMES)
+        if not outcomes.with_name("ledger.sqlite-wal").exists()
         for file in outcomes.parent.iterdir()
     }
 
@@ -90,7 +91,7 @@ def test_workers_and_a_machine_are_lost(asking: Asking, cluster: Machines) -> No
     def kill() -> None:
         wait_until(lambda: len(asking.asked()) >= 12)
         cluster.kill_worker()
-        wait_until(lambda: list(asking.run.glob(OUTCOMES)))
+        wait_until(lambda: finished(asking.run))
         seen.update(finished(asking.run))
         cluster.lose()
 
