@@ -133,6 +133,8 @@ def _start(ray: "ModuleType", config: RayConfig) -> None:
     }
     if config.address is None:
         say("starting Ray on this machine")
+        # Ray would have its workers yield to whatever else is at work here; they are what the user waits for.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         wanted = int((config.workers or 0) * config.cpus_per_worker)
         options |= {
             # "local": a variable RAY_ADDRESS in the environment must not decide what the settings do
