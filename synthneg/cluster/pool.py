@@ -18,7 +18,7 @@ from synthneg.run import Run
 _EACH = 2  # calls that an actor has at a time, so that it need not wait for the next one
 _STILL_S = 30.0  # that the first of all calls is waited for before another actor is asked as well
 _AT_ONCE = 3  # actors that are asked the same at most
-_ATTEMPTS = 5  # of a call whose actor is lost each time
+_STARTS = 100  # of an actor that is lost each time, as where memory is short for the model
 _MOST = 4096  # actors
 
 _POOLS: dict[Run, "Pool"] = {}
@@ -130,7 +130,7 @@ class Pool:
     def _start(self) -> _Member:
         import ray  # noqa: PLC0415 - heavy, and an extra
 
-        again = {"max_restarts": -1, "max_task_retries": _ATTEMPTS}
+        again = {"max_restarts": _STARTS, "max_task_retries": -1}
         actor = ray.remote(Scorer).options(**self._room, **again).remote(self._models)
         member = _Member(actor)
         self._members.append(member)
