@@ -14,6 +14,7 @@ import pytest
 from examples import settings
 from mining import query
 from tiny_model import save_static_model, save_tiny_reranker
+from world import World, snapshot
 
 from synthneg.cluster import pool
 from synthneg.cluster.pool import dismiss, pool_of
@@ -198,3 +199,20 @@ def test_a_lost_machine_is_replaced_by_the_others(
     local = load_encoder(models["encoder"], batch_size=config.verify.encode_batch)
     for rows, chunk in zip(found, chunks, strict=True):
         assert np.array_equal(rows, local.encode(chunk, "document"))
+
+
+def test_a_whole_run_on_one_worker(world: World) -> None:
+    """Asking and encoding take turns where there is room for one worker; the export is that of one machine."""
+    exported = {}
+    for engine in ("local", "ray"):
+        words = ["--outputs", engine, "--engine", engine, "--until", "export"]
+        words += ["--set", "ray.workers=1", "--set", "ray.partitions=3"]
+        process = world.start_afresh("run", *words)
+        said = process.communicate(timeout=1200)
+        assert process.returncode == 0, said
+        files = snapshot(world.run_folder(engine))
+        exported[engine] = {
+            name: data for name, data in files.items() if not name.startswith("partitions/")
+        }
+    assert exported["ray"] == exported["local"]
+    assert "dataset/README.md" in exported["ray"]
