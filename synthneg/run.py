@@ -128,19 +128,27 @@ class Stage:
 class Run:
     """The folder of one run, locked for this process.
 
+    Args:
+        outputs: folder of runs.
+        config: the settings.
+        engine: where what is heavy is done, `local` or `ray`. No setting, for it shapes no byte of the data.
+
     Raises:
         RunError: the folder cannot be written, or another process is at work in it.
     """
 
-    def __init__(self, outputs: Path, config: RunConfig, *, joins: bool = False) -> None:
+    def __init__(
+        self, outputs: Path, config: RunConfig, engine: str = "local", *, joins: bool = False
+    ) -> None:
         """Open the folder.
 
         Args:
             outputs: the folder of runs.
             config: of the run.
+            engine: what does the heavy work: this machine, or a cluster.
             joins: whether this process works for one that has locked the folder, and so finds it as that needs it.
         """
-        self.config = config
+        self.config, self.engine = config, engine
         self.from_ledger = 0  # replies that this start did not have to ask for
         self.asked_s = 0.0  # seconds that this start has asked for replies
         self.limit = config.corpus.limit  # passages that get queries; a budget may afford fewer

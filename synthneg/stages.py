@@ -78,9 +78,13 @@ def open_encoder(run: Run) -> "Encoder":
     config = run.config.verify
 
     def load() -> "Encoder":
+        release(run)
+        if run.engine == "ray":
+            from synthneg.cluster.scoring import open_cluster_encoder  # noqa: PLC0415 - an extra
+
+            return open_cluster_encoder(run)
         from synthneg.scoring.encoder import load_encoder  # noqa: PLC0415 - torch is heavy
 
-        release(run)
         return load_encoder(
             config.encoder,
             batch_size=config.encode_batch,
@@ -100,9 +104,13 @@ def open_reranker(run: Run) -> "Reranker | None":
         return None
 
     def load() -> "Reranker":
+        release(run)
+        if run.engine == "ray":
+            from synthneg.cluster.scoring import open_cluster_reranker  # noqa: PLC0415 - an extra
+
+            return open_cluster_reranker(run, name)
         from synthneg.scoring.reranker import load_reranker  # noqa: PLC0415 - torch is heavy
 
-        release(run)
         return load_reranker(name, batch_size=config.encode_batch, scores=run.vectors)
 
     return LazyReranker(name, load)

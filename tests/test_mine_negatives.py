@@ -27,6 +27,8 @@ from synthneg.errors import RunError, SettingsError
 from synthneg.mine.negatives import write_mined_negatives
 from synthneg.records import Made, Passage, Query
 from synthneg.scoring.base import Role
+from synthneg.scoring.corpus import encode_corpus
+from synthneg.scoring.known import known_of
 from synthneg.scoring.lazy import LazyEncoder
 from synthneg.testing import HashingEncoder, OverlapReranker
 
@@ -318,3 +320,13 @@ def test_settings_that_cannot_be_met_are_refused(
     """A window too narrow for what is wanted, a depth that no reranker reaches, wrong keys: one line."""
     with pytest.raises(SettingsError, match=words):
         opened(tmp_path, PASSAGES, QUERIES, mine=section)
+
+
+def test_who_is_asked_in_the_same_words_is_known_to_answer(tmp_path: Path) -> None:
+    """A passage from which a query of the same words was written, though it was dropped, is a positive; no other is."""
+    passages = [Passage(f"p{n}", f"{WORDS[n]} of the {WORDS[n + 1]}") for n in range(6)]
+    kept = [query("q0", "What is a mill?", "p0"), query("q1", "Which river?", "p1")]
+    dropped = [query("q2", "what is a MILL", "p3"), query("q3", "which stone", "p4")]
+    with closing(opened(tmp_path, passages, kept, dropped)) as run:
+        known = known_of(run, encode_corpus(run, HashingEncoder()))
+    assert [known.rows(one) for one in (*kept, *dropped)] == [[0, 3], [1], [3, 0], [4]]

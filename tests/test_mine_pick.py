@@ -16,6 +16,7 @@ from synthneg.mine.rank import Asked, Found, dense, ranked, reranked
 from synthneg.records import Passage, Query
 from synthneg.scoring.copies import Copies, may_share, print_of, share, sketch_of
 from synthneg.scoring.corpus import CorpusVectors
+from synthneg.scoring.ids import Ids
 from synthneg.scoring.known import Known
 from synthneg.testing import OverlapReranker
 from synthneg.verify.duplicate import jaccard, shingles
@@ -81,7 +82,7 @@ def picked(
     vectors = on_a_circle(*cosines)
     also = tuple(f"p{row}" for row in range(1, own))
     asked = Asked(query("q", "q", "p0", *also), np.array([1, 0], np.float32), list(range(own)))
-    known = Known(CorpusVectors({f"p{i}": i for i in range(len(cosines))}, vectors), {})
+    known = Known(CorpusVectors(Ids(f"p{i}" for i in range(len(cosines))), vectors), {})
     found = {"dense": ranked(dense(vectors), [asked], known, 100)[0]}
     config = MineConfig(bm25=0, dense=0, **rules)  # type: ignore[arg-type]
     copies = Copies(vectors, passage, 2, 0.8)
@@ -126,7 +127,7 @@ def test_a_document_of_many_pieces_hides_nothing() -> None:
     """Where more pieces of the positive's document lead the ranking than are looked at, others are still found."""
     vectors = on_a_circle(*np.linspace(0.99, 0.1, 80))
     rows = {f"long.md#{i}" if i < 70 else f"p{i}": i for i in range(80)}
-    known = Known(CorpusVectors(rows, vectors), {})
+    known = Known(CorpusVectors(Ids(rows), vectors), {})
     asked = Asked(query("q", "q", "long.md#0"), np.array([1, 0], np.float32), [0])
     other = Asked(query("r", "r", "p75"), np.array([1, 0], np.float32), [75])
     found = ranked(dense(vectors), [other, asked], known, 5)
@@ -253,7 +254,7 @@ def test_the_librarys_picks(noise: float, theirs: dict, ours: dict) -> None:
     library = {row[columns[0]]: row[columns[1]][1:] for row in rows}
 
     rules = Rules.of(MineConfig(**ours), DocumentChecks())
-    known = Known(CorpusVectors({f"p{n}": n for n in range(700)}, documents), {})
+    known = Known(CorpusVectors(Ids(f"p{n}" for n in range(700)), documents), {})
     copies = Copies(documents, passage, 2, 0.8)
     asked = [
         Asked(_query(n, of_query), queries[n], of_query) for n, of_query in enumerate(positives)

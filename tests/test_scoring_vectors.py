@@ -20,6 +20,11 @@ from synthneg.testing import HashingEncoder
 TEXTS = st.lists(st.text(st.characters(), max_size=8), max_size=12)  # surrogates included
 
 
+def right(texts):
+    """Return the vectors as the cache gives them: hashed words in half precision, the same for both roles."""
+    return HashingEncoder(8).encode(texts, "query").astype(np.float16).astype(np.float32)
+
+
 class Counting:
     """A hashing encoder that remembers what it was asked for."""
 
@@ -46,7 +51,7 @@ def test_nothing_is_encoded_twice(first, second):
         rows = cached.encode(second, "query")
         asked = [text for texts in inner.asked for text in texts]
         assert asked == [text for text in dict.fromkeys(second) if text not in first]
-        assert np.array_equal(rows, HashingEncoder(8).encode(second, "query"))
+        assert np.array_equal(rows, right(second))
         inner.asked.clear()
         assert np.array_equal(cached.encode(second, "query"), rows)
         assert not any(inner.asked)
@@ -66,10 +71,10 @@ def test_files_cut_at_any_byte_still_open(tmp_path, monkeypatch):
     """Whatever a kill leaves of either file, the vectors are right, and whole chunks before the cut are kept."""
     monkeypatch.setattr(store, "CHUNK", 2)
     texts = ["tea", "pot", "green tea", "black tea", "cup"]
-    right = HashingEncoder(8).encode(texts, "document")
+    expected_rows = right(texts)
     whole = tmp_path / "whole"
     CachedEncoder(Counting(), whole, "i").encode(texts, "document")
-    for suffix in (".keys", ".f32"):
+    for suffix in (".keys", ".f16"):
         (file,) = whole.glob("*" + suffix)
         for size in range(file.stat().st_size + 1):
             cut = tmp_path / "cut"
@@ -78,8 +83,8 @@ def test_files_cut_at_any_byte_still_open(tmp_path, monkeypatch):
                 stream.truncate(size)
             inner = Counting()
             rows = CachedEncoder(inner, cut, "i").encode(texts, "document")
-            assert np.array_equal(rows, right)
-            kept = size // 32 if suffix == ".f32" else _rows_marked(size)
+            assert np.array_equal(rows, expected_rows)
+            kept = size // 16 if suffix == ".f16" else _rows_marked(size)
             expected = [chunk for chunk in (texts[:2], texts[2:4], texts[4:]) if chunk]
             assert inner.asked == expected[_chunks(kept) :]
             for other in whole.iterdir():
@@ -116,7 +121,7 @@ def test_an_interrupted_append_leaves_no_trace(tmp_path, monkeypatch):
     cached = CachedEncoder(inner, tmp_path, "i")
     with pytest.raises(KeyboardInterrupt):
         cached.encode(texts, "query")
-    assert np.array_equal(cached.encode(texts, "query"), HashingEncoder(8).encode(texts, "query"))
+    assert np.array_equal(cached.encode(texts, "query"), right(texts))
     assert inner.asked == [["a", "b"], [], ["c", "d"]]
 
 
@@ -129,9 +134,11 @@ def test_rows_without_keys_are_written_over(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             cached.encode(["b", "c"], "query")
     texts = ["d", "c", "b", "a"]
-    right = HashingEncoder(8).encode(texts, "query")
-    assert np.array_equal(cached.encode(texts, "query"), right)
-    assert np.array_equal(CachedEncoder(Counting(), tmp_path, "i").encode(texts, "query"), right)
+    expected_rows = right(texts)
+    assert np.array_equal(cached.encode(texts, "query"), expected_rows)
+    assert np.array_equal(
+        CachedEncoder(Counting(), tmp_path, "i").encode(texts, "query"), expected_rows
+    )
 
 
 def _stop(descriptor: int) -> None:
@@ -143,14 +150,14 @@ def test_keys_whose_rows_are_lost_do_not_come_back(tmp_path, monkeypatch):
     """When rows are gone, their keys go at once: rows written by a run that is killed are not taken for theirs."""
     texts = ["tea", "pot", "cup"]
     CachedEncoder(Counting(), tmp_path, "i").encode(texts, "query")
-    (rows,) = tmp_path.glob("*.f32")
+    (rows,) = tmp_path.glob("*.f16")
     rows.write_bytes(b"")
     with monkeypatch.context() as patch:
         patch.setattr(store.os, "fsync", _stop)
         with pytest.raises(KeyboardInterrupt):
             CachedEncoder(Counting(), tmp_path, "i").encode(["one", "two", "three"], "query")
     found = CachedEncoder(Counting(), tmp_path, "i").encode(texts, "query")
-    assert np.array_equal(found, HashingEncoder(8).encode(texts, "query"))
+    assert np.array_equal(found, right(texts))
 
 
 def test_two_encoders_on_one_cache_see_each_others_vectors(tmp_path):
@@ -161,7 +168,7 @@ def test_two_encoders_on_one_cache_see_each_others_vectors(tmp_path):
     two.encode(["a", "b"], "query")
     rows = one.encode(["b", "a", "c"], "query")
     assert inner.asked == [["a"], ["b"], ["c"]]
-    assert np.array_equal(rows, HashingEncoder(8).encode(["b", "a", "c"], "query"))
+    assert np.array_equal(rows, right(["b", "a", "c"]))
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):

@@ -60,15 +60,15 @@ def test_documents_that_the_base_has_encoded_are_not_encoded_again(
     opened.append(run)
     folder, cache = train(run), tmp_path / "cache"
     base = load_encoder(tiny, batch_size=8, vectors=cache).encode(TEXTS, "document")
-    size = sum(file.stat().st_size for file in cache.glob("*.f32"))
+    size = sum(file.stat().st_size for file in cache.glob("*.f16"))
     tuned = load_encoder(str(folder), batch_size=8, vectors=cache)
     np.testing.assert_array_equal(tuned.encode(TEXTS, "document"), base)
-    assert sum(file.stat().st_size for file in cache.glob("*.f32")) == size
+    assert sum(file.stat().st_size for file in cache.glob("*.f16")) == size
 
     settings = folder / "document_0_Transformer" / "sentence_bert_config.json"
     settings.write_text(settings.read_text() + "\n")
     load_encoder(str(folder), batch_size=8, vectors=cache).encode(TEXTS, "document")
-    assert sum(file.stat().st_size for file in cache.glob("*.f32")) == 2 * size
+    assert sum(file.stat().st_size for file in cache.glob("*.f16")) == 2 * size
 
 
 def test_the_library_loads_it_with_a_route_for_each_side(

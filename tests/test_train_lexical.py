@@ -8,6 +8,7 @@ from synthneg.config import ListsConfig
 from synthneg.errors import SettingsError
 from synthneg.records import Passage
 from synthneg.scoring.corpus import CorpusVectors
+from synthneg.scoring.ids import Ids
 from synthneg.scoring.lexical import Bm25
 from synthneg.settings import resolve
 from synthneg.testing import HashingEncoder
@@ -34,7 +35,7 @@ def test_labels_are_cosines_and_a_share_of_the_best():
     """Every passage of a list, its own included, has the sum that was worked out; the order is by that sum."""
     encoder = HashingEncoder()
     vectors = encoder.encode(TEXTS, "document")
-    corpus = CorpusVectors({p.id: i for i, p in enumerate(PASSAGES)}, vectors)
+    corpus = CorpusVectors(Ids(p.id for p in PASSAGES), vectors)
     settings = ListsConfig(length=4, near=2, near_depth=2, further=1, further_depth=3)
     one = example("tea")
     lexical = Lexical(PASSAGES, 2.0)
@@ -63,9 +64,7 @@ def test_what_words_alone_find_is_near():
     one = example(PASSAGES[0].id)
     last = PASSAGES[-1]
     asked = type(one)(one.query_id, last.text, one.passage_id, "train", one.origin, one.documents)
-    corpus = CorpusVectors(
-        {p.id: i for i, p in enumerate(PASSAGES)}, Blind().encode(TEXTS, "document")
-    )
+    corpus = CorpusVectors(Ids(p.id for p in PASSAGES), Blind().encode(TEXTS, "document"))
     settings = ListsConfig(length=2, near=1, near_depth=1, further=0, further_depth=1)
     first = [
         as_pairs(scored_lists([asked], Blind(), corpus, settings, 7, lexical), 2, PASSAGES)[0]

@@ -16,6 +16,7 @@ from synthneg.config.losses import Loss
 from synthneg.errors import SettingsError
 from synthneg.records import Example, Passage
 from synthneg.scoring.corpus import CorpusVectors
+from synthneg.scoring.ids import Ids
 from synthneg.settings import resolve
 from synthneg.testing import HashingEncoder
 from synthneg.train.data import training_pairs
@@ -96,7 +97,7 @@ def test_windows_and_random_passages_make_a_list(seed: int):
     """A list has its positive, two of the three nearest, one of the next two, one at random; cosines are its labels."""
     encoder = HashingEncoder()
     vectors = encoder.encode([p.full_text for p in PASSAGES], "document")
-    corpus = CorpusVectors({p.id: i for i, p in enumerate(PASSAGES)}, vectors)
+    corpus = CorpusVectors(Ids(p.id for p in PASSAGES), vectors)
     settings = ListsConfig(length=5, near=2, near_depth=3, further=1, further_depth=5)
     examples = [example("tea"), example("moon", 1)]
     found = scored_lists(examples, encoder, corpus, settings, seed)
@@ -105,7 +106,7 @@ def test_windows_and_random_passages_make_a_list(seed: int):
         nearest = np.argsort(-(vectors @ query), kind="stable")
         others = [i for i in nearest if PASSAGES[i].id != one.example.passage_id]
         ids = [WHOLE[text] for text in (pair.positive, *pair.negatives)]
-        rows = [corpus.rows[id] for id in ids]
+        rows = [corpus.ids.row(id) for id in ids]
         assert ids[0] == one.example.passage_id
         assert len(set(ids)) == 5
         assert set(rows[1:3]) <= set(others[:3])
@@ -117,7 +118,7 @@ def test_documents_of_the_example_come_before_passages():
     """With room for two of its own, the hard negative and the best graded one follow the positive."""
     encoder = HashingEncoder()
     vectors = encoder.encode([p.full_text for p in PASSAGES], "document")
-    corpus = CorpusVectors({p.id: i for i, p in enumerate(PASSAGES)}, vectors)
+    corpus = CorpusVectors(Ids(p.id for p in PASSAGES), vectors)
     settings = ListsConfig(length=4, own=2, near=0, further=0)
     (pair,) = as_pairs(scored_lists([example("tea")], encoder, corpus, settings, 7), 4, PASSAGES)
     assert pair.negatives[:2] == ("tea 0, near miss 0", "tea 0, of grade 3")
@@ -166,7 +167,7 @@ def test_mined_passages_may_be_drawn_and_further_answers_not():
     """Near the query stand passages that were mined for it as well, but no passage that it was written from."""
     encoder = HashingEncoder()
     vectors = encoder.encode([p.full_text for p in PASSAGES], "document")
-    corpus = CorpusVectors({p.id: i for i, p in enumerate(PASSAGES)}, vectors)
+    corpus = CorpusVectors(Ids(p.id for p in PASSAGES), vectors)
     tea = example("tea", negatives=0)
     bread, moon = (
         replace(tea.positive, id=p.id, text=p.text, title=p.title) for p in PASSAGES[1:3]

@@ -1,5 +1,6 @@
 """Calibration: thresholds worked out by hand from planted spreads, and their way through a run."""
 
+import numpy as np
 import orjson
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from synthneg.records import Score
 from synthneg.run import Run
 from synthneg.settings import resolve
 from synthneg.testing import HashingEncoder
+from synthneg.verify import distribution
 from synthneg.verify.calibrate import calibrated_documents, calibrated_queries, refused
 from synthneg.verify.distribution import STEPS, Spread
 from synthneg.verify.documents import verify_documents
@@ -30,6 +32,19 @@ def spreads(**found):
     usual = {"own": (0.5, 0.9), "near": (0.2, 0.6)}
     limits = {of: (0.0, 0.0) for of in ("random", "queries", "passages")} | usual | found
     return {of: even(of, *pair) for of, pair in limits.items()}
+
+
+@given(st.integers(0, 2**32), st.integers(2, 30))
+def test_the_nearest_passage_is_another_one(seed, count):
+    """Of copies the first that is not the passage itself, else the one with the largest product."""
+    random = np.random.default_rng(seed)
+    vectors = random.integers(-2, 3, (count, 3)).astype(np.float32)
+    own = random.integers(0, count, 5)
+    found = distribution._nearest(vectors, own)
+    for row, other in zip(own.tolist(), found.tolist(), strict=True):
+        scores = vectors @ vectors[row]
+        others = [i for i in range(count) if i != row]
+        assert other == max(others, key=lambda i: (scores[i], -i))
 
 
 def test_the_margin_catches_the_wanted_share():

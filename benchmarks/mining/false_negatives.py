@@ -24,6 +24,7 @@ from synthneg.mine.rank import bm25, dense
 from synthneg.records import Origin, Passage, Query
 from synthneg.scoring.corpus import CorpusVectors
 from synthneg.scoring.encoder import load_encoder
+from synthneg.scoring.ids import Ids
 from synthneg.scoring.known import Known
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -88,9 +89,9 @@ def main() -> None:
     passages = [Passage(raw.id, raw.text, raw.title) for raw in read(base.corpus)]
     encoder = load_encoder(options.model, batch_size=64, vectors=options.vectors)
     vectors = encoder.encode([p.full_text for p in passages], "document")
-    corpus = CorpusVectors({p.id: i for i, p in enumerate(passages)}, vectors)
+    corpus = CorpusVectors(Ids(p.id for p in passages), vectors)
     qrels = judged(options.collection, options.split)
-    queries = [q for q in asked(options.collection, qrels) if q.passage_id in corpus.rows]
+    queries = [q for q in asked(options.collection, qrels) if q.passage_id in corpus.ids]
     searches = {"bm25": bm25([p.full_text for p in passages]), "dense": dense(vectors)}
     sources = ["random", "bm25", "dense"]
     reranker = None

@@ -5,10 +5,10 @@
 
 Passages are three sentences of the collections' documents, drawn by seed 7, and their queries words of the second.
 MODEL, a sentence-transformers model, makes the vectors, which both are given: the library by a model whose `encode`
-returns what is stored. Both look among the 100 nearest for four negatives per query, at most
-.95 of the positive's cosine and .05 below it, and return their texts. Ours also looks for copies of the positive and
-of what it has picked, by cosine and by words, which the library does not; it does so at the loosest bounds that the
-settings allow, so that the rules are the same but for those few.
+returns what is stored, ours as a run has them, those of passages on disk in half precision. Both look among the 100
+nearest for four negatives per query, at most .95 of the positive's cosine and .05 below it, and return their texts.
+Ours also looks for copies of the positive and of what it has picked, by cosine and by words, which the library does
+not; it does so at the loosest bounds that the settings allow, so that the rules are the same but for those few.
 
 Each is a process of its own, and they take turns. CPU is user and system time from the call to its result, memory the
 largest resident set within it beyond what stood before the call. With medians over the rounds, and the share of queries
@@ -125,14 +125,20 @@ def ours(place: Path) -> Iterator[dict[str, list[str]]]:
     from synthneg.mine.rank import dense  # noqa: PLC0415  # as above
     from synthneg.records import Origin, Passage, Query  # noqa: PLC0415  # as above
     from synthneg.scoring.corpus import CorpusVectors  # noqa: PLC0415  # as above
+    from synthneg.scoring.half import narrow  # noqa: PLC0415  # as above
+    from synthneg.scoring.ids import Ids  # noqa: PLC0415  # as above
     from synthneg.scoring.known import Known  # noqa: PLC0415  # as above
+    from synthneg.scoring.rows import StoredRows  # noqa: PLC0415  # as above
     from synthneg.words import normalized  # noqa: PLC0415  # as above
 
     chosen = json.loads((place / "pairs.json").read_text())
     passages = [Passage(f"p{i}", text) for i, (_, text) in enumerate(chosen)]
     origin = Origin("given", "", {}, 0, "")
     queries = [Query(f"q{i}", q, f"p{i}", "train", origin) for i, (q, _) in enumerate(chosen)]
-    vectors, asked = (np.load(place / f"{name}.npy") for name in ("passages", "queries"))
+    held, asked = (np.load(place / f"{name}.npy") for name in ("passages", "queries"))
+    (place / "passages.f16").write_bytes(narrow(held).tobytes())
+    vectors = StoredRows(place / "passages.f16", np.arange(len(held)), held.shape[1], "f16")
+    del held
     row_of = {query: i for i, (query, _) in reversed(list(enumerate(chosen)))}
 
     class Encoder:
@@ -145,7 +151,7 @@ def ours(place: Path) -> Iterator[dict[str, list[str]]]:
     same_words: dict[str, set[str]] = {}
     for query in queries:
         same_words.setdefault(normalized(query.text), set()).add(query.passage_id)
-    corpus = CorpusVectors({p.id: i for i, p in enumerate(passages)}, vectors)
+    corpus = CorpusVectors(Ids(p.id for p in passages), vectors)
     mine = {"bm25": 0, "dense": COUNT, "last_rank": DEPTH, "max_negative_share": SHARE}
     loosest = {"max_similarity_to_positive": 1, "near_duplicate_jaccard": 1}
     config = RunConfig(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from synthneg.errors import SettingsError
 from synthneg.evaluate.collection import Collection
 from synthneg.progress import Progress
-from synthneg.scoring.base import Encoder
+from synthneg.scoring.base import Encoder, vectors_of
+from synthneg.scoring.corpus import BLOCK_TEXTS
 from synthneg.scoring.lexical import Bm25
 from synthneg.scoring.search import top_k
 
@@ -27,7 +28,9 @@ _BLOCK = 256  # queries measured at a time
 
 def dense_rank(collection: Collection, encoder: Encoder, depth: int) -> "Iterator[Ranking]":
     """Yield each query's id and its best `depth` documents: their indices, best first, and scores."""
-    documents = encoder.encode(collection.document_texts, "document")
+    texts = collection.document_texts
+    blocks = (texts[start : start + BLOCK_TEXTS] for start in range(0, len(texts), BLOCK_TEXTS))
+    documents = vectors_of(encoder, blocks, "document")
     queries = encoder.encode(list(collection.queries.values()), "query")
     ids = list(collection.queries)
     for start in range(0, len(ids), _BLOCK):

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from synthneg.scoring.rows import Rows
+
 _BLOCK = 2048  # queries that are looked at together
 
 Wanted = Mapping[MinedSource, int]
@@ -43,7 +45,7 @@ class Miner:
         self,
         config: RunConfig,
         encoder: Encoder,
-        vectors: "NDArray[np.float32]",
+        vectors: "Rows",
         passage: Callable[[int], Passage],
         known: Known,
         searches: Mapping[MinedSource, Search],
@@ -143,10 +145,10 @@ def opened(
             " cross-encoder's folder or Hub name"
         )
     corpus = encode_corpus(run, encoder)
-    ids = list(corpus.rows)
+    ids = corpus.ids
     searches: dict[MinedSource, Search] = {}
     if sources & {"bm25", "reranked"}:
-        searches["bm25"] = bm25([p.full_text for p in run.read("passages.jsonl", Passage)])
+        searches["bm25"] = bm25(p.full_text for p in run.read("passages.jsonl", Passage))
     if sources & {"dense", "reranked"}:
         above = run.config.mine.approximate_above
         nearby = above is not None and len(ids) > above

@@ -1,6 +1,6 @@
 """Passages near a passage, for queries over two of them, and near a query, to be made into hard negatives."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,15 +14,21 @@ from synthneg.scoring.bound import negative_bound
 from synthneg.scoring.choice import chosen
 from synthneg.scoring.corpus import BLOCK_TEXTS, CorpusVectors, encode_corpus, row_of
 from synthneg.scoring.known import NEAR_COPY, document_of, numbered
-from synthneg.scoring.search import best_first, top_k
+from synthneg.scoring.search import top_k
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from synthneg.scoring.rows import Rows
+
+    Near = tuple[NDArray[np.int64], NDArray[np.float32]]  # rows, best first, and their cosines
+    May = Callable[[int, NDArray[np.int64], NDArray[np.float32]], NDArray[np.bool_]]
+
 _WINDOW = 10  # nearest passages from which the related one is drawn
 _DEPTH = 30  # ranks in which a passage is looked for that can become a hard negative
-_BLOCK_VALUES = 2**24  # similarities held at a time: 64 MB
+_BLOCK = 1024  # passages whose neighbours are looked for together
+_FIRST_DEPTH = 128  # ranks: a tenth of the corpus is of another split
 _DECIMALS = 6  # of a written cosine: float32 holds no more
 
 
@@ -72,30 +78,34 @@ def write_mined(run: Run, encoder: Callable[[], Encoder], model: str) -> None:
 
 
 def _related(run: Run, corpus: CorpusVectors) -> Iterator[Related]:
-    ids = list(corpus.rows)
-    documents = numbered(map(document_of, ids))
+    documents = numbered(map(document_of, corpus.ids))
     splits = numbered(passage.split for passage in run.read("passages.jsonl", Passage))
-    wanted = (corpus.rows[passage.id] for passage in chosen(run, run.config.corpus.limit))
-    while rows := list(islice(wanted, max(1, _BLOCK_VALUES // len(ids)))):
-        cosines = corpus.vectors[rows] @ corpus.vectors.T
-        for row, near in zip(rows, cosines, strict=True):
-            allowed = (documents != documents[row]) & (splits == splits[row])
-            allowed[row] = False
-            candidates = nearest(near, allowed & (near < NEAR_COPY), _WINDOW)
-            if len(candidates):
-                number = draw("related", run.config.seed, ids[row]) % len(candidates)
-                other = int(candidates[number])
-                yield Related(ids[row], ids[other], _rounded(near[other]))
+
+    def may(
+        row: int, near: "NDArray[np.int64]", cosines: "NDArray[np.float32]"
+    ) -> "NDArray[np.bool_]":
+        found: NDArray[np.bool_] = (documents[near] != documents[row]) & (near != row)
+        found &= (splits[near] == splits[row]) & (cosines < NEAR_COPY)
+        return found
+
+    found = (corpus.ids.row(passage.id) for passage in chosen(run, run.config.corpus.limit))
+    wanted = (row for row in found if row is not None)
+    while rows := list(islice(wanted, _BLOCK)):
+        beside = nearest(corpus.vectors, rows, may, _WINDOW)
+        for row, (near, cosines) in zip(rows, beside, strict=True):
+            if len(near):
+                number = draw("related", run.config.seed, corpus.ids[row]) % len(near)
+                other = corpus.ids[int(near[number])]
+                yield Related(corpus.ids[row], other, _rounded(cosines[number]))
 
 
 def _mined(run: Run, encoder: Encoder, corpus: CorpusVectors) -> Iterator[Mined]:
-    ids = list(corpus.rows)
     queries = run.read("verified_queries.jsonl", Query)
     while block := list(islice(queries, BLOCK_TEXTS)):
         vectors = encoder.encode([query.text for query in block], "query")
         found, cosines = top_k(vectors, corpus.vectors, _DEPTH)
         for query, vector, rows, near in zip(block, vectors, found, cosines, strict=True):
-            positives = [row_of(corpus, query, id) for id in (query.passage_id, *query.also)]
+            positives = [row_of(corpus, query.id, id) for id in (query.passage_id, *query.also)]
             of_positives = corpus.vectors[positives]
             place = hardest_safe(
                 near,
@@ -104,23 +114,31 @@ def _mined(run: Run, encoder: Encoder, corpus: CorpusVectors) -> Iterator[Mined]
                 run.config.verify.documents,
             )
             if place is not None:
-                yield Mined(query.id, ids[rows[place]], place + 1, _rounded(near[place]))
+                yield Mined(
+                    query.id, corpus.ids[int(rows[place])], place + 1, _rounded(near[place])
+                )
 
 
-def nearest(
-    cosines: "NDArray[np.float32]", allowed: "NDArray[np.bool_]", count: int
-) -> "NDArray[np.int64]":
-    """Return the `count` rows with the largest cosines among those allowed, best first; fewer where there are fewer.
+def nearest(vectors: "Rows", rows: Sequence[int], may: "May", count: int) -> "list[Near]":
+    """Return for each row the `count` nearest ones that `may` lets pass; fewer where there are fewer.
 
-    >>> import numpy as np
-    >>> nearest(np.array([0.1, 0.9, 0.5]), np.array([True, False, True]), 2).tolist()
-    [2, 0]
+    The search goes deeper for those that lack some, as in a document of many pieces.
+
+    Args:
+        vectors: of all passages.
+        rows: of those that others are looked for.
+        may: says of a row, others and their cosines to it which of them count.
+        count: how many are wanted.
     """
-    import numpy as np  # noqa: PLC0415 - heavy: only when searching
-
-    (rows,) = np.nonzero(allowed)
-    count = min(count, len(rows))
-    return rows[best_first(cosines[rows], count)] if count else rows[:0]
+    found: dict[int, Near] = {}
+    depth, left = _FIRST_DEPTH, list(dict.fromkeys(rows))
+    while left:
+        for row, near, cosines in zip(left, *top_k(vectors[left], vectors, depth), strict=True):
+            passed = may(row, near, cosines)
+            found[row] = near[passed][:count], cosines[passed][:count]
+        left = [row for row in left if len(found[row][0]) < count and depth < len(vectors)]
+        depth *= 4
+    return [found[row] for row in rows]
 
 
 def hardest_safe(

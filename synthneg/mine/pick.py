@@ -14,8 +14,7 @@ from synthneg.scoring.bound import negative_bound
 from synthneg.scoring.copies import Copies
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from synthneg.scoring.rows import Rows
 
 DECIMALS = 6  # of a cosine or score: float32 holds no more, and verification compares so many
 Refused = Literal["too_near", "copy", "taken"]
@@ -76,7 +75,7 @@ def pick(
     found: Mapping[MinedSource, Found],
     wanted: Mapping[MinedSource, int],
     asked: Asked,
-    vectors: "NDArray[np.float32]",
+    vectors: "Rows",
     rules: Rules,
     copies: Copies,
     seed: int,
@@ -122,7 +121,7 @@ class _Taker:
         source: MinedSource,
         found: Found,
         asked: Asked,
-        vectors: "NDArray[np.float32]",
+        vectors: "Rows",
         bound: float,
         rules: Rules,
         seed: int,

@@ -5,7 +5,7 @@ wherever its positive stands.
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from synthneg.corpus.check import draw
@@ -18,6 +18,8 @@ from synthneg.scoring.search import top_k
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from synthneg.scoring.rows import Rows
 
     Hits = tuple[NDArray[np.int64], NDArray[np.float32]]  # rows and scores, best first
 
@@ -81,7 +83,7 @@ def _without_known(
     return Found(rows[may][:count], scores[may][:count])
 
 
-def dense(vectors: "NDArray[np.float32]") -> Search:
+def dense(vectors: "Rows") -> Search:
     """Return the search by cosine among the vectors of the corpus."""
     import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
@@ -92,7 +94,7 @@ def dense(vectors: "NDArray[np.float32]") -> Search:
     return search
 
 
-def dense_nearby(vectors: "NDArray[np.float32]") -> Search:
+def dense_nearby(vectors: "Rows") -> Search:
     """Return the search by cosine that looks through the nearest clusters; see `ApproximateSearch`."""
     import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
@@ -100,7 +102,7 @@ def dense_nearby(vectors: "NDArray[np.float32]") -> Search:
     return lambda asked, k: index.top_k(np.stack([one.vector for one in asked]), k)
 
 
-def bm25(texts: Sequence[str]) -> Search:
+def bm25(texts: Iterable[str]) -> Search:
     """Return the search by BM25 among the texts of the corpus; what shares no word with a query is not found."""
     from synthneg.scoring.lexical import Bm25  # noqa: PLC0415 - heavy: only when searching
 

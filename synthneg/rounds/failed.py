@@ -14,7 +14,7 @@ from synthneg.files import fingerprint
 from synthneg.records import Example, Failed, Passage
 from synthneg.run import Run
 from synthneg.scoring.choice import FAILED
-from synthneg.scoring.corpus import CorpusVectors, encode_corpus
+from synthneg.scoring.corpus import CorpusVectors, encode_corpus, row_of
 from synthneg.scoring.encoder import load_encoder
 from synthneg.scoring.kind import kind_of
 from synthneg.scoring.search import count_above, top_k
@@ -65,7 +65,7 @@ def _failed(
     run: Run, examples: Sequence[Example], asked: "NDArray[np.float32]", corpus: CorpusVectors
 ) -> Iterator[Failed]:
     settings = run.config.rounds
-    own = [corpus.rows[example.passage_id] for example in examples]
+    own = [row_of(corpus, example.query_id, example.passage_id) for example in examples]
     cosines = (asked * corpus.vectors[own]).sum(axis=1)
     ranks = 1 + count_above(asked, corpus.vectors, cosines + _TIE)
     nearest, scores = top_k(asked, corpus.vectors, 2)
@@ -107,7 +107,7 @@ def _neighbours(run: Run, corpus: CorpusVectors, own: Sequence[int]) -> list[lis
     if not (count and own):
         return [[] for _ in own]
     trained = {p.id for p in run.read("passages.jsonl", Passage) if p.split == "train"}
-    ids = list(corpus.rows)
+    ids = corpus.ids
     held_out = len(ids) - len(trained)
     depth = min(len(ids), 1 + count + min(held_out, 4 * count))
     near = top_k(corpus.vectors[list(own)], corpus.vectors, depth)[0].tolist()

@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from synthneg.errors import require
 from synthneg.progress import say
-from synthneg.scoring.search import top_k
+from synthneg.scoring.search import shards, top_k
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from synthneg.scoring.rows import Rows
 
 _RECALL = 0.95  # of the exact neighbours, on the queries that are asked first
 _MEASURED = 256  # of them
@@ -28,8 +30,8 @@ class ApproximateSearch:
     neighbours are found. Scores are exact. The same vectors and first queries give the same result.
     """
 
-    def __init__(self, vectors: "NDArray[np.float32]") -> None:
-        """Index (n, d) unit rows; beside them the index takes n x d bytes.
+    def __init__(self, vectors: "Rows") -> None:
+        """Index (n, d) unit rows; the index takes n x d bytes.
 
         Raises:
             MissingExtra: faiss is not installed.
@@ -49,8 +51,9 @@ class ApproximateSearch:
         )
         index.cp.max_points_per_centroid = _PER_CENTRE
         index.cp.min_points_per_centroid = 1
-        index.train(vectors)
-        index.add(vectors)
+        index.train(vectors[_drawn(len(vectors), _PER_CENTRE * self._clusters)])
+        for _, shard in shards(vectors):
+            index.add(shard)
         self._vectors, self._index = vectors, index
         self._measured = False
 
@@ -99,3 +102,10 @@ class ApproximateSearch:
             f"mine: {probed:,} of {self._clusters:,} clusters are looked through for each query, which finds"
             f" {recall:.1%} of the {exact.shape[1]} nearest passages of {len(queries)} queries"
         )
+
+
+def _drawn(count: int, most: int) -> "NDArray[np.int64]":
+    """Return up to `most` of `count` rows, drawn with a seed that never changes, in rising order."""
+    import numpy as np  # noqa: PLC0415 - heavy: only when searching
+
+    return np.sort(np.random.default_rng(0).permutation(count)[:most])

@@ -1,19 +1,23 @@
 """What the rest of synthneg knows of encoders and rerankers."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from synthneg.scoring.rows import Rows
+
 Role = Literal["query", "document"]
+Pairs = Sequence[tuple[str, str]]  # of query and document
 
 
 class Encoder(Protocol):
     """Turns texts into vectors whose dot product is the similarity that the model was trained for.
 
-    Equal texts in the same role get the same vector whatever stands around them, up to the last bits of a float.
+    Equal texts in the same role get the same vector whatever stands around them, up to the last bits of a float. Where
+    vectors are kept in half precision, their lengths are 1 up to some 5e-5.
     """
 
     name: str
@@ -23,11 +27,85 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
+class KeepingEncoder(Encoder, Protocol):
+    """An encoder that has a place on disk for vectors, so that those of a corpus need not be held."""
+
+    def keep(self, blocks: Iterable[Sequence[str]], role: Role) -> "Rows":
+        """Return the vectors of all texts of the blocks, in their order."""
+        ...
+
+    def keep_ahead(self, blocks: Iterable[Sequence[str]], role: Role) -> None:
+        """Encode all texts of the blocks if many machines do it; else nothing is read of them."""
+        ...
+
+
+@runtime_checkable
+class ManyEncoder(Encoder, Protocol):
+    """An encoder that has many machines: it takes further texts before it gives the vectors of the first."""
+
+    def encode_each(
+        self, chunks: Iterable[Sequence[str]], role: Role
+    ) -> "Iterator[NDArray[np.float32]]":
+        """Yield what `encode` gives for each of the chunks, in their order."""
+        ...
+
+
 class Reranker(Protocol):
     """Reads query and document together, and says how well the one answers the other."""
 
     name: str
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> "NDArray[np.float32]":
+    def score(self, pairs: Pairs) -> "NDArray[np.float32]":
         """Return (n,) float32 scores of (query, document) pairs, the higher the better, on the model's own scale."""
         ...
+
+
+@runtime_checkable
+class ManyReranker(Reranker, Protocol):
+    """A reranker that has many machines, likewise."""
+
+    def score_each(self, chunks: Iterable[Pairs]) -> "Iterator[NDArray[np.float32]]":
+        """Yield what `score` gives for each of the chunks, in their order."""
+        ...
+
+
+def encode_ahead(encoder: Encoder, blocks: Iterable[Sequence[str]], role: Role) -> None:
+    """Have an encoder that has many machines encode what is asked of it soon, block by block: one block is too few.
+
+    The blocks are those that it is asked for, so that the same texts are encoded together.
+    """
+    if isinstance(encoder, KeepingEncoder):
+        encoder.keep_ahead(blocks, role)
+
+
+def encode_each(
+    encoder: Encoder, chunks: Iterable[Sequence[str]], role: Role
+) -> "Iterator[NDArray[np.float32]]":
+    """Return the vectors of each chunk, in their order; who has many machines works ahead."""
+    if isinstance(encoder, ManyEncoder):
+        return encoder.encode_each(chunks, role)
+    return (encoder.encode(chunk, role) for chunk in chunks)
+
+
+def score_each(reranker: Reranker, chunks: Iterable[Pairs]) -> "Iterator[NDArray[np.float32]]":
+    """Return the scores of each chunk, likewise."""
+    if isinstance(reranker, ManyReranker):
+        return reranker.score_each(chunks)
+    return (reranker.score(chunk) for chunk in chunks)
+
+
+def vectors_of(encoder: Encoder, blocks: Iterable[Sequence[str]], role: Role) -> "Rows":
+    """Return the vectors of all texts of the blocks: on disk where the encoder has a place for them, else in memory.
+
+    Args:
+        encoder: makes them, block by block.
+        blocks: at least one text in each.
+        role: of the texts.
+    """
+    import numpy as np  # noqa: PLC0415 - heavy: only when encoding
+
+    if isinstance(encoder, KeepingEncoder):
+        return encoder.keep(blocks, role)
+    parts = [encoder.encode(block, role) for block in blocks]
+    return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)

@@ -65,11 +65,13 @@ def _by_clusters(run: Run, encoder: Encoder) -> Iterator[Chosen]:
         raise AssertionError("the settings refuse a choice by clusters without a limit")
     corpus = encode_corpus(run, encoder)
     clusters = config.clusters or clusters_for(config.limit)
-    rows, labels = sample(corpus.vectors, config.limit, clusters, run.config.seed)
-    ids = list(corpus.rows)
+    rows, labels = sample(corpus.vectors[:], config.limit, clusters, run.config.seed)
     return starmap(
         Chosen,
-        ((ids[row], label) for row, label in zip(rows.tolist(), labels.tolist(), strict=True)),
+        (
+            (corpus.ids[row], label)
+            for row, label in zip(rows.tolist(), labels.tolist(), strict=True)
+        ),
     )
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from synthneg.scoring.rows import Rows
+
 _SKETCHES = 2**17  # that are remembered, of about 500 bytes each
 _PRINTS = 2**12  # likewise, of about 2 KB each
 _BITS = 2048  # of a sketch
@@ -119,7 +121,7 @@ class Copies:
 
     def __init__(
         self,
-        vectors: "NDArray[np.float32]",
+        vectors: "Rows",
         passage: Callable[[int], Passage],
         max_cosine: float,
         max_jaccard: float,

@@ -1,9 +1,9 @@
 """Encoders: texts to unit vectors, by sentence-transformers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synthneg.config.encoding import EncodingConfig, Pooling
 from synthneg.errors import ModelError
@@ -19,7 +19,7 @@ from synthneg.scoring.models import find_model as find_model
 from synthneg.scoring.models import readable as readable
 from synthneg.scoring.processes import Processes
 from synthneg.scoring.store import CHUNK
-from synthneg.scoring.vectors import CachedEncoder
+from synthneg.scoring.vectors import CachedEncoder, Known
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +54,41 @@ def load_encoder(
     Raises:
         ModelError: there is no such model, its folder is broken, or the Hub cannot be reached.
     """
+    found = load_identified(
+        name,
+        batch_size=batch_size,
+        max_length=max_length,
+        encoding=encoding,
+        processes=processes,
+        as_trained=as_trained,
+    )
+    return (
+        found.encoder
+        if vectors is None
+        else CachedEncoder(found.encoder, vectors, *found.identity())
+    )
+
+
+class Identified(NamedTuple):
+    """An encoder, and what tells under what its vectors are kept.
+
+    That is a text that changes whenever its vectors do, and the model whose vectors its documents have, if another.
+    """
+
+    encoder: Encoder
+    identity: Callable[[], tuple[str, Known | None]]
+
+
+def load_identified(
+    name: str,
+    *,
+    batch_size: int,
+    max_length: int | None = None,
+    encoding: EncodingConfig = _AS_IT_IS,
+    processes: int = 1,
+    as_trained: bool = False,
+) -> Identified:
+    """Return the model as it is, for whoever keeps its vectors; arguments and errors are those of `load_encoder`."""
     model = load("SentenceTransformer", name)
     changes = _read_as(model, name, encoding)
     if max_length is not None:
@@ -71,14 +106,17 @@ def load_encoder(
         )
         many = Processes(processes, again)
     unit = not (as_trained and model.similarity_fn_name == "dot")
-    encoder: Encoder = SentenceEncoder(name, model, batch_size, many, unit=unit)
-    if vectors is not None:
-        changes += [used] if used != "float32" else []
-        changes += [] if unit else ["lengths kept"]
-        identity = fingerprint(content(model, name), str(model.max_seq_length), *changes)
-        frozen = None if changes else read_frozen(Path(find_model(name)))
-        encoder = CachedEncoder(encoder, vectors, identity, frozen)
-    return encoder
+    shaping = [
+        *changes,
+        *([used] if used != "float32" else []),
+        *([] if unit else ["lengths kept"]),
+    ]
+
+    def identity() -> tuple[str, Known | None]:
+        frozen = None if shaping else read_frozen(Path(find_model(name)))
+        return fingerprint(content(model, name), str(model.max_seq_length), *shaping), frozen
+
+    return Identified(SentenceEncoder(name, model, batch_size, many, unit=unit), identity)
 
 
 def load_model(name: str, max_length: int | None) -> Any:

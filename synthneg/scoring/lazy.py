@@ -1,17 +1,19 @@
 """Models that are loaded when they have something to score: what is known already needs no torch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from synthneg import __version__
 from synthneg.config.encoding import EncodingConfig
 from synthneg.files import states
-from synthneg.scoring.base import Encoder, Reranker, Role
+from synthneg.scoring.base import Encoder, Reranker, Role, encode_ahead, vectors_of
 from synthneg.scoring.models import find_model
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from synthneg.scoring.rows import Rows
 
 
 class LazyEncoder:
@@ -24,9 +26,20 @@ class LazyEncoder:
 
     def encode(self, texts: Sequence[str], role: Role) -> "NDArray[np.float32]":
         """Return the vectors; see `Encoder`."""
+        return self._loaded().encode(texts, role)
+
+    def keep(self, blocks: Iterable[Sequence[str]], role: Role) -> "Rows":
+        """Return the vectors where the encoder keeps them; see `KeepingEncoder`."""
+        return vectors_of(self._loaded(), blocks, role)
+
+    def keep_ahead(self, blocks: Iterable[Sequence[str]], role: Role) -> None:
+        """Have the encoder work ahead if it can; see `KeepingEncoder`."""
+        encode_ahead(self._loaded(), blocks, role)
+
+    def _loaded(self) -> Encoder:
         if self._encoder is None:
             self._encoder = self._load()
-        return self._encoder.encode(texts, role)
+        return self._encoder
 
 
 class LazyReranker:

@@ -1,22 +1,20 @@
 """Rerankers: pairs of query and document to scores, by sentence-transformers' cross-encoders."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from synthneg.config.encoding import Precision
 from synthneg.errors import ModelError
 from synthneg.files import fingerprint
 from synthneg.progress import Progress
-from synthneg.scoring.base import Reranker
+from synthneg.scoring.base import Pairs, Reranker, score_each
 from synthneg.scoring.models import content, cut_at, load, readable, set_precision
 from synthneg.scoring.store import CHUNK, RowStore, key
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-Pairs = Sequence[tuple[str, str]]
 
 _HEADS = ("ForSequenceClassification", "ForCausalLM", "ForConditionalGeneration")
 
@@ -42,18 +40,35 @@ def load_reranker(
         ModelError: there is no such model, its folder is broken, the Hub cannot be reached, or the model gives no
             score for a pair: an encoder, or a classifier of several labels.
     """
+    found = load_identified(name, batch_size=batch_size, max_length=max_length, precision=precision)
+    if scores is None:
+        return found.reranker
+    return CachedReranker(found.reranker, scores, found.identity())
+
+
+class Identified(NamedTuple):
+    """A reranker, and what gives a text that changes whenever its scores do."""
+
+    reranker: Reranker
+    identity: Callable[[], str]
+
+
+def load_identified(
+    name: str, *, batch_size: int, max_length: int | None = None, precision: Precision = "auto"
+) -> Identified:
+    """Return the cross-encoder as it is, for whoever keeps its scores; arguments and errors are those above."""
     model = load("CrossEncoder", name)
     _must_score(model, name)
     if max_length is not None:
         cut_at(model, max_length)
     used = set_precision(model, precision)
     _score_in_float32(model)
-    reranker: Reranker = CrossReranker(name, model, batch_size)
-    if scores is not None:
+
+    def identity() -> str:
         shaping = (str(model.activation_fn), str(model.max_seq_length), used)
-        identity = fingerprint("reranker", content(model, name), *shaping)
-        reranker = CachedReranker(reranker, scores, identity)
-    return reranker
+        return fingerprint("reranker", content(model, name), *shaping)
+
+    return Identified(CrossReranker(name, model, batch_size), identity)
 
 
 class CrossReranker:
@@ -109,20 +124,21 @@ class CachedReranker:
         """
         self.name = reranker.name
         self._reranker = reranker
-        self._store = RowStore(folder, reranker.name, identity)
+        self._store = RowStore(folder, reranker.name, identity, "f32")
 
     def score(self, pairs: Pairs) -> "NDArray[np.float32]":
         """Return (n,) scores in the order of `pairs`; only those not in the cache are computed."""
         if not len(pairs):
             return self._reranker.score(pairs)
-        rows = self._store.rows(
+        rows = self._store.keep(
+            [pairs],
             # The length says where the query ends, whatever it consists of.
-            [key(f"{len(query)}\0{query}\0{document}") for query, document in pairs],
-            lambda places: self._reranker.score([pairs[i] for i in places])[:, None],
+            lambda pair: key(f"{len(pair[0])}\0{pair[0]}\0{pair[1]}"),
+            lambda chunks: (found[:, None] for found in score_each(self._reranker, chunks)),
             f"rerank ({Path(self.name).name})",
             "pairs",
         )
-        return rows[:, 0]
+        return rows[:][:, 0]
 
 
 def _must_score(model: Any, name: str) -> None:

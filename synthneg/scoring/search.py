@@ -1,12 +1,21 @@
-"""Exact search over vectors: block by block, and only what may be among the best is looked at twice."""
+"""Exact search over vectors: shard by shard, block by block; only what may be among the best is looked at twice.
+
+Vectors on disk are read a shard at a time and put to all queries, so a corpus may be larger than memory. Shards consist
+of whole blocks: the products are those of a search without shards, to the last bit.
+"""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from synthneg.scoring.rows import StoredRows, shard_rows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from synthneg.scoring.rows import Rows
 
 # A block of similarities, 4 MB, which stays in a cache while it is looked at (benchmarks/scoring/topk.py).
 _QUERIES = 512
@@ -14,12 +23,13 @@ _DOCUMENTS = 2048
 
 
 def top_k(
-    queries: "NDArray[np.float32]", documents: "NDArray[np.float32]", k: int
+    queries: "NDArray[np.float32]", documents: "Rows", k: int
 ) -> "tuple[NDArray[np.int64], NDArray[np.float32]]":
     """Return the k documents with the largest dot product for each query, best first.
 
     Documents with the same score stand in the order of their index, so that the result is one and the same each time.
-    Beyond the result it takes some 20 MB a thread for k = 100, however many documents there are.
+    Beyond the result it takes its size some four times, about 6 MB a thread, and 100 MB where documents are on disk,
+    however many there are.
 
     Args:
         queries: (q, d), finite.
@@ -39,22 +49,23 @@ def top_k(
     count = min(k, len(documents))
     indices = np.empty((len(queries), count), dtype=np.int64)
     scores = np.empty((len(queries), count), dtype=np.float32)
+    best: dict[int, _Best] = {}  # by the first query of a block
 
-    def search(rows: slice) -> None:
-        best = _Best(len(queries[rows]), count)
-        for start, block in _similarities(queries[rows], documents):
-            best.look_at(block, start)
-        indices[rows], scores[rows] = best.found()
+    def look(rows: slice, start: int, shard: "NDArray[np.float32]") -> None:
+        for place, block in _similarities(queries[rows], shard):
+            best[rows.start].look_at(block, start + place)
 
     if count:
-        _in_threads(search, len(queries))
+        for rows in _blocks(len(queries)):
+            best[rows.start] = _Best(len(queries[rows]), count)
+        _in_threads(look, len(queries), documents)
+        for rows in _blocks(len(queries)):
+            indices[rows], scores[rows] = best.pop(rows.start).found()
     return indices, scores
 
 
 def count_above(
-    queries: "NDArray[np.float32]",
-    documents: "NDArray[np.float32]",
-    bounds: "NDArray[np.float32]",
+    queries: "NDArray[np.float32]", documents: "Rows", bounds: "NDArray[np.float32]"
 ) -> "NDArray[np.int64]":
     """Return for each query how many documents have a dot product above its bound.
 
@@ -67,12 +78,21 @@ def count_above(
 
     counts = np.zeros(len(queries), np.int64)
 
-    def search(rows: slice) -> None:
-        for _, block in _similarities(queries[rows], documents):
+    def look(rows: slice, start: int, shard: "NDArray[np.float32]") -> None:
+        for _, block in _similarities(queries[rows], shard):
             counts[rows] += (block > bounds[rows, None]).sum(axis=1)
 
-    _in_threads(search, len(queries))
+    _in_threads(look, len(queries), documents)
     return counts
+
+
+def shards(documents: "Rows") -> "Iterator[tuple[int, NDArray[np.float32]]]":
+    """Yield the place of the first of neighbouring documents and their vectors, read one shard after the other."""
+    size = len(documents)
+    if isinstance(documents, StoredRows):
+        size = shard_rows(documents.shape[1], _DOCUMENTS)
+    for start in range(0, len(documents), max(1, size)):
+        yield start, documents[start : start + size]
 
 
 def best_first(scores: "NDArray[np.floating]", k: int) -> "NDArray[np.int64]":
@@ -181,18 +201,35 @@ def _similarities(
         yield start, np.matmul(asked, part.T, out=block)
 
 
-def _in_threads(search: Callable[[slice], None], queries: int) -> None:
-    """Call `search` for the rows of each block of queries, in as many threads as a product would take."""
+def _blocks(queries: int) -> list[slice]:
+    return [slice(start, start + _QUERIES) for start in range(0, queries, _QUERIES)]
+
+
+def _in_threads(
+    look: "Callable[[slice, int, NDArray[np.float32]], None]", queries: int, documents: "Rows"
+) -> None:
+    """Call `look` for each shard and the rows of each block of queries, in as many threads as a product would take."""
+    blocks = _blocks(queries)
+    with _threads(len(blocks)) as pool:
+        for start, shard in shards(documents):
+            if pool is None:
+                for block in blocks:  # the product itself uses the threads
+                    look(block, start, shard)
+            else:
+                for done in [pool.submit(look, block, start, shard) for block in blocks]:
+                    done.result()
+
+
+@contextmanager
+def _threads(blocks: int) -> Iterator[ThreadPoolExecutor | None]:
+    """Give a pool in which each product has one thread; None where there is one thread or one block."""
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - heavy: only when searching
 
-    blocks = [slice(start, start + _QUERIES) for start in range(0, queries, _QUERIES)]
     blas = ThreadpoolController().select(user_api="blas")
     threads = max((library["num_threads"] for library in blas.info()), default=1)
-    workers = min(threads, len(blocks))
+    workers = min(threads, blocks)
     if workers < 2:
-        for block in blocks:  # the product itself uses the threads
-            search(block)
+        yield None
         return
     with blas.limit(limits=1), ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(search, block) for block in blocks]:
-            done.result()
+        yield pool

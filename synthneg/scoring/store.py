@@ -1,10 +1,11 @@
 """Rows of floats that are computed once and read from disk from then on, whatever process is killed.
 
-Two files that only grow. `<name>-<hash>.f32` holds the rows, d float32 each. `<name>-<hash>.keys` says which row is
-whose: a head, then per chunk the 16-byte keys of its rows and a mark that is written last, when the rows are on disk.
-What follows the last mark was cut by a kill and is dropped at the next opening: a chunk is in the store whole or not
-at all. That keeps a run that was killed equal to one that was not, to the last bit: a model's result depends a little
-on what else stands in the batch, and the batches are the same ones.
+Two files that only grow. `<name>-<hash>.f16` holds the rows, d numbers each: vectors in half precision, `.f32` the
+scores of rerankers in single. `<the same>.keys` says which row is whose: a head, then per chunk the 16-byte keys of its
+rows and a mark that is written last, when the rows are on disk. What follows the last mark was cut by a kill and is
+dropped at the next opening: a chunk is in the store whole or not at all. That keeps a run that was killed equal to one
+that was not, to the last bit: a model's result depends a little on what else stands in the batch, and the batches are
+the same ones. What was just computed is read back, so that it is what any later reader gets.
 """
 
 import fcntl
@@ -12,16 +13,23 @@ import hashlib
 import os
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar
 
 from synthneg.errors import ModelError
 from synthneg.progress import Progress, say
+from synthneg.scoring.half import narrow
+from synthneg.scoring.keys import Keys
+from synthneg.scoring.rows import BYTES, Format, StoredRows
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 CHUNK = 512  # rows between two writes, and between two reports of progress
 
@@ -29,7 +37,6 @@ _KEY = 16  # bytes of a key, of the head and of a mark
 _HEAD = struct.Struct("<8sQ")  # magic, dimension
 _MAGIC = b"vectors1"
 _MARK = b"\xff" * _KEY
-_FLOAT = 4  # bytes
 
 
 def key(text: str) -> bytes:
@@ -40,82 +47,116 @@ def key(text: str) -> bytes:
 class RowStore:
     """The rows of one model; several processes may use the same files."""
 
-    def __init__(self, folder: Path, name: str, identity: str) -> None:
+    def __init__(self, folder: Path, name: str, identity: str, format: Format) -> None:
         """Name the files; nothing is opened yet.
 
         Args:
             folder: where the files of all models lie; made when missing.
             name: the model, a folder or a name; the files are called after it.
             identity: changes whenever the model's rows do.
+            format: of the numbers on disk.
         """
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(name).name)[:60]
-        self._stem = folder / f"{slug}-{identity[:16]}"
+        self._rows = folder / f"{slug}-{identity[:16]}.{format}"
+        self._format = format
         self._known: _Known | None = None
 
-    def rows(
+    def keep(
         self,
-        keys: Sequence[bytes],
-        compute: "Callable[[list[int]], NDArray[np.float32]]",
+        blocks: Iterable[Sequence[T]],
+        key_of: Callable[[T], bytes],
+        compute: "Callable[[Iterator[list[T]]], Iterator[NDArray[np.float32]]]",
         label: str,
         unit: str,
-    ) -> "NDArray[np.float32]":
-        """Return (n, d) rows in the order of `keys`, which are at least one.
+    ) -> StoredRows:
+        """Return (n, d) rows in the order of all items; what has no row yet gets one.
 
         Args:
-            keys: made by `key`.
-            compute: returns (m, d) rows for the places of m of the keys. It is asked for each key once that has no row
-                yet, at most `CHUNK` at a time, in their order.
+            blocks: the items, looked up block by block; what is missing of one is asked for before the next is read.
+            key_of: gives the key of an item, made by `key`.
+            compute: gives (m, d) rows of each list of m items, in the order of the lists. It may take further lists
+                before it gives the rows of the first. It gets an item of each key once that has no row yet, at most
+                `CHUNK` at a time, in their order.
             label: says in the display of progress what is computed.
             unit: and of what, in the plural.
 
         Raises:
-            ModelError: the folder cannot be written.
+            ModelError: the folder cannot be written, or a number is too large for the format.
         """
         import numpy as np  # noqa: PLC0415 - heavy: only when encoding
 
-        wanted = np.frombuffer(b"".join(keys), dtype="<u8").reshape(-1, 2)
+        with self._opened() as (known, files), Progress(label, 0, unit) as progress:
+            asked = [np.zeros((0, 2), np.uint64)]
+            chunks: deque[NDArray[np.uint64]] = deque()  # keys whose rows are computed
+
+            def missing() -> Iterator[list[T]]:
+                for block in blocks:
+                    keys = np.frombuffer(b"".join(map(key_of, block)), "<u8").reshape(-1, 2)
+                    asked.append(keys)
+                    places = known.keys.missing(keys)
+                    progress.total = (progress.total or 0) + len(places)
+                    for start in range(0, len(places), CHUNK):
+                        chunk = places[start : start + CHUNK]
+                        chunks.append(keys[chunk])
+                        known.keys.add(keys[chunk])
+                        yield [block[i] for i in chunk.tolist()]
+
+            for rows in compute(missing()):
+                known.write(chunks.popleft(), rows, files, self._format)
+                progress.advance(len(rows))
+            if chunks:
+                raise AssertionError(f"{label}: expected rows of {len(chunks)} more lists")
+            numbers = known.keys.find(np.concatenate(asked))
+            return StoredRows(self._rows, numbers, known.dimension, self._format)
+
+    @contextmanager
+    def _opened(self) -> "Iterator[tuple[_Known, _Files]]":
+        """Give what is known and the files, while no other process writes them."""
+        keys = self._rows.with_name(self._rows.name + ".keys")
         try:
-            self._stem.parent.mkdir(parents=True, exist_ok=True)
-            with _file(self._stem, ".keys") as key_file, _file(self._stem, ".f32") as row_file:
-                _lock(key_file, self._stem.name)
-                known = self._read_keys(key_file, row_file)
-                missing = known.without(wanted)
-                with Progress(label, len(missing), unit) as progress:
-                    for start in range(0, len(missing), CHUNK):
-                        chunk = missing[start : start + CHUNK]
-                        known.append(wanted[chunk], compute(chunk.tolist()), key_file, row_file)
-                        progress.advance(len(chunk))
-                return known.read(wanted, row_file)
+            self._rows.parent.mkdir(parents=True, exist_ok=True)
+            with _file(keys) as key_file, _file(self._rows) as row_file:
+                _lock(key_file, self._rows.stem)
+                files = _Files(key_file, row_file)
+                known, self._known = self._read_keys(files), None
+                yield known, files
+                self._known = known  # not after an error: it may know keys that have no row
         except OSError as error:
             raise ModelError(
-                f"{self._stem.parent}: the cache folder must be writable, but {error.strerror or error};"
+                f"{self._rows.parent}: the cache folder must be writable, but {error.strerror or error};"
                 " make room or choose another place, then give the same command again"
             ) from error
 
-    def _read_keys(self, key_file: BinaryIO, row_file: BinaryIO) -> "_Known":
+    def _read_keys(self, files: "_Files") -> "_Known":
         """Return what is known, in line with the files, having cut off an unfinished chunk."""
-        size = os.fstat(key_file.fileno()).st_size
-        if self._known is None or self._known.bytes_read != size:
-            key_file.seek(0)
-            data = key_file.read()
-            self._known = _Known.parse(data, os.fstat(row_file.fileno()).st_size)
-            key_file.truncate(self._known.bytes_read)
-            row_file.truncate(self._known.rows * self._known.dimension * _FLOAT)
-        return self._known
+        size = os.fstat(files.keys.fileno()).st_size
+        if self._known is not None and self._known.bytes_read == size:
+            return self._known
+        files.keys.seek(0)
+        rows = os.fstat(files.rows.fileno()).st_size // BYTES[self._format]
+        known = _Known.parse(files.keys.read(), rows)
+        files.keys.truncate(known.bytes_read)
+        files.rows.truncate(known.written * known.dimension * BYTES[self._format])
+        return known
+
+
+class _Files(NamedTuple):
+    keys: BinaryIO
+    rows: BinaryIO
 
 
 class _Known:
-    """Which keys have a row, in the order of the rows; 40 bytes a row."""
+    """Which keys have a row, in the order of the rows."""
 
     def __init__(self, keys: "NDArray[np.uint64]", dimension: int, bytes_read: int) -> None:
         self.dimension, self.bytes_read = dimension, bytes_read
-        self.rows = len(keys)
-        self._parts = [keys]  # those after the first are not in the order by key yet
-        self._sort()
+        self.written = len(keys)  # rows on disk; those of further keys are computed
+        self.keys = Keys()
+        self.keys.add(keys)
 
     @classmethod
-    def parse(cls, data: bytes, rows_bytes: int) -> "_Known":
-        """Read a key file up to the last mark whose rows are all there."""
+    def parse(cls, data: bytes, numbers: int) -> "_Known":
+        """Read a key file up to the last mark whose rows are all there, of as many numbers as the other file holds."""
         import numpy as np  # noqa: PLC0415 - heavy: only when encoding
 
         dimension, whole, count = 0, 0, 0
@@ -126,7 +167,7 @@ class _Known:
             rows = (
                 marks - np.arange(len(marks)) - 1
             )  # before a mark stand the head and the earlier marks
-            good = int(np.sum(rows * dimension * _FLOAT <= rows_bytes))
+            good = int(np.sum(rows * dimension <= numbers))
             if good:
                 count, whole = int(rows[good - 1]), int(marks[good - 1]) + 1
         keys = (
@@ -136,67 +177,44 @@ class _Known:
             raise AssertionError(f"{len(keys)} keys, but marks for {count}")
         return cls(keys.astype(np.uint64), dimension if whole else 0, whole * _KEY)
 
-    def without(self, keys: "NDArray[np.uint64]") -> "NDArray[np.int64]":
-        """Return the places of the keys that have no row, of equal ones the first."""
-        import numpy as np  # noqa: PLC0415 - heavy: only when encoding
-
-        (candidates,) = np.nonzero(self._find(keys) < 0)
-        _, first = np.unique(keys[candidates], axis=0, return_index=True)
-        return candidates[np.sort(first)]
-
-    def append(
+    def write(
         self,
         keys: "NDArray[np.uint64]",
         rows: "NDArray[np.float32]",
-        key_file: BinaryIO,
-        row_file: BinaryIO,
+        files: _Files,
+        format: Format,
     ) -> None:
-        """Write a chunk to the files."""
+        """Write a chunk to the files; its keys are the first that have no row."""
         self.dimension = self.dimension or rows.shape[1]
         if rows.shape != (len(keys), self.dimension):
-            raise AssertionError(f"{key_file.name}: {len(keys)} keys, but rows of {rows.shape}")
-        head = b"" if self.bytes_read else _HEAD.pack(_MAGIC, self.dimension)
+            raise AssertionError(
+                f"{files.keys.name}: {len(keys)} keys, but rows of {rows.shape}, not (n, {self.dimension})"
+            )
+        stored = _on_disk(rows, files, format)
         # By place, not at the end: an append that was interrupted may have left rows without keys.
-        row_file.seek(self.rows * self.dimension * _FLOAT)
-        row_file.write(rows.astype("<f4").tobytes())
-        row_file.flush()
-        os.fsync(row_file.fileno())
-        key_file.seek(self.bytes_read)
+        files.rows.seek(self.written * self.dimension * BYTES[format])
+        files.rows.write(stored)
+        files.rows.flush()
+        os.fsync(files.rows.fileno())
+        head = b"" if self.bytes_read else _HEAD.pack(_MAGIC, self.dimension)
+        files.keys.seek(self.bytes_read)
         written = head + keys.astype("<u8").tobytes() + _MARK
-        key_file.write(written)
-        key_file.flush()
-        self._parts.append(keys)
-        self.rows += len(keys)
+        files.keys.write(written)
+        files.keys.flush()
+        self.written += len(keys)
         self.bytes_read += len(written)
 
-    def read(self, keys: "NDArray[np.uint64]", row_file: BinaryIO) -> "NDArray[np.float32]":
-        """Return the rows of keys that all have one."""
-        import numpy as np  # noqa: PLC0415 - heavy: only when encoding
 
-        stored = np.memmap(row_file, dtype="<f4", mode="r", shape=(self.rows, self.dimension))
-        return np.asarray(stored[self._find(keys)], dtype=np.float32)
-
-    def _find(self, keys: "NDArray[np.uint64]") -> "NDArray[np.int64]":
-        """Return the row of each key, -1 where it has none."""
-        import numpy as np  # noqa: PLC0415 - heavy: only when encoding
-
-        if not self.rows:
-            return np.full(len(keys), -1, dtype=np.int64)
-        if len(self._parts) > 1:
-            self._sort()
-        place = np.searchsorted(self._first, keys[:, 0]).clip(max=self.rows - 1)
-        row = self._order[place]
-        same = (self._parts[0][row] == keys).all(axis=1)
-        return np.where(same, row, -1)
-
-    def _sort(self) -> None:
-        import numpy as np  # noqa: PLC0415 - heavy: only when encoding
-
-        # Once for all chunks of a call: sorted after each, a million rows would take minutes.
-        keys = np.concatenate(self._parts)
-        self._parts = [keys]
-        self._order = np.argsort(keys[:, 0], kind="stable").astype(np.int64)
-        self._first = keys[self._order, 0]
+def _on_disk(rows: "NDArray[np.float32]", files: _Files, format: Format) -> bytes:
+    if format == "f32":
+        return rows.astype("<f4").tobytes()
+    try:
+        return narrow(rows).tobytes()
+    except OverflowError as error:
+        raise ModelError(
+            f"{Path(files.rows.name).stem}: {error}, as vectors are kept in half precision; choose a model with"
+            " shorter vectors, as those are that are compared by cosine"
+        ) from error
 
 
 def _lock(file: BinaryIO, name: str) -> None:
@@ -208,7 +226,6 @@ def _lock(file: BinaryIO, name: str) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
-def _file(stem: Path, suffix: str) -> BinaryIO:
-    path = stem.with_name(stem.name + suffix)
+def _file(path: Path) -> BinaryIO:
     path.touch()
     return path.open("r+b")

@@ -1,10 +1,11 @@
-"""The cache of vectors: what one model has encoded once is read from disk from then on."""
+"""The cache of vectors: what one model has encoded once is read from disk from then on, in half precision."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from synthneg.scoring.base import Encoder, Role
+from synthneg.scoring.base import Encoder, ManyEncoder, Role, encode_each
+from synthneg.scoring.rows import StoredRows
 from synthneg.scoring.store import RowStore, key
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ class Known(NamedTuple):
 
 
 class CachedEncoder:
-    """An encoder that keeps what it has encoded; the same text in the same role is encoded once."""
+    """An encoder that keeps what it has encoded; the same text in the same role is encoded once.
+
+    Its rows are rounded to half precision, so their lengths are 1 up to some 5e-5.
+    """
 
     def __init__(
         self, encoder: Encoder, folder: Path, identity: str, documents: Known | None = None
@@ -35,19 +39,29 @@ class CachedEncoder:
         """
         self.name, self.known = encoder.name, Known(Path(encoder.name).name, identity)
         self._encoder = encoder
-        own = RowStore(folder, encoder.name, identity)
+        own = RowStore(folder, encoder.name, identity, "f16")
         self._stores = {
             "query": own,
-            "document": RowStore(folder, *documents) if documents else own,
+            "document": RowStore(folder, *documents, "f16") if documents else own,
         }
 
     def encode(self, texts: Sequence[str], role: Role) -> "NDArray[np.float32]":
-        """Return (n, d) unit rows in the order of `texts`; only those not in the cache are encoded."""
+        """Return (n, d) rows in the order of `texts`; only those not in the cache are encoded."""
         if not len(texts):
             return self._encoder.encode(texts, role)
-        return self._stores[role].rows(
-            [key(f"{role}\0{text}") for text in texts],
-            lambda places: self._encoder.encode([texts[i] for i in places], role),
+        return self.keep([texts], role)[:]
+
+    def keep(self, blocks: Iterable[Sequence[str]], role: Role) -> StoredRows:
+        """Return the rows of all texts of the blocks as they lie in the cache; see `KeepingEncoder`."""
+        return self._stores[role].keep(
+            blocks,
+            lambda text: key(f"{role}\0{text}"),
+            lambda chunks: encode_each(self._encoder, chunks, role),
             f"encode ({Path(self.name).name})",
             "texts",
         )
+
+    def keep_ahead(self, blocks: Iterable[Sequence[str]], role: Role) -> None:
+        """Encode what is not in the cache, if many machines do it; see `KeepingEncoder`."""
+        if isinstance(self._encoder, ManyEncoder):
+            self.keep(blocks, role)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from synthneg.scoring.rows import Rows
+
 _BLOCK = 1024  # queries at a time
 _SPARE = 4  # ranks searched beyond the last window, because a query's own passages do not count
 
@@ -84,7 +86,7 @@ class _Scores:
     def __init__(
         self,
         queries: "NDArray[np.float32]",
-        documents: "NDArray[np.float32]",
+        documents: "Rows",
         added: Scores | None,
     ) -> None:
         self._queries, self._documents, self._added = queries, documents, added
@@ -138,7 +140,7 @@ def _rows(
 ) -> Iterator[int]:
     """Yield the rows that may follow: those drawn from the windows, then random ones, which may be the same."""
     passages = [d.id for d in example.documents if d.source in POSITIVE_SOURCES]
-    own = {corpus.rows[id] for id in passages if id in corpus.rows}
+    own = {row for id in passages if (row := corpus.ids.row(id)) is not None}
     others = [row for row in nearest if row not in own]
     drawn = random.Random(f"{seed}/{example.query_id}/near")
     near = others[: settings.near_depth]
@@ -147,7 +149,7 @@ def _rows(
     taken += drawn.sample(further, min(settings.further, len(further)))
     yield from taken
     count = settings.length + len(taken) + len(own) + _SPARE
-    for row in drawn_rows(count, len(corpus.rows), seed, example.query_id):
+    for row in drawn_rows(count, len(corpus.ids), seed, example.query_id):
         if row not in own:
             yield row
 

@@ -50,21 +50,21 @@ def cases(run: Run, encoder: Encoder) -> Iterator[Case]:
         RunError: the queries were written from another corpus.
     """
     corpus = encode_corpus(run, encoder)
-    ids = list(corpus.rows)
     queries = run.read("verified_queries.jsonl", Query)
     with Grouped(run.file("passages.jsonl"), Passage, "id") as passages:
         while block := list(islice(queries, BLOCK_TEXTS)):
             vectors = encoder.encode([query.text for query in block], "query")
             found, _ = top_k(vectors, corpus.vectors, _DEPTH)
             for query, rows in zip(block, found, strict=True):
-                chosen = _chosen(run, corpus, ids, query, rows)
+                chosen = _chosen(run, corpus, query, rows)
                 yield Case(query, {which: passages[id][0] for which, id in chosen.items()})
 
 
 def _chosen(
-    run: Run, corpus: CorpusVectors, ids: list[str], query: Query, nearest: "NDArray[np.int64]"
+    run: Run, corpus: CorpusVectors, query: Query, nearest: "NDArray[np.int64]"
 ) -> dict[Which, str]:
-    positives = [row_of(corpus, query, id) for id in (query.passage_id, *query.also)]
+    ids = corpus.ids
+    positives = [row_of(corpus, query.id, id) for id in (query.passage_id, *query.also)]
     documents = {document_of(ids[row]) for row in positives}
 
     def differs(row: int) -> bool:

@@ -14,7 +14,7 @@ from synthneg.files import fingerprint
 from synthneg.progress import Progress
 from synthneg.records import GIVEN, Document, Example, Passage, Query
 from synthneg.run import Run, read_records
-from synthneg.scoring.base import Encoder, Role
+from synthneg.scoring.base import Encoder, Role, vectors_of
 from synthneg.scoring.corpus import BLOCK_TEXTS
 from synthneg.scoring.search import top_k
 from synthneg.verify.content import talks
@@ -23,8 +23,7 @@ from synthneg.verify.private import private
 from synthneg.words import normalized
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from synthneg.scoring.rows import Rows
 
 Kind = Literal["query", "document", "passage"]
 Measure = Literal["exact", "jaccard", "cosine"]
@@ -89,7 +88,7 @@ def compare_queries(
         queries = list(run.read("queries.jsonl", Query))
         texts = {query.id: query.text for query in queries}
         compared = earlier_queries(run) | texts
-        vectors = encoder.encode(list(compared.values()), "query")
+        vectors = vectors_of(encoder, _in_blocks(list(compared.values())), "query")
         yield from (one for one in twins(compared, vectors) if one.id in texts)
         if held := sets():
             used = {id for query in queries for id in (query.passage_id, *query.also)}
@@ -149,7 +148,7 @@ def _write_said(run: Run, file: str, of: str, texts: Iterable[tuple[str, str]]) 
     run.view(file, fingerprint(checks.model_dump(mode="json"), run.file(of)), found)
 
 
-def twins(texts: Mapping[str, str], vectors: "NDArray[np.float32]") -> Iterator[Alike]:
+def twins(texts: Mapping[str, str], vectors: "Rows") -> Iterator[Alike]:
     """Yield the queries that are like an earlier one: by letters, and each of the 16 nearest by cosine."""
     yield from _alike_within(texts, "query", letters)
     ids = list(texts)
@@ -208,12 +207,17 @@ def _nearest(
 ) -> Iterator[tuple[int, int, float]]:
     """Yield the place of each text, of its nearest among the others, and their cosine."""
     role: Role = "query" if kind == "query" else "document"
-    found = encoder.encode(others, role)
-    for start in range(0, len(texts), BLOCK_TEXTS):
-        block = encoder.encode(texts[start : start + BLOCK_TEXTS], role)
-        near, cosines = top_k(block, found, 1)
+    found = vectors_of(encoder, _in_blocks(others), role)
+    place = 0
+    for block in _in_blocks(texts):
+        near, cosines = top_k(encoder.encode(block, role), found, 1)
         for row in range(len(block)):
-            yield start + row, int(near[row, 0]), float(cosines[row, 0])
+            yield place + row, int(near[row, 0]), float(cosines[row, 0])
+        place += len(block)
+
+
+def _in_blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (texts[start : start + BLOCK_TEXTS] for start in range(0, len(texts), BLOCK_TEXTS))
 
 
 def _alike(id: str, kind: Kind, place: str, other: str, measure: Measure, value: float) -> Alike:

@@ -8,14 +8,16 @@ from synthneg.records import Query
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.corpus import CorpusVectors, row_of
+from synthneg.scoring.search import top_k
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from synthneg.scoring.rows import Rows
+
 STEPS = 100  # quantiles are told at 0, 1/100, 2/100 ... 1
 _SAMPLE = 2_000  # queries
-_BLOCK_VALUES = 2**24  # similarities held at a time: 64 MB
 _DECIMALS = 6  # of a stored cosine: float32 holds no more
 
 
@@ -45,7 +47,7 @@ def distribution(run: Run, encoder: Encoder, corpus: CorpusVectors) -> Iterator[
     if not queries:
         return
     asked = encoder.encode([query.text for query in queries], "query")
-    own = np.array([row_of(corpus, query, query.passage_id) for query in queries])
+    own = np.array([row_of(corpus, query.id, query.passage_id) for query in queries])
     strangers = chance.integers(0, len(corpus.vectors), len(queries))
     turned = np.roll(np.arange(len(queries)), 1)
     rows = {
@@ -68,15 +70,10 @@ def _drawn(run: Run, chance: "np.random.Generator") -> list[Query]:
     return [query for place, query in enumerate(queries) if place in wanted]
 
 
-def _nearest(vectors: "NDArray[np.float32]", own: "NDArray[np.int64]") -> "NDArray[np.int64]":
+def _nearest(vectors: "Rows", own: "NDArray[np.int64]") -> "NDArray[np.int64]":
     """Return the row of the passage that is nearest to each of some, not counting itself."""
     import numpy as np  # noqa: PLC0415 - heavy: only when scoring
 
-    found = np.empty(len(own), np.int64)
-    step = max(1, _BLOCK_VALUES // len(vectors))
-    for start in range(0, len(own), step):
-        rows = own[start : start + step]
-        cosines = vectors[rows] @ vectors.T
-        cosines[np.arange(len(rows)), rows] = -2.0
-        found[start : start + step] = cosines.argmax(axis=1)
-    return found
+    near, _ = top_k(vectors[own], vectors, 2)
+    first, second = near[:, 0], near[:, -1]
+    return np.where(first == own, second, first)

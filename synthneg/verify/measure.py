@@ -39,7 +39,10 @@ def measure_documents(run: Run, encoder: Encoder, reranker: Reranker | None) -> 
     def scores() -> Iterator[Score]:
         count = run.books()["verify.queries"]["kept"]
         with Grouped(run.file("documents.jsonl"), Document, "query_id") as documents:
-            whole = (c for c in _candidates(run, documents) if _has_positive(c))
+
+            def whole() -> Iterator[Candidates]:
+                return (c for c in _candidates(run, documents) if _has_positive(c))
+
             yield from score_documents(encoder, reranker, whole, count)
 
     models = [(encoder.name, *state_of(run.config.verify.encoder, run.config.verify.encoding))]

@@ -33,14 +33,13 @@ def rerank_queries(
         depth: nearest passages that are read.
     """
     encoder, reranker = models
-    ids = list(corpus.rows)
     rest = iter(queries)
     with Progress("verify.queries", None, "queries reranked") as progress:
         while block := list(islice(rest, _BLOCK)):
             vectors = encoder.encode([query.text for query in block], "query")
             found, _ = top_k(vectors, corpus.vectors, depth)
             read = [
-                _candidates(q, [ids[row] for row in rows])
+                _candidates(q, [corpus.ids[row] for row in rows.tolist()])
                 for q, rows in zip(block, found, strict=True)
             ]
             pairs = (

@@ -9,7 +9,7 @@ from synthneg.grouped import Grouped
 from synthneg.progress import Progress
 from synthneg.records import Document, Query, Score
 from synthneg.run import Run
-from synthneg.scoring.base import Reranker
+from synthneg.scoring.base import Reranker, encode_ahead
 from synthneg.scoring.corpus import BLOCK_TEXTS, CorpusVectors, row_of
 from synthneg.scoring.encoder import Encoder
 from synthneg.scoring.search import count_above
@@ -75,13 +75,19 @@ def score_queries(
     Raises:
         RunError: a query's passage is not in the corpus.
     """
+
+    def blocks() -> Iterator[list[list[Query]]]:
+        return _blocks((queries[id] for id in queries.keys()), len)
+
+    asked_for = ([q.text for group in block for q in group] for block in blocks())
+    encode_ahead(encoder, asked_for, "query")
     with Progress("verify.queries", len(queries), "queries scored") as progress:
-        for block in _blocks((queries[id] for id in queries.keys()), len):
+        for block in blocks():
             flat = list(chain.from_iterable(block))
             vectors = encoder.encode([q.text for q in flat], "query")
             pairs = [(i, id) for i, q in enumerate(flat) for id in (q.passage_id, *q.also)]
             asked = vectors[[i for i, _ in pairs]]
-            own = corpus.vectors[[row_of(corpus, flat[i], id) for i, id in pairs]]
+            own = corpus.vectors[[row_of(corpus, flat[i].id, id) for i, id in pairs]]
             cosines = (asked * own).sum(axis=1)
             ranks = 1 + count_above(asked, corpus.vectors, cosines + _TIE)
             found = zip(pairs, cosines, ranks, strict=True)
@@ -101,7 +107,10 @@ def score_queries(
 
 
 def score_documents(
-    encoder: Encoder, reranker: Reranker | None, candidates: Iterable[Candidates], count: int
+    encoder: Encoder,
+    reranker: Reranker | None,
+    candidates: Callable[[], Iterable[Candidates]],
+    count: int,
 ) -> Iterator[Score]:
     """Yield, for each document but the positives, `cosine` (to its query) and `cosine_to_positive`: to the nearest one.
 
@@ -111,13 +120,19 @@ def score_documents(
     Args:
         encoder: gives the vectors.
         reranker: reads each document with its query; None: there is none.
-        candidates: the documents of `count` queries.
+        candidates: gives the documents of `count` queries.
         count: for the display of progress.
     """
+
+    def blocks() -> Iterator[list[Candidates]]:
+        return _blocks(candidates(), lambda c: len(c.documents))
+
+    encode_ahead(encoder, ([c.query.text for c in block] for block in blocks()), "query")
+    encode_ahead(encoder, map(_texts, blocks()), "document")
     with Progress("verify.documents", count, "queries scored") as progress:
-        for block in _blocks(candidates, lambda c: len(c.documents)):
+        for block in blocks():
             asked = encoder.encode([c.query.text for c in block], "query")
-            flat = [d.full_text for c in block for d in c.documents]
+            flat = _texts(block)
             found = encoder.encode(flat, "document")
             start = 0
             for query, one in zip(asked, block, strict=True):
@@ -135,6 +150,10 @@ def score_documents(
             if reranker is not None:
                 yield from _rerank(reranker, block)
             progress.advance(len(block))
+
+
+def _texts(block: Sequence[Candidates]) -> list[str]:
+    return [document.full_text for one in block for document in one.documents]
 
 
 def _rerank(reranker: Reranker, block: Sequence[Candidates]) -> Iterator[Score]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from synthneg.scoring.rows import Rows
+
 _KEPT = 8  # candidates of each query that are kept between refreshes, for each negative: they go into checkpoints
 
 
@@ -27,7 +29,7 @@ class Adore(Negatives, Part):
     def __init__(
         self,
         candidates: Candidates,
-        documents: "NDArray[np.float32]",
+        documents: "Rows",
         depth: int,
         every: int,
         hard: int,

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from synthneg.scoring.rows import Rows
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -181,7 +183,7 @@ class _Score:
         return scale(float(queries[query] @ passages[row]))
 
     @cached_property
-    def _seen(self) -> "tuple[NDArray[np.float32], NDArray[np.float32], Scale]":
+    def _seen(self) -> "tuple[NDArray[np.float32], Rows, Scale]":
         """Return the teacher's vectors of queries and passages, and the scale."""
         verify, examples = self._run.config.verify, list(self._examples)
         scale = label_scale(self._run, examples)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from synthneg.scoring.rows import Rows
+
 NONE = -1  # stands where there is no candidate
 _DECIMALS = 6  # of a cosine: float32 holds no more
 _BLOCK = 256  # queries that are searched together
@@ -66,7 +68,7 @@ class Candidates:
         self._bounds = np.array(
             [_bound(round(float(cosine), _DECIMALS), checks) for cosine in cosines]
         )
-        self._ids = list(corpus.rows)
+        self._ids = corpus.ids
         self._opened = ExitStack()
         self._file = self._opened.enter_context(Grouped(run.file("passages.jsonl"), Passage, "id"))
         self._max_copy = min(checks.max_similarity_to_positive, NEAR_COPY)
@@ -109,7 +111,7 @@ class Candidates:
         return not self._copies.of_any(row, self.answers[query])
 
     def nearest(
-        self, queries: "NDArray[np.float32]", documents: "NDArray[np.float32]", depth: int
+        self, queries: "NDArray[np.float32]", documents: "Rows", depth: int
     ) -> "NDArray[np.int64]":
         """Return for each query the first `depth` passages that are `safe`, by the vectors of any model.
 
@@ -156,7 +158,7 @@ def _answers(
     found = []
     for example, pair in zip(examples, pairs, strict=True):
         ids = [d.id for d in example.documents if d.grade == 3 or d.source in POSITIVE_SOURCES]
-        rows = _known_by_id(example, [id for id in ids if id in corpus.rows], known)
+        rows = _known_by_id(example, [id for id in ids if id in corpus.ids], known)
         rows += [row for text in (pair.positive, *pair.also) for row in by_text.get(text, ())]
         found.append(list(dict.fromkeys(rows)))
     return found
