@@ -29,6 +29,11 @@ from typing import Any
 
 from corpus import vocabulary, write
 
+from synthneg import pipeline
+from synthneg.cli.common import settings as read
+from synthneg.run import Run
+from synthneg.verify import alike, scores
+
 SEED = 7
 STAGES = (
     "corpus",
@@ -80,14 +85,9 @@ class Searching:
 
 def work(stage: str, settings: Path, outputs: Path) -> None:
     """Do one stage, in the process that this is, and print what of it was search."""
-    from synthneg import pipeline
-    from synthneg.cli.common import settings as read
-    from synthneg.run import Run
-    from synthneg.verify import alike, scores
-
     searching = Searching()
-    scores.count_above = searching.timed(scores.count_above)
-    alike.top_k = searching.timed(alike.top_k)
+    for module, name in ((scores, "count_above"), (alike, "top_k")):
+        setattr(module, name, searching.timed(getattr(module, name)))
     steps = {
         "corpus": [pipeline.read_documents],
         "generate.queries": [pipeline.generate_queries],

@@ -26,9 +26,9 @@ from synthneg.verify.alike import EvaluationSet, to_set, twins
 from synthneg.verify.content import talks
 from synthneg.verify.leaks import strongest
 from synthneg.verify.near import LEAST, letters, near_pairs
-from synthneg.verify.texts import Texts
 from synthneg.verify.private import private
 from synthneg.verify.probe import probes
+from synthneg.verify.texts import Texts
 from synthneg.verify.whole import twin
 
 SEED = 7
