@@ -8,6 +8,7 @@
      ├── RunError          a run's folder is missing, in use, or not as far as the command needs
      ├── ModelError        an encoder or student cannot be loaded
      ├── CollectionError   a test collection cannot be read
+     ├── ClusterError      a Ray cluster cannot be reached, or has no room for a worker
      ├── HubError          the Hub refused, or cannot be reached
      └── MissingExtra      a feature whose packages are not installed
 
@@ -48,6 +49,10 @@ class ModelError(SynthnegError):
 
 class CollectionError(SynthnegError):
     """A test collection is not in BEIR format."""
+
+
+class ClusterError(SynthnegError):
+    """A Ray cluster cannot be reached, or has no room for what is asked of it."""
 
 
 class HubError(SynthnegError):

@@ -284,7 +284,8 @@ def _inputs(config: RunConfig, earlier: Path | None) -> str:
     found = states(*(path for path in dict.fromkeys(named) if path is not None))
     tags = [prompt.tag for prompt in all_prompts(config)]
     before = [] if earlier is None else [earlier / name for name in HANDED_ON]
-    return fingerprint(__version__, config.model_dump(mode="json"), tags, found, *before)
+    settings = config.model_dump(mode="json", exclude={"ray"})  # where a run is made shapes nothing
+    return fingerprint(__version__, settings, tags, found, *before)
 
 
 def _finished_with(run: Run) -> str | None:

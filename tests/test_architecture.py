@@ -18,6 +18,7 @@ LAYERS = (
     {"records", "config", "progress", "files", "seen", "words", "printable"},
     {"corpus", "prompts", "run", "settings", "grouped"},
     {"llm", "scoring"},
+    {"cluster"},
     {"generate", "mine", "verify", "dataset", "train", "evaluate", "realism"},
     {"stages", "rounds", "intake"},
     {"preflight"},
@@ -26,7 +27,16 @@ LAYERS = (
 )
 LAYER = {unit: number for number, units in enumerate(LAYERS) for unit in units}
 HIGHEST_FOR_TESTING = 3  # `testing` stands beside the house: scripted models and encoders
-HEAVY = {"torch", "transformers", "datasets", "vllm", "sentence_transformers", "openai", "numpy"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "datasets",
+    "vllm",
+    "sentence_transformers",
+    "openai",
+    "numpy",
+    "ray",
+}
 HELP = "import sys; from synthneg.cli import main; sys.argv[0] = 'synthneg'; main()"
 
 

@@ -52,12 +52,12 @@ def test_the_first_round_stays_as_it_is(world: World, first: dict[str, bytes], s
     assert added == {"failed.jsonl", "parts/failed.jsonl.done"}
 
 
-def test_failures_are_those_of_the_tuned_model(world: World, second: Path):
+def test_failures_are_those_of_the_tuned_model(world: World, second: Path, tmp_path: Path):
     """failed.jsonl holds the training queries whose passage the tuned model ranks below top_k, and no other."""
     folder = world.folder / "rounds" / RUN
     passages = list(read_records(folder / "passages.jsonl", Passage))
     examples = [e for e in read_records(folder / "examples.jsonl", Example) if e.split == "train"]
-    model = load_encoder(str(folder / "model"), batch_size=8)
+    model = load_encoder(str(folder / "model"), batch_size=8, vectors=tmp_path)
     scores = (
         model.encode([e.query for e in examples], "query")
         @ model.encode([p.full_text for p in passages], "document").T

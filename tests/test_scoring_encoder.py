@@ -29,12 +29,12 @@ def encoder(request, tmp_path_factory) -> Encoder:
 
 
 def test_unit_rows_in_the_order_of_the_texts(encoder):
-    """(n, d) float32 rows of length 1, the same for the same text wherever it stands."""
+    """(n, d) float32 rows of length 1 as far as half precision goes, the same for the same text wherever it stands."""
     texts = ["tea", "a much longer text about the making of tea", "", "tea"]
     rows = encoder.encode(texts, "document")
     assert rows.dtype == np.float32
     assert rows.shape == (4, rows.shape[1])
-    assert np.linalg.norm(rows, axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(1.0, abs=1e-4)
     assert rows[0] == pytest.approx(rows[3], abs=1e-5)
     assert encoder.encode(texts[::-1], "document") == pytest.approx(rows[::-1], abs=1e-5)
 
@@ -55,7 +55,7 @@ def test_odd_texts_are_encoded(encoder):
     """NUL, lone surrogates, right-to-left text, blanks and long words give finite unit rows."""
     odd = ["\0", "a\0b", "\ud800 tea \udfff", "\u202eשלום", "  \n", "x" * 50_000, "\U0001f375"]
     rows = encoder.encode(odd, "document")
-    assert np.linalg.norm(rows, axis=1) == pytest.approx(1.0, abs=1e-5)
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_the_packaged_model_is_found_by_both_names():

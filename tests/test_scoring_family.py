@@ -148,6 +148,6 @@ def test_contriever_compares_by_dot_product_where_it_is_measured(tmp_path, plain
     rows = measuring.encode(TEXTS, "document")
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     assert np.abs(lengths - 1).max() > 0.1
-    assert checking.encode(TEXTS, "document") == pytest.approx(rows / lengths, abs=1e-5)
+    assert checking.encode(TEXTS, "document") == pytest.approx(rows / lengths, abs=1e-3)
     cosine = load_encoder(str(plain), batch_size=4, as_trained=True).encode(TEXTS, "document")
     assert np.linalg.norm(cosine, axis=1) == pytest.approx(1, abs=1e-5)

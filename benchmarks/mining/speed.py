@@ -125,6 +125,7 @@ def ours(place: Path) -> Iterator[dict[str, list[str]]]:
     from synthneg.mine.rank import dense  # noqa: PLC0415  # as above
     from synthneg.records import Origin, Passage, Query  # noqa: PLC0415  # as above
     from synthneg.scoring.corpus import CorpusVectors  # noqa: PLC0415  # as above
+    from synthneg.scoring.ids import Ids  # noqa: PLC0415  # as above
     from synthneg.scoring.known import Known  # noqa: PLC0415  # as above
     from synthneg.words import normalized  # noqa: PLC0415  # as above
 

@@ -118,7 +118,7 @@ def _by_words(config: "RunConfig") -> "Callable[[str, Passage], Passage]":
     from synthneg.scoring.lexical import Bm25  # noqa: PLC0415  # not needed for help
 
     passages = list(_passages(config))
-    index = Bm25([passage.full_text for passage in passages])
+    index = Bm25(passage.full_text for passage in passages)
 
     def nearest(text: str, own: "Passage") -> "Passage":
         [(places, _)] = index.search([text], 2)

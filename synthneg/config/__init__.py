@@ -30,6 +30,7 @@ from synthneg.config.losses import InfoNCEConfig as InfoNCEConfig
 from synthneg.config.losses import ListsConfig as ListsConfig
 from synthneg.config.losses import MatryoshkaConfig as MatryoshkaConfig
 from synthneg.config.mine import MineConfig as MineConfig
+from synthneg.config.ray import RayConfig as RayConfig
 from synthneg.config.rounds import RoundsConfig as RoundsConfig
 from synthneg.config.sampling import MixConfig as MixConfig
 from synthneg.config.sampling import SamplingConfig as SamplingConfig
@@ -67,6 +68,7 @@ class RunConfig(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     rounds: RoundsConfig = RoundsConfig()
     publish: PublishConfig = PublishConfig()
+    ray: RayConfig = RayConfig()
 
     @model_validator(mode="after")
     def _reranked_by_one(self) -> Self:

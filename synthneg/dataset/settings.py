@@ -41,7 +41,7 @@ def is_here(name: str) -> bool:
 def portable(
     config: RunConfig, named: Mapping[str, str], is_here: Callable[[str], bool]
 ) -> dict[str, Any]:
-    """Return the values of the settings without paths and addresses of a machine, and without `publish`.
+    """Return the values of the settings without paths and addresses of a machine, and without `publish` and `ray`.
 
     A licence stays, for it is part of the dataset.
 
@@ -50,7 +50,7 @@ def portable(
         named: reference of a prompt -> what names it from now on; `generate.replace` is in these files.
         is_here: whether a relative name is that of a file or folder of this machine.
     """
-    values = config.model_dump(mode="json")
+    values = config.model_dump(mode="json", exclude={"ray"})
     values["publish"] = {"license": config.publish.license} if config.publish.license else {}
     rename_prompts(values, config, named)
     values["corpus"]["path"] = _corpus(config.corpus.path, is_here)

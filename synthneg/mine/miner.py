@@ -148,7 +148,7 @@ def opened(
     ids = corpus.ids
     searches: dict[MinedSource, Search] = {}
     if sources & {"bm25", "reranked"}:
-        searches["bm25"] = bm25([p.full_text for p in run.read("passages.jsonl", Passage)])
+        searches["bm25"] = bm25(p.full_text for p in run.read("passages.jsonl", Passage))
     if sources & {"dense", "reranked"}:
         above = run.config.mine.approximate_above
         nearby = above is not None and len(ids) > above

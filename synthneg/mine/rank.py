@@ -5,7 +5,7 @@ wherever its positive stands.
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from synthneg.corpus.check import draw
@@ -102,7 +102,7 @@ def dense_nearby(vectors: "Rows") -> Search:
     return lambda asked, k: index.top_k(np.stack([one.vector for one in asked]), k)
 
 
-def bm25(texts: Sequence[str]) -> Search:
+def bm25(texts: Iterable[str]) -> Search:
     """Return the search by BM25 among the texts of the corpus; what shares no word with a query is not found."""
     from synthneg.scoring.lexical import Bm25  # noqa: PLC0415 - heavy: only when searching
 

@@ -1,6 +1,7 @@
 """What is known to answer a query, and so is never a negative of it: its positives, whole documents at a time."""
 
 import re
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -66,12 +67,32 @@ class Known:
 
 
 def known_of(run: Run, corpus: CorpusVectors) -> Known:
-    """Return what the run knows; of queries with the same words one that failed its checks counts as well."""
-    same_words: defaultdict[str, set[str]] = defaultdict(set)
-    files = (name for name in ("queries.jsonl", "verified_queries.jsonl") if run.has(name))
+    """Return what the run knows; of queries with the same words one that failed its checks counts as well.
+
+    Of each query two numbers are held; its words, only where they were written from several passages.
+    """
+    files = [name for name in ("queries.jsonl", "verified_queries.jsonl") if run.has(name)]
+    said, owners = array("q"), array("q")
     for query in (query for name in files for query in run.read(name, Query)):
-        same_words[normalized(query.text)].update((query.passage_id, *query.also))
+        said.append(hash(normalized(query.text)))
+        owners.append(hash((query.passage_id, *query.also)))
+    shared = _with_several(said, owners)
+    same_words: defaultdict[str, set[str]] = defaultdict(set)
+    for query in (query for name in files for query in run.read(name, Query)):
+        text = normalized(query.text)
+        if hash(text) in shared:
+            same_words[text].update((query.passage_id, *query.also))
     return Known(corpus, same_words)
+
+
+def _with_several(keys: "array[int]", values: "array[int]") -> set[int]:
+    """Return the keys that come with more than one value."""
+    import numpy as np  # noqa: PLC0415 - heavy: only when searching
+
+    pairs = np.array([keys, values], np.int64)
+    order = np.lexsort(pairs[::-1])
+    before, after = pairs[:, order[:-1]], pairs[:, order[1:]]
+    return set(after[0][(before[0] == after[0]) & (before[1] != after[1])].tolist())
 
 
 def document_of(id: str) -> str:
@@ -85,8 +106,22 @@ def document_of(id: str) -> str:
 
 
 def numbered(values: Iterable[str]) -> "NDArray[np.int64]":
-    """Return a number for each value, the same for equal ones, counted from 0 in the order of the first of each."""
+    """Return a number for each value, the same for equal ones; the numbers are those from 0 to one below their count.
+
+    Values are told apart by two hashes of 64 bits, so that none is held.
+
+    >>> numbers = numbered(["tea", "pot", "tea"])
+    >>> sorted(set(numbers.tolist())), bool(numbers[0] == numbers[2])
+    ([0, 1], True)
+    """
     import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
-    numbers: dict[str, int] = {}
-    return np.array([numbers.setdefault(value, len(numbers)) for value in values], np.int64)
+    hashes = array("q")
+    for value in values:
+        hashes.extend((hash(value), hash((value, "again"))))
+    pairs = np.array(hashes, np.int64).reshape(-1, 2)
+    order = np.lexsort(pairs.T)
+    differs = (pairs[order[1:]] != pairs[order[:-1]]).any(axis=1)
+    numbers = np.zeros(len(pairs), np.int64)
+    numbers[order[1:]] = np.cumsum(differs)
+    return numbers

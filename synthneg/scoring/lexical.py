@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,20 +28,24 @@ class Bm25:
     and its search by numba gives equal scores in no order.
     """
 
-    def __init__(self, documents: Sequence[str]) -> None:
-        """Index the texts; each is found by its place among them."""
+    def __init__(self, documents: Iterable[str]) -> None:
+        """Index the texts, which are read once; each is found by its place among them.
+
+        The index stays in memory, 8 bytes for each different word of a text; while it is made, some 20 for each word.
+        """
         import numpy as np  # noqa: PLC0415 - heavy: only when searching
         from scipy.sparse import csr_matrix  # noqa: PLC0415 - heavy: only when searching
 
         self._words = _Words()
         words, lengths = self._words.of(documents)
-        places = np.repeat(np.arange(len(documents), dtype=np.int32), lengths)
+        total = len(lengths)
+        places = np.repeat(np.arange(total, dtype=np.int32), lengths)
         counts = np.ones(len(words), np.float32)
-        shape = (len(self._words.stems), len(documents))
+        shape = (len(self._words.stems), total)
         # (words, documents), how often the one stands in the other
         self._weights = csr_matrix((counts, (words, places)), shape=shape)
         found_in = np.diff(self._weights.indptr)
-        rarity = [math.log(1 + (len(documents) - n + 0.5) / (n + 0.5)) for n in found_in.tolist()]
+        rarity = [math.log(1 + (total - n + 0.5) / (n + 0.5)) for n in found_in.tolist()]
         self._rarity = np.array(rarity, np.float32)
         self._mean = lengths.mean() if len(words) else 1.0
         self._weigh(self._weights, lengths)
@@ -130,7 +135,7 @@ class _Words(dict[str, int]):
         self.stems: dict[str, int] = {}
         self._stemmer = Stemmer.Stemmer("english")
 
-    def of(self, texts: Sequence[str]) -> "tuple[NDArray[np.int32], NDArray[np.int64]]":
+    def of(self, texts: Iterable[str]) -> "tuple[NDArray[np.int32], NDArray[np.int64]]":
         """Return the numbers of all words, text by text, and how many each text has."""
         return self._numbers(texts, grow=True)
 
@@ -150,13 +155,14 @@ class _Words(dict[str, int]):
         return number
 
     def _numbers(
-        self, texts: Sequence[str], grow: bool
+        self, texts: Iterable[str], grow: bool
     ) -> "tuple[NDArray[np.int32], NDArray[np.int64]]":
         import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
         numbers, lengths = [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
-        for start in range(0, len(texts), _TEXTS):
-            words, places, ends = _split(texts[start : start + _TEXTS])
+        rest = iter(texts)
+        while batch := list(islice(rest, _TEXTS)):
+            words, places, ends = _split(batch)
             of_word = np.array([self._number(word, grow) for word in words], np.int32)
             found = of_word[places] if words else np.zeros(0, np.int32)
             before = np.concatenate([[0], np.cumsum(found >= 0)])

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 Format = Literal["f16", "f32"]  # of a number in a file, little-endian
 BYTES: dict[Format, int] = {"f16": 2, "f32": 4}
-_READ_VALUES = 2**24  # about as many are read at a time: 64 MB of floats
+KINDS: dict[Format, str] = {"f16": "<f2", "f32": "<f4"}  # as numpy calls them
+_SCATTERED = 16  # from so many stretches on, each row is read by itself
+_READ_VALUES = 2**23  # about as many are read at a time: 32 MB of floats
 
 
 class StoredRows:
@@ -49,12 +51,23 @@ class StoredRows:
         """Return (d,) floats of one row, or (m, d) of a slice or of m indices."""
         import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
+        dimension = self.shape[1]
         if isinstance(which, slice):
-            numbers = self._numbers[which]
-        else:
-            numbers = self._numbers[np.asarray(which, np.int64)]
-        rows = read_rows(self._file, numbers.reshape(-1), self.shape[1], self._format)
-        return rows.reshape(*numbers.shape, self.shape[1])
+            return read_rows(self._file, self._numbers[which], dimension, self._format)
+        if isinstance(which, int):
+            return self._row(int(self._numbers[which]))
+        numbers = self._numbers[np.asarray(which, np.int64)]
+        return read_rows(self._file, numbers, dimension, self._format)
+
+    def _row(self, number: int) -> "NDArray[np.float32]":
+        """Return one row in a third of the time that it takes to read several."""
+        import numpy as np  # noqa: PLC0415 - heavy: only when searching
+
+        size = self.shape[1] * BYTES[self._format]
+        data = os.pread(self._file, size, number * size)
+        if len(data) != size:
+            raise OSError("the file ends before a row")
+        return np.frombuffer(data, KINDS[self._format]).astype(np.float32)
 
 
 if TYPE_CHECKING:
@@ -77,13 +90,21 @@ def read_rows(
     import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
     size = dimension * BYTES[format]
-    stored = np.empty((len(numbers), dimension), "<f2" if format == "f16" else "<f4")
-    if not stored.size:
-        return stored.astype(np.float32)
-    memory = memoryview(stored.data).cast("B")
+    kind = KINDS[format]
+    if not len(numbers):
+        return np.zeros((0, dimension), np.float32)
     starts = [0, *(np.flatnonzero(np.diff(numbers) != 1) + 1).tolist(), len(numbers)]
-    for first, end in zip(starts, starts[1:], strict=False):
-        _fill(file, memory[first * size : end * size], int(numbers[first]) * size)
+    if len(starts) > _SCATTERED:
+        read = [os.pread(file, size, number * size) for number in numbers.tolist()]
+        stored = np.frombuffer(b"".join(read), kind)
+        if stored.size != len(numbers) * dimension:
+            raise OSError("the file ends before a row")
+        stored = stored.reshape(len(numbers), dimension)
+    else:
+        stored = np.empty((len(numbers), dimension), kind)
+        memory = memoryview(stored.data).cast("B")
+        for first, end in zip(starts, starts[1:], strict=False):
+            _fill(file, memory[first * size : end * size], int(numbers[first]) * size)
     return widen(stored) if format == "f16" else stored.astype(np.float32, copy=False)
 
 

@@ -23,7 +23,7 @@ class Known(NamedTuple):
 class CachedEncoder:
     """An encoder that keeps what it has encoded; the same text in the same role is encoded once.
 
-    Its rows are rounded to half precision, so their lengths are 1 up to some 1e-5.
+    Its rows are rounded to half precision, so their lengths are 1 up to some 5e-5.
     """
 
     def __init__(

@@ -19,7 +19,7 @@ class Lexical:
 
     def __init__(self, passages: Iterable[Passage], weight: float) -> None:
         """Index the passages, each found by its place; `weight` is above 0."""
-        self._index = Bm25([passage.full_text for passage in passages])
+        self._index = Bm25(passage.full_text for passage in passages)
         self._weight = weight
 
     def nearest(self, queries: Sequence[str], depth: int) -> "list[NDArray[np.int64]]":

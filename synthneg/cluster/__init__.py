@@ -1,0 +1,1 @@
+"""Work on a Ray cluster: what is heavy, behind the same seams as on one machine."""
