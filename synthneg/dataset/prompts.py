@@ -61,7 +61,7 @@ def asked(config: RunConfig, tags: Set[str], folders: Sequence[Path]) -> Asked:
 
 
 def _as_asked(
-    config: RunConfig, reference: str, tags: set[str], folders: Sequence[Path]
+    config: RunConfig, reference: str, tags: Set[str], folders: Sequence[Path]
 ) -> tuple[str, str]:
     """Return tag and text of a prompt that the settings name, as the records have it; else as it is now.
 

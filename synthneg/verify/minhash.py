@@ -48,7 +48,8 @@ class Buckets:
 
     def firsts(self) -> "NDArray[np.int64]":
         """Return the places that are the first with their key, rising."""
-        return (self.begins == self.stands).nonzero()[0]
+        first: NDArray[np.int64] = (self.begins == self.stands).nonzero()[0]
+        return first
 
     def members(self, place: int, most: int) -> list[int]:
         """Return up to `most` places with the same key, from the first on."""

@@ -26,7 +26,8 @@ class Texts(Sequence[str]):
             self._base.executemany("INSERT INTO texts (id, text) VALUES (?, ?)", texts)
         except Error as error:
             raise unwritable(error) from error
-        [(self._count,)] = self._base.execute("SELECT count(*) FROM texts")
+        [(count,)] = self._base.execute("SELECT count(*) FROM texts")
+        self._count = int(count)
 
     def __enter__(self) -> Self:
         return self
