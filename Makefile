@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 VLLM := .venv-vllm/bin
 
-.PHONY: demo test test-vllm quick check fix docs trials trials-engine trials-doctor dist clean
+.PHONY: demo test test-vllm quick check fix docs trials trials-engine trials-doctor trials-scale dist clean
 
 demo: .venv/.local  ## the whole path on this machine: documents to a measured retriever
 	$(BIN)/synthneg demo
@@ -43,6 +43,9 @@ trials-engine: .venv/.dev  ## speed, memory, pace and faults of the asking engin
 
 trials-doctor: .venv/.dev  ## every fault that is planted into a training, and what the doctor says; six minutes of CPU
 	$(BIN)/python benchmarks/doctor/planted.py all-MiniLM-L6-v2 outputs/.vectors --layers 2
+
+trials-scale: .venv/.dev  ## a run of 10,000, 100,000 and a million passages; hours, 30 GB in SCRATCH, needs MODEL (potion-base-8M)
+	$(BIN)/python benchmarks/scale/million.py $(MODEL) --folder $(SCRATCH) --json benchmarks/results/scale/million.json
 
 dist: .venv/.dev  ## the wheel, prompts inside
 	$(BIN)/pip wheel -q --no-deps --no-build-isolation -w dist .

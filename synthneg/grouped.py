@@ -1,5 +1,6 @@
 """The records of a run's file by one of their fields, without holding them in memory."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Generic, Self, TypeVar
@@ -8,6 +9,7 @@ import orjson
 
 from synthneg.errors import RunError
 from synthneg.records import from_row
+from synthneg.seen import temporary, unwritable
 
 R = TypeVar("R")
 
@@ -15,11 +17,10 @@ R = TypeVar("R")
 class Grouped(Generic[R]):
     """Records of class `kind` by the text in `field`: their places are known, and they are read when asked for.
 
-    Use it as a context. Neighbours with the same field share one entry, so that memory grows with the groups and not
-    with the records.
+    Use it as a context. The places lie in a temporary file, so that memory does not grow with the records.
 
     Raises:
-        RunError: there is no such file.
+        RunError: there is no such file, or the temporary file cannot be written.
     """
 
     def __init__(self, file: Path, kind: type[R], field: str) -> None:
@@ -29,27 +30,35 @@ class Grouped(Generic[R]):
             raise RunError(
                 f"{file}: not written yet; run the stage before it, or `synthneg run`"
             ) from error
-        self._kind = kind
-        self._spans: dict[str, list[int]] = {}  # start, end, start, end …
-        self._count = 0
-        self._index(field)
+        self._kind, self._count = kind, 0
+        self._base = temporary()
+        try:
+            self._base.execute("CREATE TABLE spans (key TEXT, start INTEGER, end INTEGER)")
+            self._base.executemany("INSERT INTO spans VALUES (?, ?, ?)", self._spans(field))
+            self._base.execute("CREATE INDEX by_key ON spans (key, start, end)")
+        except sqlite3.Error as error:
+            raise unwritable(error) from error
 
-    def _index(self, field: str) -> None:
-        start = 0
+    def _spans(self, field: str) -> Iterator[tuple[str, int, int]]:
+        """Yield the field of neighbouring records that have it in common, and where they begin and end in bytes."""
+        start = end = 0
+        key = None
         for line in self._stream:
-            end = start + len(line)
-            spans = self._spans.setdefault(orjson.loads(line)[field], [])
-            if spans and spans[-1] == start:
-                spans[-1] = end
-            else:
-                spans += (start, end)
-            start = end
+            found = orjson.loads(line)[field]
+            if found != key:
+                if key is not None:
+                    yield key, start, end
+                key, start = found, end
+            end += len(line)
             self._count += 1
+        if key is not None:
+            yield key, start, end
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._base.close()
         self._stream.close()
 
     def __len__(self) -> int:
@@ -58,7 +67,11 @@ class Grouped(Generic[R]):
 
     def keys(self) -> Iterator[str]:
         """Yield the values of the field, in the order of their first record."""
-        yield from self._spans
+        first = "start = (SELECT min(start) FROM spans WHERE key = one.key)"
+        for (key,) in self._base.execute(
+            f"SELECT key FROM spans AS one WHERE {first} ORDER BY rowid"
+        ):
+            yield key
 
     def __getitem__(self, key: str) -> list[R]:
         """Return the records whose field is `key`, in the file's order; none for an unknown key."""
@@ -66,8 +79,10 @@ class Grouped(Generic[R]):
 
     def lines(self, key: str) -> Iterator[tuple[int, bytes]]:
         """Yield where in the file each line of these records begins, in bytes, and the line without its end."""
-        spans = self._spans.get(key, [])
-        for start, end in zip(spans[::2], spans[1::2], strict=True):
+        found = self._base.execute(
+            "SELECT start, end FROM spans WHERE key = ? ORDER BY start", (key,)
+        )
+        for start, end in found.fetchall():
             self._stream.seek(start)
             # The file's lines end in b"\n" alone; str.splitlines would also break at U+2028 in a text.
             for line in self._stream.read(end - start).split(b"\n")[:-1]:

@@ -21,6 +21,7 @@ from synthneg.generate.documents import write_documents
 from synthneg.generate.jobs import all_prompts
 from synthneg.generate.negatives import write_negatives
 from synthneg.generate.queries import write_queries
+from synthneg.generate.standing import ask_unless_it_stands
 from synthneg.llm.budget import cost_usd
 from synthneg.llm.ledger import Ledger
 from synthneg.preflight import HELD_OUT, check_settings, up_to
@@ -89,7 +90,7 @@ def generate_queries(run: Run) -> None:
         run.need("generate.queries")  # they came with the dataset, and so did their documents
         return
     choose_passages(run)
-    ask_within_budget(run, write_queries)
+    ask_unless_it_stands(run, "generate.queries", "queries.jsonl", write_queries)
     must_keep(run, "generate.queries", "queries")
 
 
@@ -109,13 +110,13 @@ def generate_documents(run: Run) -> None:
     if run.config.corpus.dataset is not None:
         run.need("generate.documents")
         return
-    ask_within_budget(run, write_documents)
+    ask_unless_it_stands(run, "generate.documents", "documents.jsonl", write_documents)
 
 
 def generate_negatives(run: Run) -> None:
     """Write the hard negatives of verified queries."""
     mine_passages(run, lambda: open_encoder(run))
-    ask_within_budget(run, write_negatives)
+    ask_unless_it_stands(run, "generate.negatives", "documents.jsonl", write_negatives)
 
 
 def judge_negatives(run: Run) -> None:

@@ -13,6 +13,7 @@ from judged import examples, examples_of, taken_in
 
 from synthneg.corpus.tables import parquet_rows
 from synthneg.dataset.formats.out import FOLDERS
+from synthneg.dataset.held import Examples
 from synthneg.dataset.shapes import TABLES, common_of, rows_of, trained_columns
 from synthneg.records import Example, Passage
 from synthneg.run import Run
@@ -27,7 +28,7 @@ def written(shape: str, folder: Path, drawn: Drawn) -> dict[str, Counter[str]]:
     common = common_of([e for e in found if e.split == "train"])
     held = [e for e in found if FOLDERS[shape].rows(e, common)]
     if held:
-        FOLDERS[shape].write(folder, passages, held, common)
+        FOLDERS[shape].write(folder, passages, Examples(lambda: iter(held)), common)
     return {
         f.relative_to(folder).as_posix(): Counter(lines(f))
         for f in folder.rglob("*")

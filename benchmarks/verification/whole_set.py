@@ -28,6 +28,7 @@ from synthneg.verify.leaks import strongest
 from synthneg.verify.near import LEAST, letters, near_pairs
 from synthneg.verify.private import private
 from synthneg.verify.probe import probes
+from synthneg.verify.texts import Texts
 from synthneg.verify.whole import twin
 
 SEED = 7
@@ -102,7 +103,7 @@ def leaks(kind, held, planted, clean, encoder):
     ids = {str(i): text for i, text in enumerate(held)}
     one = EvaluationSet("held", ids if kind == "query" else {}, {} if kind == "query" else ids)
     told = {}
-    for alike in to_set(texts, kind, one, encoder):
+    for alike in to_set(Texts(texts.items()), kind, one, encoder):
         told.setdefault(alike.id, []).append(alike)
     made = []
     for edit in [*planted, "none"]:
@@ -143,7 +144,7 @@ def measure_leaks(queries, documents, relevant, encoder):
 def measure_duplicates(queries, encoder):
     texts = {str(i): text for i, text in enumerate(queries)}
     told, kept, dropped = {}, set(), 0
-    for alike in twins(texts, encoder.encode(queries, "query")):
+    for alike in twins(Texts(texts.items()), encoder.encode(queries, "query")):
         told.setdefault(alike.id, []).append(alike)
     for id in texts:
         if twin(told.get(id, []), kept, DuplicateChecks()):

@@ -9,14 +9,14 @@ from pydantic import BaseModel
 from synthneg.config import RunConfig, Shape
 from synthneg.dataset.checked import Checked, overlap_rows, probe_rows
 from synthneg.dataset.finished import Finished, sections
-from synthneg.dataset.languages import languages
 from synthneg.dataset.made import made_sections
 from synthneg.dataset.markdown import fenced, plain, table
 from synthneg.dataset.negatives import checked_lines, count_rows, made_lines
 from synthneg.dataset.prompts import Asked
 from synthneg.dataset.shapes import TABLES
-from synthneg.dataset.ways import FROM_DATASET, way_of
-from synthneg.records import Example, Row
+from synthneg.dataset.told import Told
+from synthneg.dataset.ways import FROM_DATASET
+from synthneg.records import Row
 from synthneg.run import Counts
 
 MOST_BYTES = 60_000  # of a card; prompts that would make it longer stand in their files alone
@@ -59,7 +59,7 @@ class Made:
 
     config: RunConfig
     books: Mapping[str, Counts]
-    examples: Sequence[Example]  # those exported
+    told: Told  # of the examples that were exported
     content: Content
     checked: Checked
     asked: Asked
@@ -80,14 +80,13 @@ def card(made: Made, finished: Finished | None = None, repo: str | None = None) 
 
 
 def _card(made: Made, finished: Finished | None, source: str, in_full: bool) -> str:
-    config, examples = made.config, made.examples
-    way = way_of(examples)
+    config, way = made.config, made.told.way
     parts = [
         f"# {config.run}",
         way.begun,
         *_unverified(made.books),
         *_load(made.content, source),
-        *made_sections(config, examples, made.asked, source, in_full),
+        *made_sections(config, made.told, made.asked, source, in_full),
         *_negatives(made),
         "## Yield",
         f"What came into each stage and what became of it.{_round(config)}",
@@ -146,7 +145,7 @@ def _negatives(made: Made) -> Iterable[str]:
     yield made_lines(config)
     yield "What says that a negative does not answer its query:"
     yield checked_lines(config, made.content.calibrated, tag)
-    yield table(("documents of source", "grade", "kept", "verdicts"), count_rows(made.examples))
+    yield table(("documents of source", "grade", "kept", "verdicts"), count_rows(made.told))
 
 
 def _overlaps(checked: Checked) -> Iterable[str]:
@@ -177,11 +176,11 @@ def _shortcuts(checked: Checked) -> Iterable[str]:
 
 
 def _metadata(made: Made) -> str:
-    config, count = made.config, len(made.examples)
-    synthetic = [] if way_of(made.examples) == FROM_DATASET else ["synthetic"]
+    config, count = made.config, made.told.examples
+    synthetic = [] if made.told.way == FROM_DATASET else ["synthetic"]
     data: Row = {"license": config.publish.license} if config.publish.license else {}
-    if found := languages(made.examples):
-        data["language"] = found
+    if made.told.languages:
+        data["language"] = made.told.languages
     data |= {
         "pretty_name": config.run,
         "task_categories": ["text-retrieval"],

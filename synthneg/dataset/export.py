@@ -1,23 +1,22 @@
 """The stage `export`: a run's examples to a folder that `load_dataset`, trainers and BEIR's tools read as it is."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from synthneg.config import Shape
 from synthneg.dataset.card import Made, card
 from synthneg.dataset.formats.out import FOLDERS
-from synthneg.dataset.gather import Exported, RowCounts, gather, settings_text, up_to_export
+from synthneg.dataset.gather import gather, settings_text, up_to_export
+from synthneg.dataset.held import Examples, Exported, Kept, RowCounts, read_examples
 from synthneg.dataset.settings import FILE
 from synthneg.dataset.shapes import Common, columns, common_of, rows_of
-from synthneg.dataset.write import SPLITS, write_parquet
+from synthneg.dataset.write import by_split, write_parquet
 from synthneg.errors import RunError
 from synthneg.files import recover_folder, replace_folder
-from synthneg.progress import say
+from synthneg.progress import say, track
 from synthneg.records import Example, Passage, Row
 from synthneg.run import Counts, Run, Stage
-
-Counted = tuple[Example, RowCounts]  # an example, and how many rows of each shape it makes
 
 
 def export(run: Run) -> None:
@@ -28,29 +27,30 @@ def export(run: Run) -> None:
     Raises:
         RunError: a stage before this one has not run, or no example of the training split is left.
     """
-    examples = list(run.read("examples.jsonl", Example))
     folder, part = run.file("dataset"), run.file("dataset.part")
     recover_folder(folder)
     try:
         with run.stage("export", "exported.jsonl") as stage:
-            _write(run, stage, examples, part)
+            _write(run, stage, part)
             replace_folder(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _write(run: Run, stage: Stage, examples: Sequence[Example], part: Path) -> None:
-    shapes = run.config.export.shapes
-    common = common_of([example for example in examples if example.split == "train"])
-    made = [(e, {shape: _count(shape, e, common) for shape in shapes}) for e in examples]
-    kept = [(e, counts) for e, counts in made if _account(stage, e, counts, common)]
+def _write(run: Run, stage: Stage, part: Path) -> None:
+    shapes, examples = run.config.export.shapes, read_examples(run.file("examples.jsonl"))
+    common = common_of(examples.where(_trained_on))
+    for example in track(examples, "export", "examples counted"):
+        counts = {shape: _count(shape, example, common) for shape in shapes}
+        _account(stage, example, counts, common)
+    kept = Kept(examples, lambda: stage.written(Exported))
     # Books of later stages speak of what the export before this one gave.
     books = up_to_export(run.books()) | {stage.name: stage.counts()}
-    if not any(example.split == "train" for example, _ in kept):
-        raise RunError(_nothing_left(run, len(kept), books))
+    if not any(exported.split == "train" for exported in kept.exported()):
+        raise RunError(_nothing_left(run, stage.kept, books))
     part.mkdir(exist_ok=True)
     for shape in shapes:
-        _write_shape(run, part / shape, shape, kept, common)
+        _write_shape(run, part / shape, shape, kept.of(shape), common)
     _write_about(run, gather(run.config, run.folder, kept, common, books), part)
 
 
@@ -71,11 +71,10 @@ def _count(shape: Shape, example: Example, common: Common) -> int:
     return len(rows_of(shape, example, common))
 
 
-def _account(stage: Stage, example: Example, counts: RowCounts, common: Common) -> bool:
-    """Keep or reject the example in the books; return whether it is kept."""
+def _account(stage: Stage, example: Example, counts: RowCounts, common: Common) -> None:
+    """Keep or reject the example in the books."""
     stage.take()
-    kept = any(counts.values())
-    if kept:
+    if any(counts.values()):
         stage.keep(Exported(example.query_id, example.split, counts))
     else:
         shapes = ", ".join(counts)
@@ -86,15 +85,11 @@ def _account(stage: Stage, example: Example, counts: RowCounts, common: Common) 
             reason = "too_few_negatives" if count < common.n else "no_score"
         detail = f"{count} negatives, {common.n or 1} wanted by {shapes}"
         stage.reject(example.query_id, reason, detail)
-    return kept
 
 
-def _write_shape(
-    run: Run, folder: Path, shape: Shape, kept: Sequence[Counted], common: Common
-) -> None:
-    """Write one shape; nothing where it has no row to train on."""
-    held = [example for example, counts in kept if counts[shape]]
-    if not any(example.split == "train" for example in held):
+def _write_shape(run: Run, folder: Path, shape: Shape, held: Examples, common: Common) -> None:
+    """Write one shape of the examples that it can hold; nothing where it has no row to train on."""
+    if not any(map(_trained_on, held)):
         say(f"export: no training query has what {shape} needs; it is left out")
     elif shape in FOLDERS:
         FOLDERS[shape].write(folder, run.read("passages.jsonl", Passage), held, common)
@@ -102,13 +97,20 @@ def _write_shape(
         _write_table(folder, shape, held, common)
 
 
-def _write_table(folder: Path, shape: Shape, held: Sequence[Example], common: Common) -> None:
+def _trained_on(example: Example) -> bool:
+    return example.split == "train"
+
+
+def _write_table(folder: Path, shape: Shape, held: Examples, common: Common) -> None:
     """Write one table as Parquet."""
-    by_split: dict[str, list[Row]] = {name: [] for name in SPLITS.values()}
-    for example in held:
-        by_split[SPLITS[example.split]] += rows_of(shape, example, common)
+
+    def rows(of_split: Examples) -> Iterator[Row]:
+        for example in track(of_split, "export", f"queries as {shape}"):
+            yield from rows_of(shape, example, common)
+
     scorers = sorted({name for e in held for d in e.documents for name in d.scores})
-    write_parquet(folder, by_split, columns(shape, common.n), scorers)
+    tables = {name: rows(of_split) for name, of_split in by_split(held).items()}
+    write_parquet(folder, tables, columns(shape, common.n), scorers)
 
 
 def _nothing_left(run: Run, held_out: int, books: dict[str, Counts]) -> str:

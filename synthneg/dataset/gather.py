@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -11,30 +10,21 @@ from synthneg.config import RunConfig, Shape
 from synthneg.dataset.card import Content, Made, ShapeContent
 from synthneg.dataset.checked import read_checked
 from synthneg.dataset.formats.out import FOLDERS
+from synthneg.dataset.held import Exported, Kept, read_examples
 from synthneg.dataset.prompts import Asked, asked
 from synthneg.dataset.settings import is_here, portable, text
 from synthneg.dataset.shapes import Common, common_of, trained_columns
+from synthneg.dataset.told import Told, told_of
 from synthneg.dataset.write import SPLITS
-from synthneg.records import Example, Row
+from synthneg.records import Row
 from synthneg.run import STAGES, Counts, read_books, read_records
 from synthneg.settings import load
-
-RowCounts = Mapping[Shape, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """An exported query, and how many rows of each shape it has become (in BEIR: judged documents)."""
-
-    query_id: str
-    split: str
-    rows: RowCounts
 
 
 def gather(
     config: RunConfig,
     folder: Path,
-    kept: Sequence[tuple[Example, RowCounts]],
+    kept: Kept,
     common: Common,
     books: Mapping[str, Counts],
 ) -> Made:
@@ -43,24 +33,24 @@ def gather(
     Args:
         config: the run's settings.
         folder: the run's.
-        kept: examples that are in the dataset, and their rows by shape.
+        kept: the examples that are in the dataset.
         common: what all rows of a shape have in common.
         books: of the stages up to the export.
     """
-    examples = [example for example, _ in kept]
+    told = told_of((example for example, _ in kept), sum(1 for _ in kept.exported()))
     shapes = config.export.shapes
-    configs = [entry for shape in shapes for entry in _configs(shape, kept, common)]
+    counts = _counts(shapes, kept, common)
+    configs = [entry for shape in shapes for entry in _configs(shape, counts[shape], common)]
     if configs:
         configs[0]["default"] = True
-    counts = {shape: _count(shape, kept, common) for shape in shapes}
     content = Content(configs, counts, _calibrated(config, folder))
-    found = gather_asked(config, folder, examples)
-    return Made(config, books, examples, content, read_checked(folder), found)
+    found = gather_asked(config, folder, told)
+    return Made(config, books, told, content, read_checked(folder), found)
 
 
-def gather_asked(config: RunConfig, folder: Path, examples: Sequence[Example]) -> Asked:
+def gather_asked(config: RunConfig, folder: Path, told: Told) -> Asked:
     """Return the prompts behind some examples of the run in `folder`."""
-    return asked(first_round(config, folder), examples, _folders(config, folder))
+    return asked(first_round(config, folder), told.tags, _folders(config, folder))
 
 
 def gather_exported(config: RunConfig, folder: Path) -> Made:
@@ -69,10 +59,9 @@ def gather_exported(config: RunConfig, folder: Path) -> Made:
     Raises:
         RunError: it has exported none.
     """
-    rows = {e.query_id: e.rows for e in read_records(folder / "exported.jsonl", Exported)}
-    examples = list(read_records(folder / "examples.jsonl", Example))
-    kept = [(e, rows[e.query_id]) for e in examples if e.query_id in rows]
-    common = common_of([example for example in examples if example.split == "train"])
+    examples = read_examples(folder / "examples.jsonl")
+    kept = Kept(examples, lambda: read_records(folder / "exported.jsonl", Exported))
+    common = common_of(examples.where(lambda example: example.split == "train"))
     return gather(config, folder, kept, common, up_to_export(read_books(folder)))
 
 
@@ -119,10 +108,10 @@ def _calibrated(config: RunConfig, folder: Path) -> Row:
     return {name: row["found"] for name, row in found.items()}
 
 
-def _configs(shape: Shape, kept: Sequence[tuple[Example, RowCounts]], common: Common) -> list[Row]:
+def _configs(shape: Shape, content: ShapeContent, common: Common) -> list[Row]:
     """Return the configurations that `load_dataset` reads of a shape; none where it has no row to train on."""
-    held = {SPLITS[example.split] for example, rows in kept if rows[shape]}
-    splits = [split for split in SPLITS.values() if split in held]
+    rows = {"train": content.train, "validation": content.validation}
+    splits = [split for split, count in rows.items() if count]
     if "train" not in splits:
         return []
     if shape in FOLDERS:
@@ -135,14 +124,19 @@ def _configs(shape: Shape, kept: Sequence[tuple[Example, RowCounts]], common: Co
     ]
 
 
-def _count(shape: Shape, kept: Sequence[tuple[Example, RowCounts]], common: Common) -> ShapeContent:
-    """Count what the shape holds, and what of the exported queries and negatives it does not."""
-    rows = dict.fromkeys(SPLITS.values(), 0)
-    queries = negatives = 0
+def _counts(shapes: Sequence[Shape], kept: Kept, common: Common) -> dict[Shape, ShapeContent]:
+    """Count what each shape holds, and what of the exported queries and negatives it does not."""
+    rows = {shape: dict.fromkeys(SPLITS.values(), 0) for shape in shapes}
+    queries, negatives = dict.fromkeys(shapes, 0), dict.fromkeys(shapes, 0)
     for example, made in kept:
-        rows[SPLITS[example.split]] += made[shape]
-        queries += not made[shape]
-        held = len(example.negatives) if made[shape] and shape != "pair" else 0
-        cut = shape in ("n-tuple", "n-tuple-scores")
-        negatives += len(example.negatives) - (min(held, common.n) if cut else held)
-    return ShapeContent(rows["train"], rows["validation"], queries, negatives)
+        found = len(example.negatives)
+        for shape in shapes:
+            rows[shape][SPLITS[example.split]] += made[shape]
+            queries[shape] += not made[shape]
+            held = found if made[shape] and shape != "pair" else 0
+            cut = shape in ("n-tuple", "n-tuple-scores")
+            negatives[shape] += found - (min(held, common.n) if cut else held)
+    return {
+        shape: ShapeContent(of["train"], of["validation"], queries[shape], negatives[shape])
+        for shape, of in rows.items()
+    }

@@ -1,40 +1,32 @@
 """What a card says of how a dataset was made: prompts in full, models, sampling, and how to make it again."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-
-import orjson
+from collections.abc import Iterable, Mapping
 
 from synthneg.config import RunConfig
 from synthneg.dataset.markdown import code, fenced, folded, plain, table
 from synthneg.dataset.names import model_name
 from synthneg.dataset.prompts import Asked
-from synthneg.dataset.ways import FROM_DATASET, way_of
-from synthneg.records import GIVEN, Example, Origin
+from synthneg.dataset.told import Maker, Told
+from synthneg.dataset.ways import FROM_DATASET
+from synthneg.records import GIVEN
 
 
 def made_sections(
-    config: RunConfig, examples: Sequence[Example], asked: Asked, source: str, in_full: bool
+    config: RunConfig, told: Told, asked: Asked, source: str, in_full: bool
 ) -> Iterable[str]:
     """Yield the parts of a card, headings included.
 
     Args:
         config: the run's settings.
-        examples: what was exported.
+        told: of what was exported.
         asked: the prompts.
         source: the dataset's name on the Hub, or what stands for it.
         in_full: whether the prompts' texts stand in the card; else they are linked to.
     """
-    queries = Counter(_maker(example.origin) for example in examples)
-    documents = Counter(
-        _maker(document.origin)
-        for example in examples
-        for document in example.documents
-        if document.origin
-    )
     yield "## How it was made"
     made = f"Run `{config.run}` with seed {config.seed}"
-    if way_of(examples) == FROM_DATASET:
+    if told.way == FROM_DATASET:
         yield f"{made}, of a dataset in the format `{config.corpus.path.partition(':')[0]}`."
     else:
         yield (
@@ -44,8 +36,7 @@ def made_sections(
         )
     yield table(
         ("makes", "prompt", "model", "sampling", "texts"),
-        [("query", *maker, n) for maker, n in sorted(queries.items())]
-        + [("document", *maker, n) for maker, n in sorted(documents.items())],
+        [*_makers("query", told.queries), *_makers("document", told.generated)],
     )
     if asked.files:
         yield from _prompts(asked, in_full)
@@ -74,8 +65,9 @@ def _again(config: RunConfig, source: str) -> str:
     )
 
 
-def _maker(origin: Origin) -> tuple[str, str, str]:
-    if origin.prompt == GIVEN:
-        return "none: given", "none", "none"
-    sampling = orjson.dumps(origin.sampling, option=orjson.OPT_SORT_KEYS).decode()
-    return code(origin.prompt), plain(model_name(origin.model)), code(sampling)
+def _makers(makes: str, makers: Mapping[Maker, int]) -> list[tuple[object, ...]]:
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for (prompt, model, sampling), count in makers.items():
+        named = code(prompt), plain(model_name(model)), code(sampling)
+        counts[("none: given", "none", "none") if prompt == GIVEN else named] += count
+    return [(makes, *maker, count) for maker, count in sorted(counts.items())]

@@ -1,12 +1,12 @@
 """What a card says of the negatives: where they come from, and what has checked them."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from synthneg.config import MineConfig, RunConfig
 from synthneg.dataset.markdown import code, plain
 from synthneg.dataset.names import model_name
-from synthneg.records import Example, MinedSource, Source
+from synthneg.dataset.told import Told
+from synthneg.records import MinedSource
 
 _FOUND_BY = {
     "bm25": "BM25",
@@ -21,16 +21,10 @@ _ON_ANSWERS = {
 }
 
 
-def count_rows(examples: Sequence[Example]) -> Iterator[tuple[object, ...]]:
+def count_rows(told: Told) -> Iterator[tuple[object, ...]]:
     """Yield a row for each source and grade of documents: source, grade, how many, what checks have found in them."""
-    counts: Counter[tuple[Source, int]] = Counter()
-    verdicts: dict[tuple[Source, int], Counter[str]] = {}
-    for document in (d for example in examples for d in example.documents):
-        kind = (document.source, document.grade)
-        counts[kind] += 1
-        verdicts.setdefault(kind, Counter()).update(document.verdicts)
-    for kind, count in sorted(counts.items()):
-        found = ", ".join(f"{name} {n}" for name, n in sorted(verdicts[kind].items()))
+    for kind, count in sorted(told.documents.items()):
+        found = ", ".join(f"{name} {n}" for name, n in sorted(told.verdicts[kind].items()))
         yield *kind, count, found or "none"
 
 

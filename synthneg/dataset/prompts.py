@@ -1,7 +1,7 @@
 """The prompts behind a dataset: their texts, by tag, and the files under which they travel with it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from synthneg.prompts.file import Prompt, replaced
 from synthneg.prompts.kept import FOLDER, text_of
 from synthneg.prompts.kept import tags as kept_tags
 from synthneg.prompts.shelf import load
-from synthneg.records import GIVEN, Example
 
 # What a file of a prompt is called in a dataset; nothing else is taken from one of somebody else.
 FILE = re.compile(r"prompts/[a-z]+/[A-Za-z0-9_-][A-Za-z0-9._-]*(?:@[0-9a-f]{8})?\.j2")
@@ -37,20 +36,19 @@ class Asked:
     named: Mapping[str, str]
 
 
-def asked(config: RunConfig, examples: Sequence[Example], folders: Sequence[Path]) -> Asked:
-    """Return the prompts that the settings name, as the examples' records carry them, and all others of these.
+def asked(config: RunConfig, tags: Set[str], folders: Sequence[Path]) -> Asked:
+    """Return the prompts that the settings name, as records carry them, and all others of these.
 
     A prompt whose file was edited or deleted since is taken as it was when it was asked, from the run's own copy.
 
     Args:
         config: the settings that make the dataset again.
-        examples: all that were made.
+        tags: of the prompts behind the records.
         folders: of the runs that have asked: this one, and those of the rounds before it.
 
     Raises:
         PromptError: a prompt that the settings name is gone or broken.
     """
-    tags = set(_tags(examples))
     files, named = {}, {}
     for reference in references(config):
         tag, source = _as_asked(config, reference, tags, folders)
@@ -63,7 +61,7 @@ def asked(config: RunConfig, examples: Sequence[Example], folders: Sequence[Path
 
 
 def _as_asked(
-    config: RunConfig, reference: str, tags: set[str], folders: Sequence[Path]
+    config: RunConfig, reference: str, tags: Set[str], folders: Sequence[Path]
 ) -> tuple[str, str]:
     """Return tag and text of a prompt that the settings name, as the records have it; else as it is now.
 
@@ -101,12 +99,6 @@ def references(config: RunConfig) -> list[str]:
 def _effective(config: RunConfig, reference: str) -> Prompt:
     prompt, own = load(reference), config.generate.replace.get(reference)
     return prompt if own is None else replaced(prompt, own.examples, own.draws)
-
-
-def _tags(examples: Iterable[Example]) -> Iterator[str]:
-    for example in examples:
-        origins = (example.origin, *(document.origin for document in example.documents))
-        yield from (o.prompt for o in origins if o is not None and o.prompt != GIVEN)
 
 
 def _kept(tag: str, folders: Sequence[Path]) -> str | None:

@@ -57,8 +57,8 @@ class Common(NamedTuple):
     )  # whose scores stand in the shapes that carry some; None where no scorer knows enough
 
 
-def common_of(examples: Sequence[Example]) -> Common:
-    """Return what keeps most of these examples."""
+def common_of(examples: Iterable[Example]) -> Common:
+    """Return what keeps most of these examples, which are gone through twice."""
     return Common(tuple_length(examples), scorer_of(examples))
 
 

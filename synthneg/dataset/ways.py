@@ -1,9 +1,9 @@
 """What a card says of how a dataset came to be: from a corpus, from given queries, from a topic, or imported whole."""
 
-from collections.abc import Sequence
+from collections.abc import Set
 from typing import NamedTuple
 
-from synthneg.records import GIVEN, Example
+from synthneg.records import Source
 
 
 class Way(NamedTuple):
@@ -55,11 +55,10 @@ FROM_DATASET = Way(
 )
 
 
-def way_of(examples: Sequence[Example]) -> Way:
-    """Return what fits the examples."""
-    if any(e.origin.prompt == GIVEN and e.positive.source == "corpus" for e in examples):
+def way_of(kinds: Set[tuple[bool, Source]]) -> Way:
+    """Return what fits examples of these kinds: whether their query was given, and the source of their positive."""
+    if (True, "corpus") in kinds:
         return FROM_DATASET
-    if not any(example.positive.source == "written" for example in examples):
+    if not any(source == "written" for _, source in kinds):
         return FROM_CORPUS
-    given = any(example.origin.prompt == GIVEN for example in examples)
-    return FROM_QUERIES if given else FROM_TOPIC
+    return FROM_QUERIES if any(given for given, _ in kinds) else FROM_TOPIC

@@ -1,26 +1,30 @@
 """Rows to files: Parquet through `datasets`, and JSON lines."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from synthneg.dataset.held import Examples
 from synthneg.dataset.shapes import Columns
-from synthneg.records import Example, Row
+from synthneg.records import Row, Split
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
-SPLITS = {"train": "train", "held_out": "validation"}  # of an example -> of the dataset
+SPLITS: Mapping[Split, str] = {
+    "train": "train",
+    "held_out": "validation",
+}  # of an example -> of the dataset
 
-_AT_ONCE = 10_000  # rows held as Python objects while they are turned into Arrow
+_AT_ONCE = 10_000  # rows held while they are turned into Arrow
 
 
 def write_parquet(
-    folder: Path, rows: dict[str, list[Row]], columns: Columns, scorers: Sequence[str]
+    folder: Path, rows: Mapping[str, Iterable[Row]], columns: Columns, scorers: Sequence[str]
 ) -> None:
     """Write `folder/<split>.parquet` for each split that has rows.
 
@@ -30,19 +34,14 @@ def write_parquet(
         columns: type of each column, as `shapes.columns` gives them.
         scorers: names that a column of scores holds; a row may lack some.
     """
-    from datasets import DatasetDict  # noqa: PLC0415 - heavy: only when exporting
-
-    dataset = DatasetDict(
-        {split: _dataset(part, columns, scorers) for split, part in rows.items() if part}
-    )
     folder.mkdir(parents=True)
-    for split, part in dataset.items():
-        _to_parquet(part, folder / f"{split}.parquet")
+    for split, of_split in rows.items():
+        _to_parquet(folder / f"{split}.parquet", of_split, columns, scorers)
 
 
 def write_rows(file: Path, rows: Iterable[Row], columns: Columns) -> None:
-    """Write one Parquet file of rows without scores, a part of them in memory at a time."""
-    _to_parquet(_dataset(rows, columns, ()), file)
+    """Write one Parquet file of rows without scores; none where there are no rows."""
+    _to_parquet(file, rows, columns, ())
 
 
 def write_lines(file: Path, rows: Iterable[Row]) -> Iterator[Row]:
@@ -53,23 +52,41 @@ def write_lines(file: Path, rows: Iterable[Row]) -> Iterator[Row]:
             yield row
 
 
-def by_split(examples: Iterable[Example]) -> dict[str, list[Example]]:
+def by_split(examples: Examples) -> dict[str, Examples]:
     """Return the examples under the names that splits have in a dataset, without those that have none."""
-    found: dict[str, list[Example]] = {}
-    for example in examples:
-        found.setdefault(SPLITS[example.split], []).append(example)
-    return {name: found[name] for name in SPLITS.values() if name in found}
+    found = {example.split for example in examples}
+    return {
+        name: examples.where(lambda example, split=split: example.split == split)  # type: ignore[misc]
+        for split, name in SPLITS.items()
+        if split in found
+    }
 
 
-def _dataset(rows: Iterable[Row], columns: Columns, scorers: Sequence[str]) -> "Dataset":
-    from datasets import Dataset, concatenate_datasets  # noqa: PLC0415 - heavy: only when exporting
+def _to_parquet(file: Path, rows: Iterable[Row], columns: Columns, scorers: Sequence[str]) -> None:
+    """Write a Parquet file, by way of an Arrow file beside it, so that some rows at a time are in memory."""
+    rest = iter(rows)
+    first = next(rest, None)
+    if first is None:
+        return
+    between = file.with_name(file.name + ".arrow")
+    try:
+        with _quiet():
+            _stored(between, chain([first], rest), columns, scorers).to_parquet(file)
+    finally:
+        between.unlink(missing_ok=True)
+
+
+def _stored(file: Path, rows: Iterator[Row], columns: Columns, scorers: Sequence[str]) -> "Dataset":
+    """Return the rows as a dataset that lies in an Arrow file."""
+    from datasets import Dataset  # noqa: PLC0415 - heavy: only when exporting
+    from pyarrow.ipc import new_stream  # noqa: PLC0415 - as above
 
     features = _features(columns, scorers)
     rest = (_fill(row, features, scorers) for row in rows)
-    parts = []
-    while part := list(islice(rest, _AT_ONCE)):
-        parts.append(Dataset.from_list(part, features))
-    return concatenate_datasets(parts)
+    with file.open("wb") as out, new_stream(out, features.arrow_schema) as stream:
+        while part := list(islice(rest, _AT_ONCE)):
+            stream.write_table(Dataset.from_list(part, features).data.table)
+    return Dataset.from_file(str(file))
 
 
 def _features(columns: Columns, scorers: Sequence[str]) -> "Features":
@@ -99,11 +116,6 @@ def _fill(row: Row, features: "Features", scorers: Sequence[str]) -> Row:
         return [filled(v) for v in value] if isinstance(value, list) else value
 
     return {name: filled(row[name]) if name.endswith("scores") else row[name] for name in features}
-
-
-def _to_parquet(dataset: "Dataset", file: Path) -> None:
-    with _quiet():
-        dataset.to_parquet(file)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from synthneg.prompts.render import Message, seed_of
 from synthneg.prompts.shelf import part
 from synthneg.seen import Seen
 
-_LINES = "asked-again"
+ASKED_AGAIN = "asked-again"
 # A model does not follow a longer list.
 MOST_LISTED = 8
 
@@ -67,7 +67,7 @@ def asked_again(job: Job, hint: Hint, attempt: int, run_seed: int) -> Job:
     """
     *before, last = job.messages
     # A text of the model is a value of the template: nothing in it is interpreted.
-    lines = part(_LINES).render(asdict(hint)).strip()
+    lines = part(ASKED_AGAIN).render(asdict(hint)).strip()
     sampling = job.sampling | ({"suppress": list(hint.suppress)} if hint.suppress else {})
     return replace(
         job,

@@ -9,18 +9,17 @@ import yaml
 
 from synthneg.config import RunConfig
 from synthneg.dataset.gather import gather_asked
-from synthneg.dataset.languages import languages
+from synthneg.dataset.held import read_examples
 from synthneg.dataset.markdown import code, fenced, folded, plain
 from synthneg.dataset.names import model_name
 from synthneg.dataset.prompts import Asked
 from synthneg.dataset.settings import is_here, portable
+from synthneg.dataset.told import told_of
 from synthneg.errors import RunError
 from synthneg.evaluate.compare import MEAN, Evaluation
 from synthneg.publish.dataset import files_of
 from synthneg.publish.measures import measures_text, read_evaluations, title
 from synthneg.publish.planned import CARD, Upload, UploadFile
-from synthneg.records import Example
-from synthneg.run import read_records
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -47,11 +46,14 @@ def plan_model(folder: Path, config: RunConfig, repo: str, dataset: str | None) 
         raise RunError(
             f"{model}: expected a model trained on the run's present examples, found none; run `synthneg train` first"
         )
-    examples = [e for e in read_records(folder / "examples.jsonl", Example) if e.split == "train"]
-    found = gather_asked(config, folder, examples)
+    examples = read_examples(folder / "examples.jsonl").where(lambda e: e.split == "train")
+    told = told_of(examples, sum(1 for _ in examples))
+    found = gather_asked(config, folder, told)
     evaluations = read_evaluations(folder)
-    about = "\n\n".join([*_against_base(evaluations), *_data(config, examples, found, dataset)])
-    text = _card(model / CARD, config, about, evaluations, languages(examples), dataset)
+    about = "\n\n".join(
+        [*_against_base(evaluations), *_data(config, told.examples, found, dataset)]
+    )
+    text = _card(model / CARD, config, about, evaluations, told.languages, dataset)
     others = (file for file in files_of(model) if file.path != CARD)
     return Upload(
         kind="model",
@@ -121,9 +123,7 @@ def _against_base(evaluations: Sequence[Evaluation]) -> Iterator[str]:
         yield f"The queries of {names} are synthetic too: they prove nothing about those of people."
 
 
-def _data(
-    config: RunConfig, examples: Sequence[Example], found: Asked, dataset: str | None
-) -> Iterator[str]:
+def _data(config: RunConfig, queries: int, found: Asked, dataset: str | None) -> Iterator[str]:
     """Yield where the training data come from, and how they were trained on."""
     known = portable(config, found.named, is_here)["train"]
     link = (
@@ -131,7 +131,7 @@ def _data(
     )
     yield "## Training data"
     yield (
-        f"{len(examples):,} verified training queries of the synthneg run `{config.run}` with seed {config.seed}{link}."
+        f"{queries:,} verified training queries of the synthneg run `{config.run}` with seed {config.seed}{link}."
         f" Queries and written documents are a language model's; negatives were verified with"
         f" {code(model_name(config.verify.encoder))}. Base model: {plain(model_name(config.train.base_model))}. Loss:"
         f" `{config.train.loss}`."

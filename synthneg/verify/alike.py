@@ -8,6 +8,7 @@ the run). `said_queries.jsonl` and `said_documents.jsonl` tell in which of them 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from synthneg.files import fingerprint
@@ -17,9 +18,11 @@ from synthneg.run import Run, read_records
 from synthneg.scoring.base import Encoder, Role, vectors_of
 from synthneg.scoring.corpus import BLOCK_TEXTS
 from synthneg.scoring.search import top_k
+from synthneg.seen import Seen
 from synthneg.verify.content import talks
-from synthneg.verify.near import LEAST, Shingled, letters, near_matches, near_pairs, phrases
+from synthneg.verify.near import LEAST, letters, near_matches, near_pairs, phrases
 from synthneg.verify.private import private
+from synthneg.verify.texts import Texts
 from synthneg.words import normalized
 
 if TYPE_CHECKING:
@@ -85,18 +88,17 @@ def compare_queries(
     run.need("generate.queries")
 
     def found() -> Iterator[Alike]:
-        queries = list(run.read("queries.jsonl", Query))
-        texts = {query.id: query.text for query in queries}
-        compared = earlier_queries(run) | texts
-        vectors = vectors_of(encoder, _in_blocks(list(compared.values())), "query")
-        yield from (one for one in twins(compared, vectors) if one.id in texts)
+        before = earlier_queries(run)
+        queries = ((query.id, query.text) for query in run.read("queries.jsonl", Query))
+        with Texts(chain(before.items(), queries)) as compared:
+            vectors = vectors_of(encoder, _in_blocks(compared), "query")
+            yield from twins(compared, vectors, len(before))
         if held := sets():
-            used = {id for query in queries for id in (query.passage_id, *query.also)}
-            read = run.read("passages.jsonl", Passage)
-            passages = {p.id: p.full_text for p in read if p.id in used}
-            for one in held:
-                yield from to_set(texts, "query", one, encoder)
-                yield from to_set(passages, "passage", one, encoder)
+            queries = ((query.id, query.text) for query in run.read("queries.jsonl", Query))
+            with Texts(queries) as texts, Texts(_written_from(run)) as passages:
+                for one in held:
+                    yield from to_set(texts, "query", one, encoder)
+                    yield from to_set(passages, "passage", one, encoder)
 
     earlier = [] if run.earlier is None else [run.earlier / "examples.jsonl"]
     made_of = fingerprint(inputs, run.file("queries.jsonl"), run.file("passages.jsonl"), *earlier)
@@ -104,6 +106,17 @@ def compare_queries(
     read = run.read("queries.jsonl", Query)
     written = ((query.id, query.text) for query in read if query.origin.prompt != GIVEN)
     _write_said(run, SAID_OF_QUERIES, "queries.jsonl", written)
+
+
+def _written_from(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield id and text of each passage that queries were written from."""
+    with Seen() as used:
+        for query in run.read("queries.jsonl", Query):
+            for id in (query.passage_id, *query.also):
+                used.add(id, "")
+        for passage in run.read("passages.jsonl", Passage):
+            if passage.id in used:
+                yield passage.id, passage.full_text
 
 
 def earlier_queries(run: Run) -> dict[str, str]:
@@ -121,20 +134,25 @@ def compare_documents(
     run.need("generate.documents")
 
     def found() -> Iterator[Alike]:
-        read = run.read("documents.jsonl", Document)
-        written = [document for document in read if document.origin and not document.is_passage]
-        texts = {document.id: document.full_text for document in written}
-        query_of = {document.id: document.query_id for document in written}
-        for one in _alike_within(texts, "document", phrases):
-            if query_of[one.id] != query_of[one.other]:
-                yield one
-        for held in sets():
-            yield from to_set(texts, "document", held, encoder)
+        of = ((document.id, document.query_id) for document in _written(run))
+        read = ((document.id, document.full_text) for document in _written(run))
+        with Texts(of) as queries, Texts(read) as texts:
+            for later, earlier, share in near_pairs(texts, phrases, LEAST):
+                if queries[later] != queries[earlier]:
+                    ids = texts.id(later), texts.id(earlier)
+                    yield _alike(ids[0], "document", "", ids[1], "jaccard", share)
+            for held in sets():
+                yield from to_set(texts, "document", held, encoder)
 
     run.view(DOCUMENTS, fingerprint(inputs, run.file("documents.jsonl")), found)
-    read = run.read("documents.jsonl", Document)
-    texts = ((d.id, d.full_text) for d in read if d.origin and not d.is_passage)
+    texts = ((document.id, document.full_text) for document in _written(run))
     _write_said(run, SAID_OF_DOCUMENTS, "documents.jsonl", texts)
+
+
+def _written(run: Run) -> Iterator[Document]:
+    """Yield the documents that the model wrote beside passages."""
+    read = run.read("documents.jsonl", Document)
+    return (document for document in read if document.origin and not document.is_passage)
 
 
 def _write_said(run: Run, file: str, of: str, texts: Iterable[tuple[str, str]]) -> None:
@@ -148,58 +166,50 @@ def _write_said(run: Run, file: str, of: str, texts: Iterable[tuple[str, str]]) 
     run.view(file, fingerprint(checks.model_dump(mode="json"), run.file(of)), found)
 
 
-def twins(texts: Mapping[str, str], vectors: "Rows") -> Iterator[Alike]:
-    """Yield the queries that are like an earlier one: by letters, and each of the 16 nearest by cosine."""
-    yield from _alike_within(texts, "query", letters)
-    ids = list(texts)
-    told: set[tuple[int, int]] = set()
-    with Progress("verify.queries", len(ids), "queries compared") as progress:
-        for start in range(0, len(ids), BLOCK_TEXTS):
+def twins(texts: Texts, vectors: "Rows", begin: int = 0) -> Iterator[Alike]:
+    """Yield the queries from place `begin` on that are like an earlier one: by letters, and by cosine.
+
+    By cosine, each pair of which one is among the 16 nearest of the other.
+    """
+    for later, earlier, share in near_pairs(texts, letters, LEAST):
+        if later >= begin:
+            yield _alike(texts.id(later), "query", "", texts.id(earlier), "jaccard", share)
+    with Seen() as told, Progress("verify.queries", len(texts), "queries compared") as progress:
+        for start in range(0, len(texts), BLOCK_TEXTS):
             block = vectors[start : start + BLOCK_TEXTS]
             for row, (near, cosines) in enumerate(
                 zip(*top_k(block, vectors, _NEAREST + 1), strict=True)
             ):
                 place = start + row
-                for other, cosine in zip(near.tolist(), cosines.tolist(), strict=True):
-                    pair = (max(place, other), min(place, other))
-                    if place != other and cosine >= _LEAST_TWIN_COSINE and pair not in told:
-                        told.add(pair)
-                        later, earlier = pair
-                        yield _alike(ids[later], "query", "", ids[earlier], "cosine", cosine)
+                for other in near[cosines >= _LEAST_TWIN_COSINE].tolist():
+                    later, earlier = max(place, other), min(place, other)
+                    if later > max(earlier, begin - 1) and not told.add(f"{later} {earlier}", ""):
+                        cosine = float(cosines[near == other][0])
+                        ids = texts.id(later), texts.id(earlier)
+                        yield _alike(ids[0], "query", "", ids[1], "cosine", cosine)
             progress.advance(len(block))
 
 
-def _alike_within(texts: Mapping[str, str], kind: Kind, shingled: Shingled) -> Iterator[Alike]:
-    ids = list(texts)
-    for later, earlier, share in near_pairs(list(texts.values()), shingled, LEAST):
-        yield _alike(ids[later], kind, "", ids[earlier], "jaccard", share)
-
-
-def to_set(
-    texts: Mapping[str, str], kind: Kind, held: EvaluationSet, encoder: Encoder
-) -> Iterator[Alike]:
+def to_set(texts: Texts, kind: Kind, held: EvaluationSet, encoder: Encoder) -> Iterator[Alike]:
     """Yield what each text is most like in an evaluation set: one row by its words, one by its cosine."""
     others = held.queries if kind == "query" else held.documents
     if not (texts and others):
         return
-    ids, other_ids = list(texts), list(others)
+    other_ids, other_texts = list(others), list(others.values())
     places: dict[str, str] = {}
     for id, text in others.items():
         places.setdefault(normalized(text), id)
-    equal = {id: places.get(normalized(text), "") for id, text in texts.items()}
-    for id, other in equal.items():
-        if other and normalized(texts[id]):
-            yield _alike(id, kind, held.name, other, "exact", 1.0)
+    for place, text in enumerate(texts):
+        plain = normalized(text)
+        if plain and plain in places:
+            yield _alike(texts.id(place), kind, held.name, places[plain], "exact", 1.0)
     shingled = letters if kind == "query" else phrases
-    for match in near_matches(list(texts.values()), list(others.values()), shingled, LEAST):
-        if not equal[ids[match.text]]:
-            other = other_ids[match.other]
-            yield _alike(ids[match.text], kind, held.name, other, "jaccard", match.jaccard)
-    for place, nearest, cosine in _nearest(
-        list(texts.values()), list(others.values()), kind, encoder
-    ):
+    for place, other, share in near_matches(texts, other_texts, shingled, LEAST):
+        if normalized(texts[place]) not in places:
+            yield _alike(texts.id(place), kind, held.name, other_ids[other], "jaccard", share)
+    for place, other, cosine in _nearest(texts, other_texts, kind, encoder):
         if cosine >= _LEAST_LEAK_COSINE:
-            yield _alike(ids[place], kind, held.name, other_ids[nearest], "cosine", cosine)
+            yield _alike(texts.id(place), kind, held.name, other_ids[other], "cosine", cosine)
 
 
 def _nearest(

@@ -14,6 +14,7 @@ from synthneg.run import Run
 from synthneg.scoring.base import Encoder
 from synthneg.verify.alike import DOCUMENTS, QUERIES, Alike, EvaluationSet, to_set
 from synthneg.verify.leaks import Left, counts, table
+from synthneg.verify.texts import Texts
 
 FILE = "leaks.json"
 
@@ -116,7 +117,9 @@ def refuse_labelled(
     checks = run.config.verify.leaks
     if run.config.train.allow_leaks:
         return set()
-    found = [a for one in sets for a in to_set(queries, "query", one, encoder) if counts(a, checks)]
+    with Texts(queries.items()) as texts:
+        told = (alike for one in sets for alike in to_set(texts, "query", one, encoder))
+        found = [alike for alike in told if counts(alike, checks)]
     leaking = {alike.id for alike in found}
     if leaking and checks.action == "report":
         one = found[0]

@@ -15,6 +15,7 @@ from synthneg.records import GIVEN, Document, Query, Score, value_places
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder, Reranker
 from synthneg.scoring.lazy import state_of
+from synthneg.seen import Seen
 from synthneg.verify.facts import DocumentFacts, Group, document_facts
 from synthneg.verify.rerank import RERANK_RANK
 from synthneg.verify.scores import Candidates, keep_facts, score_documents
@@ -97,21 +98,22 @@ def _given(run: Run) -> list[Path]:
 def _measured(run: Run) -> Iterator[Group]:
     with (
         ExitStack() as stack,
+        Seen() as verified,
         Grouped(run.file("documents.jsonl"), Document, "query_id") as documents,
         Grouped(run.part("scores.jsonl", NAME), Score, "query_id") as scores,
         Grouped(run.part("scores.jsonl", "verify.queries"), Score, "query_id") as of_queries,
     ):
         brought = [stack.enter_context(Grouped(f, Score, "query_id")) for f in _given(run)]
-        unverified = dict.fromkeys(documents.keys())
         for found in track(_candidates(run, documents), NAME, "queries measured"):
             id = found.query.id
-            unverified.pop(id, None)
+            verified.add(id, "")
             state = "whole" if _has_positive(found) else "no_positive"
             known = [*of_queries[id], *scores[id]] if state == "whole" else []
             known += [score for of in brought for score in of[id] if score.scorer == GIVEN]
             yield _group(state, id, found.documents, documents, known)
-        for id in unverified:
-            yield _group("query_rejected", id, documents[id], documents, [])
+        for id in documents.keys():
+            if id not in verified:
+                yield _group("query_rejected", id, documents[id], documents, [])
 
 
 def _place(start: int, line: bytes) -> tuple[str, list[int]]:

@@ -4,13 +4,22 @@ MinHash and its index are rensa's: 128 hashes in 32 bands of 4, by which a pair 
 probability .99, one of .7 with .9998. What is said of a candidate is its exact Jaccard index.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from functools import lru_cache
-from itertools import islice
-from typing import Any, NamedTuple
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from synthneg.progress import Progress
+from synthneg.seen import temporary, unwritable
 from synthneg.verify.duplicate import jaccard, shingles
+from synthneg.verify.minhash import BANDS, HASHES, SEED, Buckets, Sketches
 from synthneg.words import normalized, words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Shingled = Callable[[str], frozenset[str]]
 
@@ -20,10 +29,7 @@ MOST_EARLIER = (
 )
 
 _CHARACTERS = 3
-_HASHES = 128
-_BANDS = 32
 _DOUBT = 0.15  # by which an estimate of 128 hashes falls short in less than one of 1,000 cases
-_SEED = 1
 _REMEMBERED = 2**14  # texts whose shingles are kept for the next comparison
 _BLOCK = 1024  # texts sketched at a time
 
@@ -63,30 +69,56 @@ def near_pairs(texts: Sequence[str], shingled: Shingled, least: float) -> Iterat
     """Yield the pairs of texts that share `least` or more, by the later text, the nearest earlier one first.
 
     Of more than 64 earlier texts that a text is like, 64 are told; texts that are equal when normalized are
-    compared once.
+    compared once. What is known of the texts meanwhile lies in temporary files.
 
     Args:
         texts: compared with each other.
         shingled: gives what a text holds.
         least: smallest Jaccard index, at least .5.
+
+    Raises:
+        RunError: a temporary file cannot be written.
     """
-    first: dict[str, int] = {}
-    same: dict[int, list[int]] = {}
-    for place, text in enumerate(texts):
-        same.setdefault(first.setdefault(normalized(text), place), []).append(place)
-    places = list(same)
-    near: dict[int, list[tuple[int, float]]] = {}
-    for one, other, share in _near(texts, places, shingled, least):
-        near.setdefault(one, []).append((other, share))
-        near.setdefault(other, []).append((one, share))
-    # Equal texts have whatever their first has, and each other.
-    of = {place: group for group, members in same.items() for place in members}
-    for place in range(len(texts)):
-        group = of[place]
-        alike = [(group, 1.0), *near.get(group, ())]
-        found = ((p, s) for g, s in alike for p in islice(same[g], MOST_EARLIER) if p < place)
-        nearest = sorted(found, key=lambda pair: (-pair[1], pair[0]))
-        yield from (Pair(place, p, s) for p, s in nearest[:MOST_EARLIER])
+    if not len(texts):
+        return
+    same = Buckets(_normalized(texts))
+    with closing(temporary()) as near:
+        _remember(near, _near(texts, same.firsts(), shingled, least))
+        for place in range(len(texts)):
+            group = same.first(place)
+            shares = near.execute("SELECT other, share FROM near WHERE one = ?", (group,))
+            # Equal texts have whatever their first has, and each other.
+            found = [
+                (other, share)
+                for first, share in ((group, 1.0), *shares)
+                for other in same.members(first, MOST_EARLIER)
+                if other < place
+            ]
+            nearest = sorted(found, key=lambda pair: (-pair[1], pair[0]))
+            yield from (Pair(place, other, share) for other, share in nearest[:MOST_EARLIER])
+
+
+def _normalized(texts: Iterable[str]) -> "NDArray[np.uint64]":
+    """Return for each text a hash of 16 bytes, which those have in common that are equal when normalized."""
+    import numpy as np  # noqa: PLC0415 - heavy: only when texts are compared
+
+    digests = bytearray()
+    for text in texts:
+        digests += blake2b(
+            normalized(text).encode("utf-8", "surrogatepass"), digest_size=16
+        ).digest()
+    return np.frombuffer(digests, np.uint64).reshape(-1, 2)
+
+
+def _remember(near: sqlite3.Connection, pairs: Iterable[Pair]) -> None:
+    """Write the pairs into a temporary base, to be found from either side."""
+    try:
+        near.execute("CREATE TABLE near (one INTEGER, other INTEGER, share REAL)")
+        both = (row for a, b, share in pairs for row in ((a, b, share), (b, a, share)))
+        near.executemany("INSERT INTO near VALUES (?, ?, ?)", both)
+        near.execute("CREATE INDEX by_one ON near (one, other, share)")
+    except sqlite3.Error as error:
+        raise unwritable(error) from error
 
 
 def near_matches(
@@ -114,22 +146,26 @@ def near_matches(
 
 
 def _near(
-    texts: Sequence[str], places: Sequence[int], shingled: Shingled, least: float
+    texts: Sequence[str], places: "NDArray[np.int64]", shingled: Shingled, least: float
 ) -> Iterator[Pair]:
-    """Yield the pairs among different texts, by the later one."""
+    """Yield the pairs among the different texts, which stand at these places, by the later one."""
     shingled = lru_cache(_REMEMBERED)(shingled)
-    sketches = list(_sketches([texts[place] for place in places], shingled))
-    index = _index()
-    for number, (place, sketch) in enumerate(zip(places, sketches, strict=True)):
-        candidates = _nearest(index.query(sketch), sketch, sketches)
-        index.insert(number, sketch)
-        if not candidates:
-            continue
+
+    def sets() -> Iterator[list[list[str]]]:
+        with Progress("alike", len(places), "texts sketched") as progress:
+            for start in range(0, len(places), _BLOCK):
+                some = places[start : start + _BLOCK].tolist()
+                yield [sorted(shingled(texts[place])) for place in some]
+                progress.advance(len(some))
+
+    sketches = Sketches(sets(), len(places))
+    for number, candidates in sketches.candidates(LEAST - _DOUBT, MOST_EARLIER):
+        place = int(places[number])
         mine = shingled(texts[place])
-        for candidate in candidates:
-            share = jaccard(mine, shingled(texts[places[candidate]]))
+        for other in places[candidates].tolist():
+            share = jaccard(mine, shingled(texts[other]))
             if share >= least:
-                yield Pair(place, places[candidate], share)
+                yield Pair(place, other, share)
 
 
 def _nearest(candidates: Iterable[int], sketch: Any, sketches: Sequence[Any]) -> list[int]:
@@ -144,10 +180,10 @@ def _sketches(texts: Sequence[str], shingled: Shingled) -> Iterator[Any]:
 
     for start in range(0, len(texts), _BLOCK):
         sets = [sorted(shingled(text)) for text in texts[start : start + _BLOCK]]
-        yield from RMinHash.from_token_sets(sets, _HASHES, _SEED)
+        yield from RMinHash.from_token_sets(sets, HASHES, SEED)
 
 
 def _index() -> Any:
     from rensa import RMinHashLSH  # noqa: PLC0415 - only where sets are compared
 
-    return RMinHashLSH(LEAST, _HASHES, _BANDS)
+    return RMinHashLSH(LEAST, HASHES, BANDS)

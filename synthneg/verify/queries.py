@@ -1,6 +1,5 @@
 """The stage verify.queries: scores every query against the whole corpus, then keeps those that pass the checks."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 import orjson
@@ -102,9 +101,9 @@ def _judge(run: Run) -> None:
             f" {max(1, round(_LOOSE * passages / 2))} would be a check"
         )
     untold = 0
-    kept_twin: dict[str, str] = {}
-    kept_of_passage: defaultdict[str, list[str]] = defaultdict(list)
     with (
+        Seen() as kept,  # ids of queries
+        Seen() as twins,  # the kept one of those with the same words, by the first of these
         run.file("queries.jsonl").open("rb") as lines,
         run.file(FACTS).open("rb") as measured,
         run.stage(NAME, "verified_queries.jsonl") as stage,
@@ -114,16 +113,16 @@ def _judge(run: Run) -> None:
             facts = QueryFacts(*orjson.loads(row))
             stage.take()
             untold += facts.logprob is None
-            siblings = kept_of_passage[facts.passage_id]
-            earlier = {id: facts.earlier[id] for id in siblings}
+            earlier = {id: cosine for id, cosine in facts.earlier.items() if id in kept}
             elsewhere = in_set.refusal(facts.id, facts.ranks)
-            refusal = judge_query(facts, kept_twin.get(facts.twin), earlier, checks, elsewhere)
+            twin = None if facts.twin == facts.id else twins.name(facts.twin)
+            refusal = judge_query(facts, twin, earlier, checks, elsewhere)
             if refusal := refusal or in_set.twin(facts.id):
                 stage.reject(facts.id, *refusal)
             else:
                 stage.keep(orjson.Fragment(line[:-1]))
-                kept_twin[facts.twin] = facts.id
-                siblings.append(facts.id)
+                kept.add(facts.id, "")
+                twins.add(facts.twin, facts.id)
                 in_set.keep(facts.id)
     if checks.min_logprob is not None and untold:
         say(

@@ -29,12 +29,14 @@ class QueriesInSet:
         self._said = _said(run, SAID_OF_QUERIES)
         self._held: dict[str, list[Alike]] = {}
         self._twins: dict[str, list[Alike]] = {}
-        self._kept = set(earlier_queries(run))
         for one in _alike(run, QUERIES):
             if one.place and counts(one, config.leaks):
                 self._held.setdefault(one.id, []).append(one)
             elif not one.place and is_twin(one, config.duplicates):
                 self._twins.setdefault(one.id, []).append(one)
+        # Nearly always no query is like another, and it need not be known which were kept.
+        self._others = {one.other for alike in self._twins.values() for one in alike}
+        self._kept = self._others.intersection(earlier_queries(run)) if self._others else set()
 
     def refusal(self, id: str, passages: Iterable[str]) -> Refusal | None:
         """Return why a query is dropped for what it says, or because an evaluation set holds it or its passages."""
@@ -51,7 +53,8 @@ class QueriesInSet:
 
     def keep(self, id: str) -> None:
         """Remember that a query was kept."""
-        self._kept.add(id)
+        if id in self._others:
+            self._kept.add(id)
 
 
 class DocumentsInSet:

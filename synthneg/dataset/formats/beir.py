@@ -13,6 +13,7 @@ from synthneg.corpus.raw import bad, id_of
 from synthneg.corpus.tables import csv_rows, jsonl_rows
 from synthneg.dataset.formats.parts import Asked, Label, Parts, Text
 from synthneg.dataset.formats.rows import split_named, text_of
+from synthneg.dataset.held import Examples
 from synthneg.dataset.shapes import Columns, Common, about_query
 from synthneg.dataset.write import by_split, write_lines, write_rows
 from synthneg.records import WRITTEN, Example, Judged, Passage, Row
@@ -29,21 +30,18 @@ def count(example: Example, common: Common) -> int:
     return len(example.documents)
 
 
-def write(
-    folder: Path, passages: Iterable[Passage], examples: Sequence[Example], common: Common
-) -> None:
+def write(folder: Path, passages: Iterable[Passage], examples: Examples, common: Common) -> None:
     """Write all passages and all written documents, the queries, and the grades as qrels."""
     (folder / "qrels").mkdir(parents=True)
     _write_both(folder / "corpus", _corpus(passages, examples), _CORPUS)
     _write_both(folder / "queries", map(query_row, examples), _QUERIES)
     for name, of_split in by_split(examples).items():
-        qrels = [
-            dict(zip(_QRELS, (example.query_id, document.id, document.grade), strict=True))
-            for example in of_split
-            for document in example.documents
-        ]
-        _write_qrels(folder / "qrels" / f"{name}.tsv", qrels)
-        write_rows(folder / "qrels" / f"{name}.parquet", qrels, _QRELS)
+        file = folder / "qrels" / name
+        write_rows(
+            file.with_suffix(".parquet"),
+            _written(file.with_suffix(".tsv"), _qrels_of(of_split)),
+            _QRELS,
+        )
 
 
 def configs(splits: Sequence[str]) -> list[Row]:
@@ -88,12 +86,22 @@ def _write_both(file: Path, rows: Iterable[Row], columns: Columns) -> None:
     write_rows(file.with_suffix(".parquet"), written, columns)
 
 
-def _write_qrels(file: Path, qrels: Iterable[Row]) -> None:
+def _qrels_of(examples: Iterable[Example]) -> Iterator[Row]:
+    for example in examples:
+        for document in example.documents:
+            graded = (example.query_id, document.id, document.grade)
+            yield dict(zip(_QRELS, graded, strict=True))
+
+
+def _written(file: Path, qrels: Iterable[Row]) -> Iterator[Row]:
+    """Write each row as a line of TSV and yield it."""
     with file.open("w", encoding="utf-8", newline="") as stream:
         # Quoted where an id holds a tab or a quote, as BEIR's own reader expects it.
         writer = csv.DictWriter(stream, _QRELS, delimiter="\t", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(qrels)
+        for row in qrels:
+            writer.writerow(row)
+            yield row
 
 
 def is_beir(folder: Path) -> bool:

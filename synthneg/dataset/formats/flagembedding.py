@@ -1,6 +1,6 @@
 """FlagEmbedding's training files: a query with its positives and negatives as texts, and a teacher's scores of them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from synthneg.corpus.raw import bad
@@ -15,6 +15,7 @@ from synthneg.dataset.formats.parts import (
     id_of_text,
 )
 from synthneg.dataset.formats.rows import Found, list_of, number_of, read_rows, text_of
+from synthneg.dataset.held import Examples
 from synthneg.dataset.shapes import Common
 from synthneg.dataset.write import by_split, write_lines
 from synthneg.records import GIVEN, Example, Passage, Row
@@ -25,15 +26,13 @@ def count(example: Example, common: Common) -> int:
     return int(bool(example.negatives))
 
 
-def write(
-    folder: Path, passages: Iterable[Passage], examples: Sequence[Example], common: Common
-) -> None:
+def write(folder: Path, passages: Iterable[Passage], examples: Examples, common: Common) -> None:
     """Write `<split>.jsonl` for each split; no configuration reads them, they are FlagEmbedding's own.
 
     Scores are there where one scorer knows every document, for a file has them in all rows or in none.
     """
     folder.mkdir(parents=True)
-    held = [example for example in examples if example.negatives]
+    held = examples.where(lambda example: bool(example.negatives))
     scorer = common.scorer if all(_knows(common.scorer, e) for e in held) else None
     for name, of_split in by_split(held).items():
         for _ in write_lines(folder / f"{name}.jsonl", _rows(of_split, scorer)):

@@ -11,6 +11,7 @@ from synthneg.corpus.raw import bad, id_of
 from synthneg.corpus.tables import lines_of
 from synthneg.dataset.formats.parts import NEGATIVE, POSITIVE, Asked, Label, Parts, Text
 from synthneg.dataset.formats.rows import split_named
+from synthneg.dataset.held import Examples
 from synthneg.dataset.shapes import Common
 from synthneg.dataset.write import by_split
 from synthneg.records import WRITTEN, Example, Passage
@@ -24,9 +25,7 @@ def count(example: Example, common: Common) -> int:
     return len(example.positives) * max(1, len(example.negatives))
 
 
-def write(
-    folder: Path, passages: Iterable[Passage], examples: Sequence[Example], common: Common
-) -> None:
+def write(folder: Path, passages: Iterable[Passage], examples: Examples, common: Common) -> None:
     """Write the collection and for each split queries, qrels and triples; no configuration reads them."""
     folder.mkdir(parents=True)
     _write(folder / "collection.tsv", _collection(passages, examples))

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from synthneg.dataset.formats import beir, flagembedding, msmarco, pylate, tevatron
+from synthneg.dataset.held import Examples
 from synthneg.dataset.shapes import Common
 from synthneg.records import Example, Passage, Row
 
-Write = Callable[[Path, Iterable[Passage], Sequence[Example], Common], None]
+Write = Callable[[Path, Iterable[Passage], Examples, Common], None]
 
 
 class Folder(NamedTuple):

@@ -19,6 +19,7 @@ from synthneg.dataset.formats.rows import (
     split_named,
     text_of,
 )
+from synthneg.dataset.held import Examples
 from synthneg.dataset.shapes import Columns, Common
 from synthneg.dataset.write import by_split, write_rows
 from synthneg.records import GIVEN, WRITTEN, Example, Passage, Row
@@ -53,14 +54,12 @@ def _rows(example: Example, common: Common) -> list[Row]:
     return found
 
 
-def write(
-    folder: Path, passages: Iterable[Passage], examples: Sequence[Example], common: Common
-) -> None:
+def write(folder: Path, passages: Iterable[Passage], examples: Examples, common: Common) -> None:
     """Write lists, queries and documents as Parquet."""
     folder.mkdir(parents=True)
     for name, of_split in by_split(examples).items():
-        if made := [row for example in of_split for row in _rows(example, common)]:
-            write_rows(folder / f"{name}.parquet", made, _LISTS)
+        lists = (row for example in of_split for row in _rows(example, common))
+        write_rows(folder / f"{name}.parquet", lists, _LISTS)
     queries = ({"query_id": e.query_id, "text": e.query} for e in examples)
     write_rows(folder / "queries.parquet", queries, _QUERIES)
     write_rows(folder / "documents.parquet", _documents(passages, examples), _DOCUMENTS)

@@ -15,6 +15,7 @@ from synthneg.dataset.formats.parts import (
     id_of_text,
 )
 from synthneg.dataset.formats.rows import Found, id_under, list_of, read_rows, text_of
+from synthneg.dataset.held import Examples
 from synthneg.dataset.shapes import Columns, Common
 from synthneg.dataset.write import by_split, write_lines, write_rows
 from synthneg.records import Example, Judged, Passage, Row
@@ -50,9 +51,7 @@ def _passage(document: Judged) -> Row:
     return {"docid": document.id, "title": document.title, "text": document.text}
 
 
-def write(
-    folder: Path, passages: Iterable[Passage], examples: Sequence[Example], common: Common
-) -> None:
+def write(folder: Path, passages: Iterable[Passage], examples: Examples, common: Common) -> None:
     """Write `<split>.jsonl` for each split; no configuration reads them, they are Tevatron's own."""
     folder.mkdir(parents=True)
     for name, of_split in by_split(examples).items():
@@ -61,14 +60,14 @@ def write(
 
 
 def write_rlhn(
-    folder: Path, passages: Iterable[Passage], examples: Sequence[Example], common: Common
+    folder: Path, passages: Iterable[Passage], examples: Examples, common: Common
 ) -> None:
     """Write `<split>.parquet` for each split, with the run's name as the subset."""
     folder.mkdir(parents=True)
     subset = folder.parent.parent.name  # of the run whose dataset this is
     for name, of_split in by_split(examples).items():
-        if made := [row | {"subset": subset} for row in rows(of_split)]:
-            write_rows(folder / f"{name}.parquet", made, _RLHN)
+        made = (row | {"subset": subset} for row in rows(of_split))
+        write_rows(folder / f"{name}.parquet", made, _RLHN)
 
 
 def rlhn_configs(splits: Sequence[str]) -> list[Row]:
