@@ -40,6 +40,10 @@ class Totals(NamedTuple):
     tokens_out: int
     failures: int  # tries without a reply
 
+    def plus(self, more: "Totals") -> "Totals":
+        """Return what this and `more` come to."""
+        return Totals(*(a + b for a, b in zip(self, more, strict=True)))
+
 
 class Spent(NamedTuple):
     """What some requests have used."""
