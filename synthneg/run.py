@@ -128,12 +128,17 @@ class Stage:
 class Run:
     """The folder of one run, locked for this process.
 
+    Args:
+        outputs: folder of runs.
+        config: the settings.
+        engine: where what is heavy is done, `local` or `ray`. No setting, for it shapes no byte of the data.
+
     Raises:
         RunError: the folder cannot be written, or another process is at work in it.
     """
 
-    def __init__(self, outputs: Path, config: RunConfig) -> None:
-        self.config = config
+    def __init__(self, outputs: Path, config: RunConfig, engine: str = "local") -> None:
+        self.config, self.engine = config, engine
         self.from_ledger = 0  # replies that this start did not have to ask for
         self.asked_s = 0.0  # seconds that this start has asked for replies
         self.limit = config.corpus.limit  # passages that get queries; a budget may afford fewer

@@ -24,13 +24,14 @@ def settings(url: str) -> LLMConfig:
     return LLMConfig(backend="openai", mode="batch", base_url=url, model=MODEL, batch=batch)
 
 
-def jobs() -> list[Job]:
+def asked() -> list[tuple[None, Job]]:
     """Return the records to be asked for."""
     turns = [
         (Message("system", "You write."), Message("user", f"tea {n}")) for n in range(REQUESTS)
     ]
     return [
-        Job(str(n), "t@1", turn, {"max_tokens": 50}, "text", n, {}) for n, turn in enumerate(turns)
+        (None, Job(str(n), "t@1", turn, {"max_tokens": 50}, "text", n, {}))
+        for n, turn in enumerate(turns)
     ]
 
 
@@ -39,7 +40,7 @@ async def ask(url: str, file: Path) -> None:
     backend = open_backend(config, ledger)
     try:
         asker = Asker(backend, ledger, asking_config(config), 7)
-        async for job, outcome in asker.ask(jobs(), lambda count=1, note=None: None):
+        async for _, job, outcome in asker.ask(asked(), lambda count=1, note=None: None):
             words = "answered" if isinstance(outcome, Answer) else outcome.reason
             sys.stdout.write(f"{job.id} {words}\n")
     finally:

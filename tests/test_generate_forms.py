@@ -13,7 +13,7 @@ from synthneg.generate.jobs import About, all_prompts, document_jobs, origin_of,
 from synthneg.generate.query_jobs import AboutQuery, queries_of, query_jobs
 from synthneg.llm.ask import Answer, Asker, Failure, Job, Outcome
 from synthneg.llm.base import Reply, Request
-from synthneg.llm.jobs import answers, job_for
+from synthneg.llm.jobs import job_for
 from synthneg.llm.ledger import Ledger
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt, replaced
@@ -34,7 +34,7 @@ def ask(jobs: list[Job], reply: Any = None) -> tuple[list[Outcome], list[Request
     async def work() -> None:
         asker = Asker(backend, Ledger(Path(":memory:")), LLMConfig(reasks=0), 7)
         asked = [(None, job) for job in jobs]
-        async for _, _, outcome in answers(asker, asked, Progress("", None, "").advance):
+        async for _, _, outcome in asker.ask(asked, Progress("", None, "").advance):
             found.append(outcome)
 
     asyncio.run(work())

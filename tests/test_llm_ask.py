@@ -62,7 +62,8 @@ def ask(
     async def work() -> list[tuple[Job, Outcome]]:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: noise.append(context))
         asker = Asker(backend, ledger or Ledger(MEMORY), settings_of(**values), 7)
-        return [outcome async for outcome in asker.ask(jobs, ended)]
+        asked = ((None, one) for one in jobs)
+        return [(one, outcome) async for _, one, outcome in asker.ask(asked, ended)]
 
     try:
         return asyncio.run(work())
@@ -128,7 +129,7 @@ def test_replies_from_the_ledger_are_counted(tmp_path: Path) -> None:
         ledger, counts = Ledger(tmp_path / "ledger.sqlite"), []
         for _ in range(2):
             asker = Asker(ScriptedBackend(), ledger, settings_of(), 7)
-            [_ async for _ in asker.ask([job("a"), job("b")], ignore)]
+            [_ async for _ in asker.ask([(None, job("a")), (None, job("b"))], ignore)]
             counts.append(asker.from_ledger)
         ledger.close()
         return counts[0], counts[1]
@@ -269,7 +270,7 @@ def test_a_consumer_that_stops_leaves_nothing_behind() -> None:
     async def work() -> int:
         backend = ScriptedBackend(said, delay_s=lambda r: 0 if said(r) == "0" else 30)
         asker = Asker(backend, Ledger(MEMORY), settings_of(), 7)
-        outcomes = asker.ask([job(str(n)) for n in range(50)], ignore)
+        outcomes = asker.ask([(None, job(str(n))) for n in range(50)], ignore)
         async for _ in outcomes:
             break
         await outcomes.aclose()  # type: ignore[attr-defined]  # it is a generator
@@ -321,11 +322,11 @@ def test_jobs_are_read_as_they_are_needed() -> None:
     """A corpus of any size is not read ahead of its answers by more than a bounded number of jobs."""
     read = 0
 
-    def jobs() -> Iterator[Job]:
+    def jobs() -> Iterator[tuple[None, Job]]:
         nonlocal read
         for number in range(1000):
             read += 1
-            yield job(str(number))
+            yield None, job(str(number))
 
     async def work() -> int:
         asker = Asker(ScriptedBackend(), Ledger(MEMORY), settings_of(concurrency=2), 7)
@@ -348,7 +349,8 @@ def test_asking_neither_spins_nor_sleeps_for_ever(delays: list[int], concurrency
     async def work() -> list[tuple[Job, Outcome]]:
         async with asyncio.timeout(20):
             asker = Asker(backend, Ledger(MEMORY), settings_of(concurrency=concurrency), 7)
-            return [outcome async for outcome in asker.ask(jobs, ignore)]
+            asked = ((None, one) for one in jobs)
+            return [(one, outcome) async for _, one, outcome in asker.ask(asked, ignore)]
 
     assert texts(asyncio.run(work())) == [asked.id for asked in jobs]
 

@@ -273,7 +273,7 @@ def test_failed_lines_are_asked_again_in_the_next_batch(ledger: Ledger) -> None:
         backend = open_batches(config, ledger)
         asker = Asker(backend, ledger, asking_config(config), 7)
         outcomes = [
-            o async for _, o in asker.ask(batch_asker.jobs(), lambda count=1, note=None: None)
+            o async for *_, o in asker.ask(batch_asker.asked(), lambda count=1, note=None: None)
         ]
         await backend.close()
         return outcomes

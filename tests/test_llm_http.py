@@ -63,11 +63,12 @@ def ask(
         backend = open_server(config)
         asker = Asker(backend, ledger, config, 7)
         turns = [(Message("system", "You write."), Message("user", text)) for text in texts]
-        jobs = [
-            Job(str(n), "t@1", turn, {}, schema or "text", n, {}) for n, turn in enumerate(turns)
+        asked = [
+            (None, Job(str(n), "t@1", turn, {}, schema or "text", n, {}))
+            for n, turn in enumerate(turns)
         ]
         try:
-            return [outcome async for _, outcome in asker.ask(jobs, Progress("", None, "").advance)]
+            return [o async for *_, o in asker.ask(asked, Progress("", None, "").advance)]
         finally:
             await backend.close()
 

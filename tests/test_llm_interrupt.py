@@ -122,18 +122,21 @@ def test_a_signal_is_heard_while_all_comes_from_the_ledger(tmp_path: Path) -> No
     backend = ScriptedBackend(lambda request: request.messages[-1].content or "")
     seen = 0
 
+    def asked() -> Iterator[tuple[None, Job]]:
+        return ((None, job) for job in jobs)
+
     def asker() -> Asker:
         return Asker(backend, ledger, LLMConfig(concurrency=64), 7)
 
     async def fill() -> None:
-        async for _ in asker().ask(jobs, Progress("", None, "").advance):
+        async for _ in asker().ask(asked(), Progress("", None, "").advance):
             pass
 
     async def read() -> None:
         nonlocal seen
         mine = asker()
         with stopping(mine):
-            async for _ in mine.ask(jobs, Progress("", None, "").advance):
+            async for _ in mine.ask(asked(), Progress("", None, "").advance):
                 seen += 1
                 if seen == 100:
                     os.kill(os.getpid(), signal.SIGINT)
@@ -155,11 +158,12 @@ def test_a_stop_at_any_moment_loses_no_reply(tmp_path: Path, seed: int) -> None:
     backend = ScriptedBackend(answer, delay_s=lambda request: request.seed % 7 / 2000)
     ledger = Ledger(tmp_path / "ledger.sqlite")
     jobs = (Job(str(n), "t@1", (Message("user", str(n)),), {}, "text", n, {}) for n in count())
+    asked = ((None, job) for job in jobs)
 
     async def work() -> None:
         asker = Asker(backend, ledger, LLMConfig(concurrency=16), 7)
         asyncio.get_running_loop().call_later(0.05 + seed * 0.013, asker.stop)
-        async for _ in asker.ask(jobs, Progress("", None, "").advance):
+        async for _ in asker.ask(asked, Progress("", None, "").advance):
             pass
 
     with pytest.raises(Stopped):
@@ -182,8 +186,9 @@ def test_a_stop_while_others_are_about_to_be_sent_loses_no_reply(tmp_path: Path)
         jobs = [
             Job(str(n), "t@1", (Message("user", str(n)),), {}, "text", n, {}) for n in range(500)
         ]
+        asked = ((None, job) for job in jobs)
         with suppress(Stopped):
-            async for _ in asker.ask(jobs, Progress("", None, "").advance):
+            async for _ in asker.ask(asked, Progress("", None, "").advance):
                 await asyncio.sleep(0.003)  # whoever asks is busy with something else
         return len(backend.asked)
 
@@ -200,9 +205,9 @@ def test_in_another_thread_signals_are_left_alone(tmp_path: Path) -> None:
     async def work() -> None:
         ledger = Ledger(tmp_path / "ledger.sqlite")
         asker = Asker(ScriptedBackend(), ledger, LLMConfig(), 7)
-        jobs = [Job("a", "t@1", (Message("user", "a"),), {}, "text", 1, {})]
+        asked = [(None, Job("a", "t@1", (Message("user", "a"),), {}, "text", 1, {}))]
         with stopping(asker):
-            said.extend([one async for one in asker.ask(jobs, Progress("", None, "").advance)])
+            said.extend([one async for one in asker.ask(asked, Progress("", None, "").advance)])
         ledger.close()
 
     before = signal.getsignal(signal.SIGINT)

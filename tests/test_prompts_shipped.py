@@ -18,7 +18,7 @@ import pytest
 from synthneg.config import LLMConfig, RunConfig
 from synthneg.generate.jobs import document_jobs
 from synthneg.llm.ask import Answer, Asker, Job
-from synthneg.llm.jobs import answers, job_for, shown
+from synthneg.llm.jobs import job_for, shown
 from synthneg.llm.ledger import Ledger
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
@@ -100,7 +100,7 @@ def sent(prompt: Prompt, passage: Passage) -> list[bytes]:
     async def work() -> None:
         asker = Asker(backend, Ledger(Path(":memory:")), LLMConfig(), 7)
         asked = [(None, job_of(prompt, passage))]
-        async for _, _, outcome in answers(asker, asked, Progress("", None, "").advance):
+        async for _, _, outcome in asker.ask(asked, Progress("", None, "").advance):
             assert isinstance(outcome, Answer)
 
     asyncio.run(work())

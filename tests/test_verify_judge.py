@@ -144,19 +144,19 @@ def test_probabilities_are_asked_for_once() -> None:
     prompt, ledger, backend = load("judge/answers"), Ledger(Path(":memory:")), ScriptedBackend()
     tea = {"text": PASSAGE, "title": "Tea"}
     values = {"query": {"text": "why is tea bitter"}, "document": tea}
-    jobs = [job_for(prompt, str(n), values, n) for n in range(3)]
+    asked = [(None, job_for(prompt, str(n), values, n)) for n in range(3)]
     asker = Asker(backend, ledger, LLMConfig(), 7)
     replay = Replay(cast(History, ledger), backend.identity, 7, 0, {})
 
     async def heard(asks: Asks) -> list[Yes | None]:
-        outcomes = [outcome async for _, outcome in asks.ask(jobs, lambda *_: None)]
+        outcomes = [outcome async for *_, outcome in asks.ask(asked, lambda *_: None)]
         return [yes_probability(o.reply) if isinstance(o, Answer) else None for o in outcomes]
 
     first, again, replayed = (asyncio.run(heard(asks)) for asks in (asker, asker, replay))
     ledger.close()
     assert {yes and yes.by_text for yes in first} == {False}
     assert first == again == replayed
-    assert len(backend.asked) == len(jobs)
+    assert len(backend.asked) == len(asked)
 
 
 @given(st.text(), st.dictionaries(st.text(), st.floats(max_value=0.0, allow_nan=False)), st.text())

@@ -136,10 +136,8 @@ async def measured(asker: Asker, name: str, rows: list[dict], seed: int) -> dict
     asked = list(jobs(name, rows, seed))
     scores: dict[str, dict] = {row["id"]: {} for row in rows}
     said: Counter[str] = Counter()
-    tokens, place = 0, 0
-    async for _, outcome in asker.ask((job for _, job in asked), lambda *_, **__: None):
-        row, kind = asked[place][0]
-        place += 1
+    tokens = 0
+    async for (row, kind), _, outcome in asker.ask(asked, lambda *_, **__: None):
         wanted = len(KINDS) if kind is None else 1
         if not isinstance(outcome, Answer):
             said[f"failed: {outcome.reason}"] += wanted

@@ -21,7 +21,7 @@ from synthneg.config import LLMConfig
 from synthneg.corpus.docstrings import read_docstrings
 from synthneg.generate.jobs import text_of
 from synthneg.llm.ask import Answer, Asker, Job
-from synthneg.llm.jobs import answers, job_for
+from synthneg.llm.jobs import job_for
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import asking_config, open_backend
 from synthneg.progress import Progress
@@ -69,7 +69,7 @@ async def ask(
     """Return what was answered."""
     found = []
     with Progress(name, len(jobs), "replies") as progress:
-        async for values, job, outcome in answers(asker, jobs, progress.advance):
+        async for values, job, outcome in asker.ask(jobs, progress.advance):
             if isinstance(outcome, Answer):
                 found.append((values, job, outcome))
             else:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from synthneg.config import LLMConfig
 from synthneg.llm.ask import Answer, Asker, Job
-from synthneg.llm.jobs import answers, job_for
+from synthneg.llm.jobs import job_for
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import asking_config, open_backend
 from synthneg.progress import Progress
@@ -76,7 +76,7 @@ async def judge(given: argparse.Namespace) -> None:
     asked = list(jobs(prompt, rows, given.chars, given.seed))
     try:
         with Progress("judge", len(asked), "requests") as progress:
-            async for shown, _, outcome in answers(asker, asked, progress.advance):
+            async for shown, _, outcome in asker.ask(asked, progress.advance):
                 found = scores(prompt, shown, outcome) if isinstance(outcome, Answer) else ()
                 for row, score in found:
                     ids = {"query_id": row["query_id"], "document_id": row["document_id"]}

@@ -1,5 +1,6 @@
 """What the commands share: the arguments that name a run, its settings, and the books as lines of text."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,22 @@ Changes = Annotated[
     ),
 ]
 Outputs = Annotated[Path, typer.Option(metavar="PATH", help="Folder that holds the runs.")]
+
+
+class Engine(StrEnum):
+    """Where what is heavy is done."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+EngineName = Annotated[
+    Engine,
+    typer.Option(
+        "--engine",
+        help="local: on this machine; ray: on a Ray cluster, as the section ray of the settings says.",
+    ),
+]
 DEFAULT_FILE = Path("synthneg.yaml")
 DEFAULT_OUTPUTS = Path("outputs")
 

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from synthneg.cli.common import DEFAULT_FILE, DEFAULT_OUTPUTS, Changes, Outputs, Target
+from synthneg.cli.common import (
+    DEFAULT_FILE,
+    DEFAULT_OUTPUTS,
+    Changes,
+    Engine,
+    EngineName,
+    Outputs,
+    Target,
+)
 from synthneg.cli.run import with_run
 from synthneg.errors import SettingsError
 
@@ -30,6 +38,7 @@ def mine(
         Path | None,
         typer.Option(metavar="FOLDER", help="Where the arms go; else arms/ of the run."),
     ] = None,
+    engine: EngineName = Engine.LOCAL,
     changes: Changes = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
 ) -> None:
@@ -55,4 +64,4 @@ def mine(
             for line in stages.write_arms(opened, mixtures, per_query, folder):
                 typer.echo(line)
 
-    with_run(target, changes, outputs, work)
+    with_run(target, changes, outputs, work, engine=engine)

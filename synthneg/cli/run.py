@@ -11,6 +11,8 @@ from synthneg.cli.common import (
     DEFAULT_FILE,
     DEFAULT_OUTPUTS,
     Changes,
+    Engine,
+    EngineName,
     Outputs,
     Target,
     books_lines,
@@ -44,6 +46,7 @@ def run(
             help="Rounds after the first ask for more queries like those that the tuned model fails.",
         ),
     ] = 1,
+    engine: EngineName = Engine.LOCAL,
     changes: Changes = None,
     outputs: Outputs = DEFAULT_OUTPUTS,
 ) -> None:
@@ -59,12 +62,13 @@ def run(
     from synthneg.preflight import check_settings  # noqa: PLC0415  # needs the settings model
 
     config, outputs = settings(target, changes, outputs)
-    config = _of_round(config, outputs, number)
+    config = _of_round(config, outputs, number, engine)
     work_in(
         config,
         outputs,
         lambda opened: build_and_report(opened, until),
         lambda config: check_settings(config, until),
+        engine,
     )
 
 
@@ -79,7 +83,7 @@ def build_and_report(run: "Run", until: str = _LAST) -> bool:
     return done
 
 
-def _of_round(config: "RunConfig", outputs: Path, number: int) -> "RunConfig":
+def _of_round(config: "RunConfig", outputs: Path, number: int, engine: Engine) -> "RunConfig":
     """Return the settings of that round, with the rounds before it finished."""
     if number <= config.rounds.number:
         return config
@@ -87,12 +91,12 @@ def _of_round(config: "RunConfig", outputs: Path, number: int) -> "RunConfig":
     from synthneg.pipeline import next_round  # noqa: PLC0415  # as above
     from synthneg.preflight import check_settings  # noqa: PLC0415  # as above
     from synthneg.rounds.further import check_rounds  # noqa: PLC0415  # as above
-    from synthneg.run import REPORT, Run  # noqa: PLC0415  # as above
+    from synthneg.run import REPORT  # noqa: PLC0415  # as above
 
     check_rounds(config, number)
     while config.rounds.number < number:
         check_settings(config)
-        opened = Run(outputs, config)
+        opened = open_run(outputs, config, engine)
         try:
             with disk_errors(opened.folder):
                 config = next_round(opened)
@@ -104,7 +108,10 @@ def _of_round(config: "RunConfig", outputs: Path, number: int) -> "RunConfig":
 
 
 def generate(
-    target: Target = DEFAULT_FILE, changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS
+    target: Target = DEFAULT_FILE,
+    engine: EngineName = Engine.LOCAL,
+    changes: Changes = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
 ) -> None:
     """Ask the language model: queries first; documents and hard negatives for queries that `verify` has passed."""
     from synthneg import pipeline  # noqa: PLC0415  # needs the settings model
@@ -127,11 +134,15 @@ def generate(
         outputs,
         work,
         lambda config: check_settings(config, "generate.queries"),
+        engine,
     )
 
 
 def verify(
-    target: Target = DEFAULT_FILE, changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS
+    target: Target = DEFAULT_FILE,
+    engine: EngineName = Engine.LOCAL,
+    changes: Changes = None,
+    outputs: Outputs = DEFAULT_OUTPUTS,
 ) -> None:
     """Check the queries, and the documents where they are written. Scores nothing and asks nothing twice."""
     from synthneg import pipeline  # noqa: PLC0415  # needs the settings model
@@ -147,7 +158,7 @@ def verify(
                 "Queries are checked. Next: `synthneg generate` writes documents for those that passed."
             )
 
-    with_run(target, changes, outputs, work)
+    with_run(target, changes, outputs, work, engine=engine)
 
 
 def export(
@@ -195,13 +206,14 @@ def with_run(
     outputs: Path,
     work: "Callable[[Run], object]",
     check: "Callable[[RunConfig], object] | None" = None,
+    engine: Engine = Engine.LOCAL,
 ) -> Path:
     """Open the run that `target` names, do `work` in it, print what it has come to, and return its folder.
 
     `check` sees the settings before the run's folder does, so that settings which it refuses are written nowhere.
     """
     config, outputs = settings(target, changes, outputs)
-    return work_in(config, outputs, work, check)
+    return work_in(config, outputs, work, check, engine)
 
 
 def work_in(
@@ -209,14 +221,14 @@ def work_in(
     outputs: Path,
     work: "Callable[[Run], object]",
     check: "Callable[[RunConfig], object] | None" = None,
+    engine: Engine = Engine.LOCAL,
 ) -> Path:
     """Do the work of `with_run` for settings that are read."""
     from synthneg.files import disk_errors  # noqa: PLC0415  # needs the settings model
-    from synthneg.run import Run  # noqa: PLC0415  # needs the settings model
 
     if check is not None:
         check(config)
-    opened = Run(outputs, config)
+    opened = open_run(outputs, config, engine)
     try:
         before = opened.has("run.json")
         with disk_errors(opened.folder):
@@ -229,6 +241,17 @@ def work_in(
     finally:
         opened.close()
     return opened.folder
+
+
+def open_run(outputs: Path, config: "RunConfig", engine: Engine) -> "Run":
+    """Open a run for an engine, unless that cannot do what the settings say."""
+    from synthneg.run import Run  # noqa: PLC0415  # needs the settings model
+
+    if engine is Engine.RAY:
+        from synthneg.cluster.session import check_ray  # noqa: PLC0415  # as above
+
+        check_ray(config.llm)
+    return Run(outputs, config, engine)
 
 
 def summary(folder: Path) -> None:

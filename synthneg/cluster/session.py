@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from synthneg.config import LLMConfig, RayConfig
-from synthneg.errors import ClusterError, require
+from synthneg.errors import ClusterError, SettingsError, require
 from synthneg.progress import say
 from synthneg.run import Run
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 # What Ray would print or send by itself. Who has set one of them otherwise is looking for something.
+_OURS: set[int] = set()  # the process that has connected; none where somebody else has
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -30,23 +31,43 @@ def connect(run: Run) -> None:
     A second time does nothing, and neither does it where whoever embeds synthneg has called `ray.init`.
 
     Raises:
-        MissingExtra: Ray is not installed.
+        MissingExtra, SettingsError: as `check_ray` says.
         ClusterError: there is no cluster at the address, or it is of another version of Ray or Python.
     """
-    check_ray()
+    check_ray(run.config.llm)
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     import ray  # noqa: PLC0415 - heavy, and an extra
 
     if not ray.is_initialized():
         _start(ray, run.config.ray)
-        run.at_close(ray.shutdown)
+        _OURS.add(os.getpid())
+        run.at_close(disconnect)
     _quiet()
 
 
-def check_ray() -> None:
-    """Raise MissingExtra unless Ray is installed."""
+def disconnect() -> None:
+    """End the connection that `connect` made, and with it all workers of this process; a second time does nothing."""
+    import ray  # noqa: PLC0415 - heavy, and an extra
+
+    if os.getpid() in _OURS:
+        _OURS.clear()
+        ray.shutdown()
+
+
+def check_ray(llm: LLMConfig) -> None:
+    """Refuse what cannot be done on a cluster.
+
+    Raises:
+        MissingExtra: Ray is not installed.
+        SettingsError: the language model is asked in batches.
+    """
     require("ray", "ray", "--engine ray")
+    if llm.mode == "batch":
+        raise SettingsError(
+            "llm.mode: batch leaves the work to the server, and more machines that wait for it make nothing faster;"
+            " take --engine local, or llm.mode: live"
+        )
 
 
 def per_worker(config: RayConfig, llm: LLMConfig | None = None) -> dict[str, float]:

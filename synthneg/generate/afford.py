@@ -19,8 +19,8 @@ from synthneg.generate.jobs import all_prompts
 from synthneg.generate.passages import count_wanted
 from synthneg.generate.pilot import OverBudget, Pilot, pilot
 from synthneg.generate.projection import NOTHING, Projection, project
-from synthneg.llm.ask import Asker
 from synthneg.llm.history import History
+from synthneg.llm.jobs import Desk
 from synthneg.llm.ledger import Ledger, Spent
 from synthneg.progress import say
 from synthneg.records import Document, Query
@@ -75,7 +75,7 @@ def project_run(run: Run, count: int) -> Projection:
     """Return what the run will use, from a pilot of `count` passages of its corpus; its replies count for the run."""
     found: list[Pilot] = []
 
-    async def work(run: Run, asker: Asker) -> None:
+    async def work(run: Run, asker: Desk) -> None:
         found.append(await pilot(run, asker, min(count, _wanted(run))))
 
     with_asker(run, work)

@@ -3,12 +3,15 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
+from synthneg.cluster.collect import collect
 from synthneg.generate.jobs import all_prompts
 from synthneg.llm.ask import Asker, Stopped
 from synthneg.llm.base import Backend
 from synthneg.llm.interrupt import stopping
+from synthneg.llm.jobs import Desk
 from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import asking_config, open_backend
 from synthneg.prompts.kept import FOLDER, keep
@@ -16,35 +19,62 @@ from synthneg.run import Run
 
 LEDGER = "ledger.sqlite"
 
-Writer = Callable[[Run, Asker], Awaitable[None]]
+Writer = Callable[[Run, Desk], Awaitable[None]]
 
 
-class _Desk:
-    """A run's ledger and backend, and the event loop that they belong to."""
+class _Open(Protocol):
+    """What is open for a run that asks, and the event loop that it belongs to."""
+
+    runner: asyncio.Runner
+
+    def desk(self) -> Desk:
+        """Return what asks for one stage."""
+        ...
+
+    def close(self) -> None:
+        """Let go of weights, connections and ledger."""
+        ...
+
+
+class _Here:
+    """A run's ledger and backend in this process."""
 
     def __init__(self, run: Run) -> None:
-        self.ledger = Ledger(run.file(LEDGER))
+        self._run = run
+        self._ledger = Ledger(run.file(LEDGER))
         try:
-            self.backend: Backend = open_backend(run.config.llm, self.ledger)
+            collect(run, self._ledger)
+            self._backend: Backend = open_backend(run.config.llm, self._ledger)
         except BaseException:
-            self.ledger.close()
+            self._ledger.close()
             raise
         self.runner = asyncio.Runner()
+
+    def desk(self) -> Asker:
+        """Return what asks for one stage."""
+        config = self._run.config
+        return Asker(
+            self._backend,
+            self._ledger,
+            asking_config(config.llm),
+            config.seed,
+            self._run.asked_s,
+        )
 
     def close(self) -> None:
         """Let go of the weights or connections."""
         try:
-            self.runner.run(self.backend.close())
+            self.runner.run(self._backend.close())
         finally:
             self.runner.close()
-            self.ledger.close()
+            self._ledger.close()
 
 
-_DESKS: WeakKeyDictionary[Run, _Desk] = WeakKeyDictionary()
+_OPEN: WeakKeyDictionary[Run, _Open] = WeakKeyDictionary()
 
 
 def with_asker(run: Run, write: Writer) -> None:
-    """Let `write` ask the run's language model, with the run's ledger as memory.
+    """Let `write` ask the run's language model, by the engine of the run and with its ledger as memory.
 
     What was opened for it stays open until `release`, or the run's end: weights take long to load. The prompts are
     written into the run's folder first, so that each record's prompt can be read whatever becomes of its file.
@@ -54,20 +84,19 @@ def with_asker(run: Run, write: Writer) -> None:
     """
     for prompt in all_prompts(run.config):
         keep(prompt, run.file(FOLDER))
-    if run not in _DESKS:
-        _DESKS[run] = _Desk(run)
+    if run not in _OPEN:
+        _OPEN[run] = _opened(run)
         run.at_close(lambda: release(run))
-    desk, start = _DESKS[run], time.monotonic()
+    opened, start = _OPEN[run], time.monotonic()
 
     async def work() -> None:
-        llm = run.config.llm
-        asker = Asker(desk.backend, desk.ledger, asking_config(llm), run.config.seed, run.asked_s)
-        with stopping(asker):
-            await write(run, asker)
-        run.from_ledger += asker.from_ledger
+        desk = opened.desk()
+        with stopping(desk):
+            await write(run, desk)
+        run.from_ledger += desk.from_ledger
 
     try:
-        desk.runner.run(work())
+        opened.runner.run(work())
     except BaseException as error:
         release(run)
         if isinstance(error, (Stopped, asyncio.CancelledError)):
@@ -77,8 +106,16 @@ def with_asker(run: Run, write: Writer) -> None:
         run.asked_s += time.monotonic() - start
 
 
+def _opened(run: Run) -> _Open:
+    if run.engine == "local":
+        return _Here(run)
+    from synthneg.cluster.asking import Cluster  # noqa: PLC0415 - not needed on one machine
+
+    return Cluster(run, run.file(LEDGER))
+
+
 def release(run: Run) -> None:
     """Close what is open for asking, so that an encoder or a training has the memory; a second time does nothing."""
-    desk = _DESKS.pop(run, None)
-    if desk is not None:
-        desk.close()
+    opened = _OPEN.pop(run, None)
+    if opened is not None:
+        opened.close()

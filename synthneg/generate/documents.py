@@ -13,7 +13,7 @@ from synthneg.generate.jobs import (
     verified,
 )
 from synthneg.llm.ask import Answer, Failure, Job
-from synthneg.llm.jobs import Asks, answers, record_failure
+from synthneg.llm.jobs import Asks, record_failure
 from synthneg.progress import Progress
 from synthneg.records import Document, Passage, Query
 from synthneg.run import Run, Stage
@@ -44,7 +44,7 @@ async def write_documents(run: Run, asker: Asks) -> None:
                     stage.take()
                     stage.keep(_positive(query, positive))
         with Progress("graded documents", total, "queries") as progress:
-            async for about, job, outcome in answers(asker, asked, progress.advance):
+            async for about, job, outcome in asker.ask(asked, progress.advance):
                 _keep_graded(stage, about, job, outcome)
 
 

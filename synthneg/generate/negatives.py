@@ -16,7 +16,7 @@ from synthneg.generate.jobs import (
     verified,
 )
 from synthneg.llm.ask import Answer, Failure, Job
-from synthneg.llm.jobs import Asks, answers, record_failure
+from synthneg.llm.jobs import Asks, record_failure
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import Document
@@ -49,7 +49,7 @@ async def write_negatives(run: Run, asker: Asks) -> None:
         asked = chain.from_iterable(
             document_jobs(run.config, prompts, block, beside) for block in verified(run)
         )
-        async for about, job, outcome in answers(asker, asked, progress.advance):
+        async for about, job, outcome in asker.ask(asked, progress.advance):
             _keep(stage, about, job, outcome)
 
 

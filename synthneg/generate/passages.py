@@ -17,7 +17,7 @@ from synthneg.errors import SettingsError
 from synthneg.generate.jobs import NEGATIVE_GRADE, origin_of, passage_prompts, text_of
 from synthneg.generate.tasks import Brainstorm, Task, brainstorm, examples
 from synthneg.llm.ask import Answer, Failure, Job
-from synthneg.llm.jobs import Asks, answers, job_for, record_failure
+from synthneg.llm.jobs import Asks, job_for, record_failure
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import GIVEN, Document, Made, Origin, Passage, Query, Reject
@@ -107,7 +107,7 @@ async def write_passages(run: Run, asker: Asks) -> None:
             checking(config.corpus, config.seed) as checked,
             Progress("passages", min(total, limit or total), "passages") as progress,
         ):
-            async for wanted, job, outcome in answers(asker, asked, progress.advance):
+            async for wanted, job, outcome in asker.ask(asked, progress.advance):
                 stage.take()
                 _keep(stage, checked, wanted, job, outcome)
 

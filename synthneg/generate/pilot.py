@@ -14,8 +14,8 @@ from synthneg.generate.beside import related
 from synthneg.generate.jobs import document_jobs, prompts_for
 from synthneg.generate.passages import passage_made, passages_asked
 from synthneg.generate.query_jobs import queries_of, query_jobs
-from synthneg.llm.ask import Answer, Asker, Failure, Job
-from synthneg.llm.jobs import answers
+from synthneg.llm.ask import Answer, Failure, Job
+from synthneg.llm.jobs import Desk
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import Passage, Query
@@ -55,7 +55,7 @@ class Pilot:
     busy_s: float = 0.0  # seconds in which any of them was waited for
 
 
-async def pilot(run: Run, asker: Asker, count: int) -> Pilot:
+async def pilot(run: Run, asker: Desk, count: int) -> Pilot:
     """Ask all prompts for `count` passages: those that a run with that limit would choose, or would have written.
 
     Raises:
@@ -110,11 +110,11 @@ async def pilot(run: Run, asker: Asker, count: int) -> Pilot:
 
 
 async def _answered(
-    asker: Asker, jobs: Sequence[tuple[C, Job]], name: str
+    asker: Desk, jobs: Sequence[tuple[C, Job]], name: str
 ) -> AsyncIterator[tuple[C, Job, Answer]]:
     failures: list[Failure] = []
     with Progress(name, len(jobs), "records") as progress:
-        async for about, job, outcome in answers(asker, jobs, progress.advance):
+        async for about, job, outcome in asker.ask(jobs, progress.advance):
             if isinstance(outcome, Answer):
                 yield about, job, outcome
             else:
@@ -132,7 +132,7 @@ async def _answered(
 
 
 def _uses(
-    asker: Asker, passage_id: str, of_job: dict[str, tuple[str, Prompt]], keys: dict[str, set[str]]
+    asker: Desk, passage_id: str, of_job: dict[str, tuple[str, Prompt]], keys: dict[str, set[str]]
 ) -> tuple[Use, ...]:
     """Return what a passage has used, prompt by prompt."""
     of_prompt: dict[tuple[str, Prompt], set[str]] = {}

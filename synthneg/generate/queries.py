@@ -9,7 +9,7 @@ from synthneg.generate.jobs import blocks_of_chosen, prompts_for
 from synthneg.generate.query_jobs import AboutQuery, ids_of, queries_of, query_jobs
 from synthneg.generate.rounds import Rounds
 from synthneg.llm.ask import Answer, Failure, Job
-from synthneg.llm.jobs import Asks, answers, record_failure
+from synthneg.llm.jobs import Asks, record_failure
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.run import Run, Stage
@@ -48,7 +48,7 @@ async def write_queries(run: Run, asker: Asks) -> None:
             asked = chain.from_iterable(
                 query_jobs(run.config, prompts, block, beside) for block in blocks_of_chosen(run)
             )
-            async for about, job, outcome in answers(asker, asked, progress.advance):
+            async for about, job, outcome in asker.ask(asked, progress.advance):
                 _keep(stage, rounds, about, job, outcome)
         await rounds.ask(asker)
 

@@ -19,7 +19,7 @@ from synthneg.generate.query_jobs import AboutQuery, jobs_again, queries_of
 from synthneg.generate.watch import Watch, faulty, job_id_of, worn_of
 from synthneg.generate.worn import Phrase
 from synthneg.llm.ask import Answer, Failure, Job
-from synthneg.llm.jobs import Asks, answers
+from synthneg.llm.jobs import Asks
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import Query
@@ -110,7 +110,7 @@ class Rounds:
                 for block in blocks_of_chosen(self._run)
             )
             records = groupby(before, key=lambda query: job_id_of(query, self._lines))
-            async for about, job, outcome in answers(asker, asked, progress.advance):
+            async for about, job, outcome in asker.ask(asked, progress.advance):
                 former = self._copy_up_to(job.id, records)
                 self._settle_anew(about, job, outcome, former)
             self._copy_up_to(None, records)

@@ -12,7 +12,7 @@ from itertools import islice, product
 from synthneg.config import RunConfig
 from synthneg.generate.jobs import passage_prompts
 from synthneg.llm.ask import Answer, Failure, Job
-from synthneg.llm.jobs import Asks, answers, job_for
+from synthneg.llm.jobs import Asks, job_for
 from synthneg.progress import Progress
 
 _TASKS_A_REPLY = 10  # expected
@@ -45,7 +45,7 @@ async def brainstorm(config: RunConfig, asker: Asks) -> Brainstorm:
     found = Brainstorm()
     of_words: dict[str, Task] = {}
     with Progress("tasks", len(asked), "replies") as progress:
-        async for number, job, outcome in answers(asker, asked, progress.advance):
+        async for number, job, outcome in asker.ask(asked, progress.advance):
             if isinstance(outcome, Failure):
                 found.failures.append((job.id, outcome))
                 continue

@@ -1,6 +1,6 @@
 """Asking: jobs in, outcomes out, in the order of the jobs, whatever the order of the replies.
 
-    async for job, outcome in asker.ask(jobs, progress.advance): ...
+    async for context, job, outcome in asker.ask(asked, progress.advance): ...
 
 So concurrency does not change a file. What the ledger knows is looked up for many jobs at once and needs no task.
 """
@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from synthneg.config import LLMConfig
 from synthneg.errors import RunError
@@ -28,6 +28,8 @@ _CHUNK = 32
 _MOST_HELD = 4096
 _TICK_S = 0.5
 _PATIENCE_S = 5.0
+
+C = TypeVar("C")
 
 
 class Advance(Protocol):
@@ -74,6 +76,11 @@ class Asker:
         """Replies that did not have to be asked for."""
         return self._talks.from_ledger
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that are waited for."""
+        return len(self._sender.sent_since)
+
     def listen(self, heard: Callable[[Job, str], None]) -> None:
         """Tell `heard` of each reply that a job takes, by its key, from now on."""
         self._talks.heard = heard
@@ -86,13 +93,15 @@ class Asker:
         """Send nothing more; `ask` ends when what is in flight is answered. Return how many requests that are."""
         self._sender.stopping = True
         self._news.set()
-        return len(self._sender.sent_since) if self._live else 0
+        return self.in_flight if self._live else 0
 
-    async def ask(self, jobs: Iterable[Job], ended: Advance) -> AsyncIterator[tuple[Job, Outcome]]:
-        """Yield each job with its outcome, in the order of the jobs.
+    async def ask(
+        self, asked: Iterable[tuple[C, Job]], ended: Advance
+    ) -> AsyncIterator[tuple[C, Job, Outcome]]:
+        """Yield each job with its context and its outcome, in the order of the jobs.
 
         Args:
-            jobs: read as slots come free, not all at once.
+            asked: jobs, each with what its asker needs back; read as slots come free, not all at once.
             ended: told when jobs have their outcome, which may be long before their turn comes to be yielded, and what
                 is waited for.
 
@@ -101,13 +110,13 @@ class Asker:
             RunError: the ledger cannot be read or written.
             Stopped: `stop` was called.
         """
-        line, source = _Line(self._news), iter(jobs)
+        line, source = _Line[C](self._news), iter(asked)
         ticker = asyncio.create_task(self._tick(ended))
         try:
             more = True
             while more or line.waiting:
-                for job, outcome in line.ended():
-                    yield job, outcome
+                for context, job, outcome in line.ended():
+                    yield context, job, outcome
                 if line.error is not None:
                     # Paid for: what is on its way may still come. A ledger that is broken could not take it.
                     if not isinstance(line.error, RunError):
@@ -132,11 +141,12 @@ class Asker:
             ticker.cancel()
             await line.cancel()
 
-    def _begin(self, jobs: Sequence[Job], line: "_Line", ended: Advance) -> None:
+    def _begin(self, asked: Sequence[tuple[C, Job]], line: "_Line[C]", ended: Advance) -> None:
         """Put jobs into line: those that the ledger settles with their outcome, the others with a task."""
         settled = 0
-        for job, first in zip(jobs, self._talks.look_up(jobs), strict=True):
-            place = _Place(job, self._talks.settled(job, first))
+        begun = self._talks.look_up([job for _, job in asked])
+        for (context, job), first in zip(asked, begun, strict=True):
+            place = _Place(context, job, self._talks.settled(job, first))
             line.waiting.append(place)
             if place.outcome is None:
                 line.start(place, self._work(place, first, ended))
@@ -145,11 +155,11 @@ class Asker:
         if settled:
             ended(settled)
 
-    async def _work(self, place: "_Place", first: First | None, ended: Advance) -> None:
+    async def _work(self, place: "_Place[C]", first: First | None, ended: Advance) -> None:
         place.outcome = await self._talks.outcome(place.job, first)
         ended(1)
 
-    async def _drain(self, line: "_Line", most_s: float | None = None) -> None:
+    async def _drain(self, line: "_Line[C]", most_s: float | None = None) -> None:
         """Wait for the requests in flight, at most so many seconds, and for nothing else."""
         # A batch goes on at the server without us, and the next start takes it up.
         keep = self._sender.sent_since.keys() if self._live else set()
@@ -166,36 +176,36 @@ class Asker:
             self._sender.free_the_stuck()
 
 
-class _Place:
+class _Place(Generic[C]):
     """A job's place in line."""
 
-    __slots__ = ("job", "outcome")
+    __slots__ = ("context", "job", "outcome")
 
-    def __init__(self, job: Job, outcome: Outcome | None) -> None:
-        self.job, self.outcome = job, outcome
+    def __init__(self, context: C, job: Job, outcome: Outcome | None) -> None:
+        self.context, self.job, self.outcome = context, job, outcome
 
 
-class _Line:
+class _Line(Generic[C]):
     """Jobs in their order, and the tasks of those that have no outcome yet."""
 
     def __init__(self, news: asyncio.Event) -> None:
-        self.waiting: deque[_Place] = deque()
+        self.waiting: deque[_Place[C]] = deque()
         self.open: set[asyncio.Task[object]] = set()
         self._news = news
         self.error: BaseException | None = None
 
-    def start(self, place: _Place, work: Coroutine[object, object, None]) -> None:
+    def start(self, place: _Place[C], work: Coroutine[object, object, None]) -> None:
         """Run the work that brings a place its outcome."""
         task: asyncio.Task[object] = asyncio.create_task(work)
         self.open.add(task)
         task.add_done_callback(self._done)
 
-    def ended(self) -> Iterator[tuple[Job, Outcome]]:
+    def ended(self) -> Iterator[tuple[C, Job, Outcome]]:
         """Yield, from the head of the line, what has its outcome."""
         while self.head_has_ended():
             place = self.waiting.popleft()
             assert place.outcome is not None
-            yield place.job, place.outcome
+            yield place.context, place.job, place.outcome
 
     def head_has_ended(self) -> bool:
         """Whether there is something to yield."""

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from synthneg.llm.ask import Asker
+from synthneg.llm.jobs import Desk
 from synthneg.progress import say
 
 
 @contextmanager
-def stopping(asker: Asker) -> Iterator[None]:
+def stopping(asker: Desk) -> Iterator[None]:
     """Let Ctrl-C, or a SIGTERM, stop the asker in the block; both are Python's own again behind it."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread alone

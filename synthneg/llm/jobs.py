@@ -1,10 +1,10 @@
 """What all that is asked of a language model shares: jobs with their seeds, their outcomes, and the books of a loss."""
 
-from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from synthneg.llm.ask import Advance, Answer, Failure, Job, Open, Outcome
+from synthneg.llm.ask import Advance, Failure, Job, Open, Outcome
+from synthneg.llm.ledger import Spent
 from synthneg.prompts.file import Prompt
 from synthneg.prompts.render import draw, open_turns, render, seed_of
 from synthneg.records import Document, Passage
@@ -14,10 +14,33 @@ C = TypeVar("C")
 
 
 class Asks(Protocol):
-    """Jobs in, outcomes out, in the order of the jobs: an `Asker`, or a `Replay` of what was answered before."""
+    """Jobs in, outcomes out, in the order of the jobs: an `Asker`, a cluster, or a `Replay` of what was answered."""
 
-    def ask(self, jobs: Iterable[Job], ended: Advance) -> AsyncIterator[tuple[Job, Outcome]]:
-        """Yield each job with its outcome."""
+    def ask(
+        self, asked: Iterable[tuple[C, Job]], ended: Advance
+    ) -> AsyncIterator[tuple[C, Job, Outcome]]:
+        """Yield what each job was asked for, the job and its outcome, in their order; see `Asker.ask`."""
+        ...
+
+
+class Desk(Asks, Protocol):
+    """What a run asks with, on this machine or on a cluster."""
+
+    @property
+    def from_ledger(self) -> int:
+        """Replies that did not have to be asked for."""
+        ...
+
+    def listen(self, heard: Callable[[Job, str], None]) -> None:
+        """Tell `heard` of each reply that a job takes, by its key, from now on."""
+        ...
+
+    def spent(self, keys: Sequence[str]) -> Spent:
+        """Return what the requests with these keys have used."""
+        ...
+
+    def stop(self) -> int:
+        """Send nothing more; `ask` ends when what is in flight is answered. Return how many requests that are."""
         ...
 
 
@@ -31,21 +54,6 @@ def job_for(prompt: Prompt, id: str, values: Mapping[str, Any], run_seed: int) -
         for name, shared in open_turns(prompt, seed)
     )
     return Job(id, prompt.tag, messages, prompt.sampling(), prompt.form, seed, draws, turns)
-
-
-async def answers(
-    asker: Asks, asked: Iterable[tuple[C, Job]], ended: Advance
-) -> AsyncIterator[tuple[C, Job, Answer | Failure]]:
-    """Yield what each job was asked for, the job and its outcome, in their order; `ended` is as in `Asker.ask`."""
-    contexts: deque[C] = deque()
-
-    def jobs() -> Iterator[Job]:
-        for context, job in asked:
-            contexts.append(context)
-            yield job
-
-    async for job, outcome in asker.ask(jobs(), ended):
-        yield contexts.popleft(), job, outcome
 
 
 def shown(passage: Passage | Document, most_chars: int) -> dict[str, str]:

@@ -25,6 +25,7 @@ from synthneg.errors import RunError
 from synthneg.llm.base import Reply, Request
 from synthneg.llm.keys import digest_of, shared_part
 from synthneg.llm.ledger_file import VERSION, identity_of, open_file, write_anew
+from synthneg.llm.ledger_merge import attached, copy_new
 
 _READ = "text, finish, tokens_in, tokens_out, model, reasoning, top, seal"
 _MARKS = ",".join("?" * 14)  # of a row of replies
@@ -68,18 +69,19 @@ class Ledger:
     Args:
         file: the database; made where it is missing.
         read_only: open it without writing a byte, as a look at a run does.
+        alone: nobody else may have it open meanwhile, on any machine.
 
     Raises:
         RunError: the file is damaged, cannot be written, or was written by a version that kept it otherwise; nothing is
             repaired behind the user's back.
     """
 
-    def __init__(self, file: Path, *, read_only: bool = False) -> None:
+    def __init__(self, file: Path, *, read_only: bool = False, alone: bool = False) -> None:
         self._file = file
         self._shared_ids: dict[bytes, int] = {}
         self._waiting: list[tuple[_Row, asyncio.Future[None]]] = []
         try:
-            self._base = open_file(file, read_only)
+            self._base = open_file(file, read_only, alone)
             version = self._base.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
             raise self._broken(error) from error
@@ -183,6 +185,21 @@ class Ledger:
             self._rows("DELETE FROM facts WHERE subject = ? AND name = ?", [subject, name])
         else:
             self._rows("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", [subject, name, value])
+
+    def take_in(self, file: Path, name: str) -> int:
+        """Copy what another ledger has got since it was last taken in; return how many replies were new.
+
+        Args:
+            file: the other ledger; nobody is at work in it.
+            name: under which it is remembered how far it was read.
+        """
+        try:
+            with attached(self._base, file), self._transaction():
+                return copy_new(self._base, name)
+        except sqlite3.Error as error:
+            raise RunError(
+                f"{file}: this ledger cannot be read ({error}); if a run is at work with it, wait for its end"
+            ) from error
 
     def close(self) -> None:
         """Commit what waits, and fold the write-ahead log into the file; a second time does nothing."""

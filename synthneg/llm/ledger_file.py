@@ -5,6 +5,9 @@ import sqlite3
 from pathlib import Path
 
 _CACHE_KIB = 16_384
+# Seconds that a lock is waited for: of another process, which holds it for a moment, or of a worker that was given up
+# and is about to end.
+_SHARED_S, _ALONE_S = 5.0, 60.0
 VERSION = 2
 _TABLES = """
 CREATE TABLE IF NOT EXISTS shared (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, body BLOB NOT NULL);
@@ -24,12 +27,14 @@ INSERT INTO spent SELECT 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM spent);
 """
 
 
-def open_file(file: Path, read_only: bool) -> sqlite3.Connection:
+def open_file(file: Path, read_only: bool, alone: bool) -> sqlite3.Connection:
     """Return a connection in autocommit mode; transactions are begun by hand.
 
     Args:
         file: the database; made where it is missing, unless it is to be read only.
         read_only: not a byte is written.
+        alone: nobody else may read or write it meanwhile, not from another machine either. Its write-ahead log then
+            needs no memory that processes share, which a network's file system does not have.
     """
     if read_only:
         # Without a log nobody is at work, and the file alone says all; a log is read through files beside it.
@@ -38,8 +43,10 @@ def open_file(file: Path, read_only: bool) -> sqlite3.Connection:
         mode = "ro" if at_work else "ro&immutable=1"
         address = f"{file.resolve().as_uri()}?mode={mode}"
         return sqlite3.connect(address, uri=True, isolation_level=None)
-    base = sqlite3.connect(file, isolation_level=None)
+    base = sqlite3.connect(file, isolation_level=None, timeout=_ALONE_S if alone else _SHARED_S)
     try:
+        if alone:
+            base.execute("PRAGMA locking_mode=EXCLUSIVE")
         new = base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         base.execute("PRAGMA journal_mode=WAL")
         base.execute("PRAGMA synchronous=NORMAL")

@@ -67,6 +67,29 @@ def open_backend(config: LLMConfig, memory: Ledger) -> Backend:
     return backend
 
 
+def named_backend(config: LLMConfig) -> tuple[LLMConfig, str]:
+    """Return the settings with the name of the model, and the identity of the backend, which is opened elsewhere.
+
+    Nothing is loaded. A server is asked which model it has where the settings do not say.
+
+    Raises:
+        SynthnegError: settings that no backend could have, or a server that cannot be asked.
+    """
+    if config.backend == "local":
+        from synthneg.llm.local import local_identity  # noqa: PLC0415  # as in open_backend
+
+        return config, local_identity(config)
+    if config.backend == "vllm":
+        from synthneg.llm.vllm import vllm_identity  # noqa: PLC0415  # as above
+
+        return config, vllm_identity(config)
+    from synthneg.llm.http import check_server, only_model, read_key  # noqa: PLC0415  # as above
+
+    address, variable = check_server(config), config.api_key_env
+    model = config.model or only_model(address, read_key(variable), variable)
+    return config.model_copy(update={"model": model}), f"{address} {model}"
+
+
 def identity_of(config: LLMConfig, history: History) -> str:
     """Return the identity of the backend that the settings name, without asking a server or loading weights.
 

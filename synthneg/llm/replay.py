@@ -1,6 +1,6 @@
 """Asking without asking: what the ledger holds, read by the parser as it is now.
 
-    async for job, outcome in Replay(ledger, identity, config, seed, before).ask(jobs, progress.advance): ...
+    async for context, job, outcome in Replay(ledger, identity, seed, reasks, before).ask(asked, progress.advance): ...
 
 Nothing is sent, and nothing is written to the ledger. With the parser that a stage was written with, the outcomes are
 those of then, the failures included.
@@ -9,6 +9,7 @@ those of then, the failures included.
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from itertools import islice
+from typing import TypeVar
 
 from synthneg.errors import RunError
 from synthneg.llm.ask import Advance, Failure, Job, Outcome
@@ -18,6 +19,7 @@ from synthneg.llm.history import History
 
 NOT_ASKED = "not_asked"
 _CHUNK = 256
+C = TypeVar("C")
 _UNKNOWN = Failure(NOT_ASKED, "the ledger has no reply to this, and nothing was sent", False)
 
 
@@ -44,16 +46,19 @@ class Replay:
         self._talks = Conversations(_Nobody(identity), history, run_seed, reasks)
         self._before = before
 
-    async def ask(self, jobs: Iterable[Job], ended: Advance) -> AsyncIterator[tuple[Job, Outcome]]:
-        """Yield each job with its outcome, in the order of the jobs; see `Asker.ask`.
+    async def ask(
+        self, asked: Iterable[tuple[C, Job]], ended: Advance
+    ) -> AsyncIterator[tuple[C, Job, Outcome]]:
+        """Yield each job with its context and its outcome, in the order of the jobs; see `Asker.ask`.
 
         Raises:
             RunError: the ledger cannot be read, or knows nothing of a prompt: what that says, or the settings that
                 shape it, have changed since it was asked, and its records would all be lost.
         """
-        source, known, unknown = iter(jobs), set[str](), set[str]()
+        source, known, unknown = iter(asked), set[str](), set[str]()
         while chunk := list(islice(source, _CHUNK)):
-            for job, first in zip(chunk, self._talks.look_up(chunk), strict=True):
+            begun = self._talks.look_up([job for _, job in chunk])
+            for (context, job), first in zip(chunk, begun, strict=True):
                 outcome = self._talks.settled(job, first) or await self._talks.outcome(job, first)
                 answered = outcome is not _UNKNOWN or (
                     first is not None and first.reply is not None
@@ -63,7 +68,7 @@ class Replay:
                 if (answered or outcome is _UNKNOWN) and not job.again:
                     (known if answered else unknown).add(job.tag)
                 ended(1)
-                yield job, outcome
+                yield context, job, outcome
             await asyncio.sleep(0)  # where Ctrl-C is heard
         lost = sorted(unknown - known)
         if lost:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from synthneg.generate.asking import LEDGER
-from synthneg.llm.ask import Answer, Asker, Failure, Job
+from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.llm.history import History
-from synthneg.llm.jobs import answers, job_for, record_failure, shown
+from synthneg.llm.jobs import Desk, job_for, record_failure, shown
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.prompts.render import seed_of
@@ -47,7 +47,7 @@ class _Asked(NamedTuple):
     shown: tuple[Which, ...]  # in the order of the request
 
 
-async def write_said(arm: Arm, run: Run, cases: Sequence[Case], asker: Asker) -> dict[str, Said]:
+async def write_said(arm: Arm, run: Run, cases: Sequence[Case], asker: Desk) -> dict[str, Said]:
     """Ask the arm's judge about all cases; what can be read goes to scores.jsonl, and all is in the books.
 
     Returns:
@@ -64,7 +64,7 @@ async def write_said(arm: Arm, run: Run, cases: Sequence[Case], asker: Asker) ->
         run.stage(NAME, "scores.jsonl") as stage,
         Progress("judged", None, "requests") as progress,
     ):
-        async for asked, job, outcome in answers(asker, jobs, progress.advance):
+        async for asked, job, outcome in asker.ask(jobs, progress.advance):
             passages = [asked.case.passages[which] for which in asked.shown]
             for place, said in enumerate(_read(kind, passages, outcome)):
                 stage.take()

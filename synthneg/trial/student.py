@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from synthneg.errors import SettingsError
 from synthneg.evaluate.collection import Collection, check_collection, read_collection
@@ -23,6 +24,8 @@ from synthneg.verify.documents import verify_documents
 
 MEASURE = "nDCG@10"
 SPLITS = ("dev", "train")
+
+C = TypeVar("C")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +115,17 @@ def _measured(runs: Sequence[Run], collection: Collection) -> Evaluation:
 class _Nobody:
     """Is asked nothing: the arms of queries have no prompts for documents."""
 
-    async def ask(self, jobs: Iterable[Job], ended: Advance) -> AsyncIterator[tuple[Job, Outcome]]:  # noqa: ARG002
+    async def ask(
+        self,
+        asked: Iterable[tuple[C, Job]],
+        ended: Advance,  # noqa: ARG002
+    ) -> AsyncIterator[tuple[C, Job, Outcome]]:
         """Yield nothing.
 
         Raises:
             AssertionError: there was something to ask.
         """
-        for job in jobs:
+        for _, job in asked:
             raise AssertionError(f"{job.id} is asked for in a stage without prompts")
         return
         yield

@@ -19,8 +19,9 @@ from synthneg.generate.documents import write_documents
 from synthneg.generate.negatives import write_negatives
 from synthneg.generate.passages import check_written
 from synthneg.generate.queries import write_queries
-from synthneg.llm.ask import Asker, Job
+from synthneg.llm.ask import Job
 from synthneg.llm.budget import check_budget
+from synthneg.llm.jobs import Desk
 from synthneg.llm.open import check_backend
 from synthneg.progress import say
 from synthneg.prompts.shelf import load
@@ -160,7 +161,7 @@ def _walk_judges(arms: Sequence[Arm], runs: Sequence[Run], base: Run) -> list[Wa
         said: dict[str, Said] = {}
 
         async def judge(
-            run: Run, asker: Asker, arm: Arm = arm, said: dict[str, Said] = said
+            run: Run, asker: Desk, arm: Arm = arm, said: dict[str, Said] = said
         ) -> None:
             said |= await write_said(arm, run, shown, asker)
 
@@ -224,7 +225,7 @@ def _ask(run: Run, writers: Sequence[Writer]) -> Keys:
     """
     keys: Keys = {}
 
-    async def work(run: Run, asker: Asker) -> None:
+    async def work(run: Run, asker: Desk) -> None:
         asker.listen(heard)
         for write in writers:
             await write(run, asker)

@@ -15,7 +15,7 @@ import orjson
 from synthneg.config import DocumentChecks, RunConfig
 from synthneg.errors import PromptError
 from synthneg.llm.ask import Answer, Failure, Job
-from synthneg.llm.jobs import Asks, answers, job_for, record_failure, shown
+from synthneg.llm.jobs import Asks, job_for, record_failure, shown
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.prompts.render import seed_of
@@ -105,7 +105,7 @@ async def write_judgements(run: Run, asker: Asks) -> None:
         mapped(run, "documents.jsonl") as texts,
     ):
         asked = _jobs(run, prompt, kind, texts)
-        async for context, job, outcome in answers(asker, asked, progress.advance):
+        async for context, job, outcome in asker.ask(asked, progress.advance):
             _keep(stage, kind, context, job, outcome)
 
 

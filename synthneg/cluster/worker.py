@@ -1,0 +1,202 @@
+"""A worker of a cluster: it asks the jobs of one partition after the other, as one machine does, and keeps its model.
+
+Ray decides where it runs, and starts it again when its process or machine is gone. What it has asked is then in the
+partition's ledger, and of a partition that was finished nothing is touched.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from synthneg.cluster.board import Seen
+from synthneg.cluster.partitions import (
+    Settled,
+    digest_of,
+    head,
+    is_complete,
+    jobs_file,
+    ledger_file,
+    outcome_line,
+    outcomes_file,
+    packed,
+    read_jobs,
+)
+from synthneg.cluster.storage import Storage
+from synthneg.config import LLMConfig
+from synthneg.errors import RunError, SettingsError, SynthnegError
+from synthneg.llm.ask import Asker, Job, Stopped
+from synthneg.llm.base import Backend, Reply
+from synthneg.llm.ledger import Ledger
+from synthneg.llm.open import asking_config, open_backend
+
+_TICK_S = 0.5
+_MOST_LINES = 256  # of outcomes that are written in one go
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What the workers of one asking are told."""
+
+    llm: LLMConfig  # of one worker
+    identity: str  # of the backend
+    run_seed: int
+    storage: Storage
+    facts: dict[str, str] = field(default_factory=dict)  # what was learnt of the backend
+    known: dict[str, Reply] = field(default_factory=dict)  # replies that conversations begin with
+
+
+class PartitionLedger(Ledger):
+    """The ledger of a partition, which also answers from replies that came with the jobs and are stored elsewhere.
+
+    Args:
+        file: the database; no other worker may have it open.
+        known: those replies, by key.
+    """
+
+    def __init__(self, file: Path, known: dict[str, Reply]) -> None:
+        super().__init__(file, alone=True)
+        self.known = known
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Reply]:
+        """Return the replies to those of `keys` that have one."""
+        found = {key: self.known[key] for key in keys if key in self.known}
+        return found | super().get_many([key for key in keys if key not in found])
+
+
+class Worker:
+    """Asks the jobs of a partition; one that holds a model keeps it for the next.
+
+    Args:
+        errand: what is to be done.
+        board: handle of a `Board`.
+    """
+
+    def __init__(self, errand: Errand, board: Any) -> None:
+        self._errand, self._board = errand, board
+        self._runner = asyncio.Runner()
+        self._backend: Backend | None = None
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Ask the jobs of the row's partition; return what is in the user's power to put right as a row, too."""
+        partition = int(row["partition"])
+        kind = words = ""
+        try:
+            self._runner.run(self._work(partition))
+        except Stopped:
+            kind = Stopped.__name__
+        except SynthnegError as error:
+            kind, words = type(error).__name__, str(error)
+        return {"partition": partition, "error": kind, "words": words}
+
+    async def _work(self, partition: int) -> None:
+        storage = self._errand.storage
+        with storage.reading(jobs_file(partition)) as stream:
+            digest = digest_of(stream)
+            if is_complete(storage, partition, digest):
+                return
+            ledger = open_ledger(storage, partition, dict(self._errand.known))
+            try:
+                for name, value in self._errand.facts.items():
+                    ledger.learn(self._errand.identity, name, value)
+                backend = self._opened(ledger)
+                try:
+                    asker = open_asker(self._errand, backend, ledger)
+                    with storage.writing(outcomes_file(partition)) as target:
+                        target.write(packed(head(digest)))
+                        asked = _noting(read_jobs(stream), ledger.known)
+                        await _Asking(partition, asker, self._board).write(asked, target)
+                finally:
+                    if backend is not self._backend:
+                        await backend.close()
+            finally:
+                ledger.close()
+
+    def _opened(self, ledger: Ledger) -> Backend:
+        """Return the backend: the model that this worker holds, or a server as the partition's ledger knows it."""
+        if self._backend is not None:
+            return self._backend
+        backend = open_backend(self._errand.llm, ledger)
+        if backend.identity != self._errand.identity:
+            raise SettingsError(
+                f"llm.model: expected {self._errand.identity} on every machine of the cluster, and one has"
+                f" {backend.identity}; put the same weights on all of them, or on shared storage"
+            )
+        if self._errand.llm.backend != "openai":
+            self._backend = backend
+        return backend
+
+
+def open_ledger(storage: Storage, partition: int, known: dict[str, Reply]) -> PartitionLedger:
+    """Return the ledger of a partition, which nobody else has open.
+
+    Raises:
+        RunError: another worker still has it, or the place is none where it could lie.
+    """
+    file = storage.local(ledger_file(partition))
+    if file is None:
+        raise RunError(
+            f"{storage.place}: expected a folder that all machines of the cluster see; set ray.storage"
+        )
+    return PartitionLedger(file, known)
+
+
+def open_asker(errand: Errand, backend: Backend, ledger: Ledger) -> Asker:
+    """Return what asks the jobs of a partition."""
+    return Asker(backend, ledger, asking_config(errand.llm), errand.run_seed)
+
+
+def _noting(
+    jobs: Iterator[tuple[Job, dict[str, Reply]]], known: dict[str, Reply]
+) -> Iterator[tuple[None, Job]]:
+    """Yield the jobs, having put the replies that they may begin with where the ledger finds them."""
+    for job, replies in jobs:
+        known |= replies
+        yield None, job
+
+
+class _Asking:
+    """The asking of one partition, and what is told about it."""
+
+    def __init__(self, partition: int, asker: Asker, board: Any) -> None:
+        self._partition, self._asker, self._board = partition, asker, board
+        self._ended = 0
+
+    async def write(self, asked: Iterator[tuple[None, Job]], target: BinaryIO) -> None:
+        """Write the outcome of each job to `target`."""
+        heard: dict[str, list[str]] = {}
+        self._asker.listen(lambda job, key: heard.setdefault(job.id, []).append(key))
+        lines: list[bytes] = []
+        if await self._tell(Seen(at_work=1)):
+            raise Stopped
+        telling = asyncio.create_task(self._tell_for_ever())
+        try:
+            async for _, job, outcome in self._asker.ask(asked, self._advance):
+                lines.append(outcome_line(Settled(outcome, tuple(heard.pop(job.id, ())))))
+                if len(lines) >= _MOST_LINES:
+                    target.write(packed(b"".join(lines)))
+                    lines = []
+            target.write(packed(b"".join(lines)))
+        finally:
+            telling.cancel()
+        await self._tell(Seen(self._ended, done=1))
+
+    def _advance(self, count: int = 1, note: str | None = None) -> None:  # noqa: ARG002  # see `Advance`
+        self._ended += count
+
+    async def _tell_for_ever(self) -> None:
+        """Say twice a second how far this partition is, and stop where that is wanted."""
+        while True:
+            if await self._tell(Seen(self._ended, self._asker.in_flight, at_work=1)):
+                self._asker.stop()
+            await asyncio.sleep(_TICK_S)
+
+    async def _tell(self, seen: Seen) -> bool:
+        """Return whether this worker is to stop; a board that is just being started again says nothing."""
+        from ray.exceptions import RayError  # noqa: PLC0415 - an extra
+
+        try:
+            return bool(await self._board.tell.remote(self._partition, seen))
+        except RayError:
+            return False
