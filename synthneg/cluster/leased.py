@@ -59,7 +59,9 @@ class Leased:
         )  # tokens of a request: the last one; one of those that were asked for
         self._missed = False  # whether a request has waited for a permit
         self._taken = 0  # permits, since the last report
-        self._ahead = 1  # the most of these of late: as many are taken while an answer is on its way
+        self._ahead = (
+            1  # the most of these of late: as many are taken while an answer is on its way
+        )
         self._known: Known | None = None
 
     async def __aenter__(self) -> Self:

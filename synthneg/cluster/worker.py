@@ -5,12 +5,12 @@ partition's ledger, and of a partition that was finished nothing is touched.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from synthneg.cluster.board import Seen
+from synthneg.cluster.ledgers import PartitionLedger, SegmentedLedger
 from synthneg.cluster.partitions import (
     Settled,
     digest_of,
@@ -22,7 +22,9 @@ from synthneg.cluster.partitions import (
     outcomes_file,
     packed,
     read_jobs,
+    segments_folder,
 )
+from synthneg.cluster.segments import Segments
 from synthneg.cluster.storage import Storage
 from synthneg.config import LLMConfig
 from synthneg.errors import RunError, SettingsError, SynthnegError
@@ -45,24 +47,6 @@ class Errand:
     storage: Storage
     facts: dict[str, str] = field(default_factory=dict)  # what was learnt of the backend
     known: dict[str, Reply] = field(default_factory=dict)  # replies that conversations begin with
-
-
-class PartitionLedger(Ledger):
-    """The ledger of a partition, which also answers from replies that came with the jobs and are stored elsewhere.
-
-    Args:
-        file: the database; no other worker may have it open.
-        known: those replies, by key.
-    """
-
-    def __init__(self, file: Path, known: dict[str, Reply]) -> None:
-        super().__init__(file, alone=True)
-        self.known = known
-
-    def get_many(self, keys: Sequence[str]) -> dict[str, Reply]:
-        """Return the replies to those of `keys` that have one."""
-        found = {key: self.known[key] for key in keys if key in self.known}
-        return found | super().get_many([key for key in keys if key not in found])
 
 
 class Worker:
@@ -107,6 +91,7 @@ class Worker:
                         target.write(packed(head(digest)))
                         asked = _noting(read_jobs(stream), ledger.known)
                         await _Asking(partition, asker, self._board).write(asked, target)
+                        _check_ours(ledger, partition)
                 finally:
                     if backend is not self._backend:
                         await backend.close()
@@ -132,19 +117,23 @@ def open_ledger(storage: Storage, partition: int, known: dict[str, Reply]) -> Pa
     """Return the ledger of a partition, which nobody else has open.
 
     Raises:
-        RunError: another worker still has it, or the place is none where it could lie.
+        RunError: another worker still has it, or it cannot be read.
     """
     file = storage.local(ledger_file(partition))
-    if file is None:
-        raise RunError(
-            f"{storage.place}: expected a folder that all machines of the cluster see; set ray.storage"
-        )
-    return PartitionLedger(file, known)
+    if file is not None:
+        return PartitionLedger(file, known)
+    return SegmentedLedger(Segments(storage, segments_folder(partition)), known)
 
 
 def open_asker(errand: Errand, backend: Backend, ledger: Ledger) -> Asker:
     """Return what asks the jobs of a partition."""
     return Asker(backend, ledger, asking_config(errand.llm), errand.run_seed)
+
+
+def _check_ours(ledger: PartitionLedger, partition: int) -> None:
+    """Raise RunError where this worker was given up: the outcomes are those of its successor."""
+    if ledger.is_superseded():
+        raise RunError(f"partition {partition}: another worker has taken it over")
 
 
 def _noting(
