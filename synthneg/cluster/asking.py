@@ -129,7 +129,7 @@ class ClusterAsker:
             self._ledger.facts(self._identity),
             begin,
         )
-        self._crew = Crew(self._run, errand)
+        self._crew = Crew(self._run, errand, self._ledger.totals())
         try:
             await self._crew.work(spill.jobs, ended)
         except BaseException:

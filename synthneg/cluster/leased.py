@@ -11,10 +11,12 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Self
 
 from synthneg.cluster.keeper import HELD_S, NOTHING, REPORT_S, Grant, Known, Report
 from synthneg.config import LLMConfig
+from synthneg.errors import SynthnegError
 from synthneg.llm.base import Reply
 from synthneg.llm.budget import Budget, use_of
 from synthneg.llm.rates import Rates
@@ -76,7 +78,8 @@ class Leased:
         await asyncio.gather(self._talk, return_exceptions=True)
         if self._error is None:
             self._give_back(math.inf)
-            await self._carry(self._report(wants=0, leaves=True))
+            with suppress(SynthnegError):
+                await self._carry(self._report(wants=0, leaves=True))
 
     # ---- what `Pace` asks ----
 

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
+from synthneg.cluster.allowance import carrier
 from synthneg.cluster.board import Seen
+from synthneg.cluster.leased import Leased
 from synthneg.cluster.ledgers import PartitionLedger, SegmentedLedger
 from synthneg.cluster.partitions import (
     Settled,
@@ -31,6 +33,7 @@ from synthneg.errors import RunError, SettingsError, SynthnegError
 from synthneg.llm.ask import Asker, Job, Stopped
 from synthneg.llm.base import Backend, Reply
 from synthneg.llm.ledger import Ledger
+from synthneg.llm.limits import Share
 from synthneg.llm.open import asking_config, open_backend
 
 _TICK_S = 0.5
@@ -41,7 +44,7 @@ _MOST_LINES = 256  # of outcomes that are written in one go
 class Errand:
     """What the workers of one asking are told."""
 
-    llm: LLMConfig  # of one worker
+    llm: LLMConfig  # its limits are those of all workers together
     identity: str  # of the backend
     run_seed: int
     storage: Storage
@@ -55,10 +58,11 @@ class Worker:
     Args:
         errand: what is to be done.
         board: handle of a `Board`.
+        keeper: handle of the actor that deals out what all workers may send.
     """
 
-    def __init__(self, errand: Errand, board: Any) -> None:
-        self._errand, self._board = errand, board
+    def __init__(self, errand: Errand, board: Any, keeper: Any) -> None:
+        self._errand, self._board, self._keeper = errand, board, keeper
         self._runner = asyncio.Runner()
         self._backend: Backend | None = None
 
@@ -86,12 +90,13 @@ class Worker:
                     ledger.learn(self._errand.identity, name, value)
                 backend = self._opened(ledger)
                 try:
-                    asker = open_asker(self._errand, backend, ledger)
-                    with storage.writing(outcomes_file(partition)) as target:
-                        target.write(packed(head(digest)))
-                        asked = _noting(read_jobs(stream), ledger.known)
-                        await _Asking(partition, asker, self._board).write(asked, target)
-                        _check_ours(ledger, partition)
+                    async with Leased(self._errand.llm, carrier(self._keeper)) as share:
+                        asker = open_asker(self._errand, backend, ledger, share)
+                        with storage.writing(outcomes_file(partition)) as target:
+                            target.write(packed(head(digest)))
+                            asked = _noting(read_jobs(stream), ledger.known)
+                            await _Asking(partition, asker, self._board).write(asked, target)
+                            _check_ours(ledger, partition)
                 finally:
                     if backend is not self._backend:
                         await backend.close()
@@ -125,9 +130,10 @@ def open_ledger(storage: Storage, partition: int, known: dict[str, Reply]) -> Pa
     return SegmentedLedger(Segments(storage, segments_folder(partition)), known)
 
 
-def open_asker(errand: Errand, backend: Backend, ledger: Ledger) -> Asker:
+def open_asker(errand: Errand, backend: Backend, ledger: Ledger, share: Share) -> Asker:
     """Return what asks the jobs of a partition."""
-    return Asker(backend, ledger, asking_config(errand.llm), errand.run_seed)
+    config = asking_config(errand.llm)
+    return Asker(backend, ledger, config, errand.run_seed, share=share)
 
 
 def _check_ours(ledger: PartitionLedger, partition: int) -> None:

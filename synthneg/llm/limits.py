@@ -86,7 +86,8 @@ class Pace:
         share: Share | None = None,
     ) -> None:
         self.in_flight = 0
-        self._cap, self._clock = config.concurrency if share is None else 0, clock
+        self._most = config.concurrency
+        self._cap, self._clock = self._most if share is None else 0, clock
         self._knee = Knee(config.concurrency)
         rates = Rates(config)
         self._rates: Rates | Share | None = share or (rates if rates else None)
@@ -238,6 +239,7 @@ class Pace:
 
     def _hear(self, places: int) -> None:
         """Go on with so many places, of those that several askers share."""
+        places = min(places, self._most)
         if places != self._cap:
             self._cap = places
             self._knee.resize(max(1, places), self._clock())
