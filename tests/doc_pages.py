@@ -2,7 +2,7 @@
 
 A fenced block of `sh` is a command a line. An HTML comment on the line before a block says more of it:
 
-    <!-- needs: gpu -->     what follows cannot be run here (gpu, key or network)
+    <!-- needs: gpu -->     what follows cannot be run here (gpu, key, network or cluster)
     <!-- file: my.yaml -->  the reader saves what follows under this name
 """
 
@@ -25,7 +25,10 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 # Programs that install, serve, or belong to somebody else.
-ELSEWHERE = ("pip", "make", "ollama", "llama-server", "vllm", "git", "python", "cd", "nohup")
+ELSEWHERE = (
+    *("pip", "make", "ollama", "llama-server", "vllm", "git", "python", "cd", "nohup"),
+    *("ray", "sbatch", "kubectl"),
+)
 
 
 @dataclass(frozen=True, slots=True)

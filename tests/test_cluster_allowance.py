@@ -16,7 +16,7 @@ from pace_simulator import busiest_minute
 from synthneg.cluster.allowance import carrier, keeping
 from synthneg.cluster.keeper import NOTHING
 from synthneg.cluster.leased import Leased
-from synthneg.cluster.session import _QUIET as QUIET
+from synthneg.cluster.session import QUIET
 from synthneg.config import LLMConfig
 from synthneg.llm.ask import Asker, Failure, Job
 from synthneg.llm.http import open_server

@@ -14,7 +14,7 @@ from synthneg.compare.plan import read_file
 from synthneg.settings import resolve
 
 PAGES = pages()
-NEEDS = {"gpu", "key", "network"}
+NEEDS = {"gpu", "key", "network", "cluster"}
 
 
 def name_of(page: Path) -> str:

@@ -6,15 +6,17 @@ in their order. So the stages, and the bytes that they write, are those of one m
 """
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 from synthneg.cluster.collect import collect
 from synthneg.cluster.crew import Crew
-from synthneg.cluster.known import Knows, opening_of
+from synthneg.cluster.known import Beginnings, Knows
 from synthneg.cluster.partitions import Settled, storage_of
 from synthneg.cluster.spill import Spill
 from synthneg.cluster.worker import Errand
@@ -27,7 +29,10 @@ from synthneg.run import Run
 
 C = TypeVar("C")
 _CHUNK = 256  # jobs that are looked up in one go
-_SCRATCH = ".asking"
+_SCRATCH, _SCRATCH_FIRST = (
+    ".asking",
+    ".asking-first",
+)  # in the run's folder, while something is asked
 
 
 class ClusterAsker:
@@ -69,28 +74,35 @@ class ClusterAsker:
         """
         config = self._run.config
         knows = Knows(self._ledger, self._identity, config.seed, config.llm.reasks)
-        openings: dict[tuple[object, ...], Job] = {}
-        source = iter(asked)
+        begin = Beginnings(knows, self._ledger, config.seed)
+        source, read = iter(asked), 0
         with Spill[C](self._run.file(_SCRATCH), config.ray.partitions) as spill:
             while chunk := list(islice(source, _CHUNK)):
+                read += len(chunk)
+                ended(0, f"{read:,} read")
                 await self._pause()
                 found = await knows.look_up([job for _, job in chunk])
                 for (context, job), known in zip(chunk, found, strict=True):
                     if known.settled is not None:
                         self.from_ledger += len(known.settled.heard)
                         ended(1)
-                    elif (first := opening_of(job, config.seed)) is not None:
-                        openings.setdefault((first.tag, first.messages), first)
+                    else:
+                        await begin.note(job)
                     if known.settled is not None and spill.is_empty:
                         yield context, job, self._told(job, known.settled)
                     else:
-                        spill.put(context, job, known.settled, known.replies)
+                        spill.put(context, job, known.settled, begin.beyond(known.replies))
             if not spill.jobs:
+                ended(0, "")
                 return
-            begin = await self._opened(list(openings.values()))
-            await self._work(spill, begin, ended)
-            for context, job, settled in spill.outcomes(self._storage):
+            await self._ask_first(begin)
+            await self._work(spill, begin.replies, ended)
+            for place, (context, job, settled) in enumerate(spill.outcomes(self._storage)):
+                if place % _CHUNK == 0:
+                    ended(0, f"{place:,} written")
+                    await self._pause()
                 yield context, job, self._told(job, settled)
+        ended(0, "")
 
     def _told(self, job: Job, settled: Settled) -> Outcome:
         """Return a job's outcome, having told of the replies that it took."""
@@ -105,23 +117,22 @@ class ClusterAsker:
         if self._stopping:
             raise Stopped
 
-    async def _opened(self, openings: Sequence[Job]) -> dict[str, Reply]:
-        """Return the replies with which conversations begin, by their keys: one asking for all records of a prompt."""
-        if not openings:
-            return {}
-        keys: list[str] = []
-        with Spill[None](self._run.file(f"{_SCRATCH}-first"), 1) as spill:
-            for job in openings:
-                spill.put(None, job, None, {})
+    async def _ask_first(self, begin: Beginnings) -> None:
+        """Ask for what conversations begin with, where it is not known yet."""
+        if not begin.missing:
+            return
+        with Spill[None](self._run.file(_SCRATCH_FIRST), 1) as spill:
+            for job, replies in begin.missing:
+                spill.put(None, job, None, replies)
             await self._work(spill, {}, lambda count=1, note=None: None)
             for _, _, settled in spill.outcomes(self._storage):
-                keys += settled.heard
-        return self._ledger.get_many(keys)
+                begin.learn(settled.heard)
 
     async def _work(self, spill: Spill[C], begin: dict[str, Reply], ended: Advance) -> None:
         """Have the workers ask the jobs of all partitions, and take what they were answered into the run's ledger."""
         spill.send(self._storage)
         errand = Errand(
+            uuid4().hex,
             self._llm,
             self._identity,
             self._run.config.seed,
@@ -146,9 +157,15 @@ class Cluster:
 
     def __init__(self, run: Run, ledger: Path) -> None:
         self._run = run
-        self.runner = asyncio.Runner()
+        for left in (_SCRATCH, _SCRATCH_FIRST):  # of a driver that was killed
+            shutil.rmtree(run.file(left), ignore_errors=True)
         self._ledger = Ledger(ledger)
-        collect(run, self._ledger)
+        try:
+            collect(run, self._ledger)
+        except BaseException:
+            self._ledger.close()
+            raise
+        self.runner = asyncio.Runner()
 
     def desk(self) -> ClusterAsker:
         """Return what asks for one stage."""

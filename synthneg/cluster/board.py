@@ -9,7 +9,6 @@ class Seen(NamedTuple):
     ended: int = 0  # jobs that have their outcome
     in_flight: int = 0  # requests
     at_work: int = 0  # workers
-    done: int = 0  # partitions
 
 
 class Board:

@@ -78,9 +78,8 @@ class Crew:
                 args = (list(jobs), count, room, keeper, put)
                 threading.Thread(target=self._drive, args=args, daemon=True).start()
                 await self._watch(jobs, ended)
-        except BaseException as error:
-            if not isinstance(error, Stopped):  # then no worker is left
-                disconnect()
+        except BaseException:
+            disconnect()  # and with it goes whatever worker is left
             raise
 
     def _drive(
@@ -96,7 +95,7 @@ class Crew:
 
     async def _watch(self, jobs: Mapping[int, int], ended: Advance) -> None:
         """Tell how far the workers are until their last row is there; raise what has gone wrong."""
-        told, done = 0, 0
+        told, done, begun = 0, 0, False
         wrong: SynthnegError | None = None
         until = math.inf
         while (row := await self._next()) is not None and time.monotonic() < until:
@@ -105,11 +104,17 @@ class Crew:
             done += bool(row)
             if row and wrong is None and (wrong := _error_of(row)) is not None:
                 self._stopping, until = True, time.monotonic() + _PATIENCE_S
-            if self._stopping:  # again and again: the board forgets it when it is started anew
-                await asyncio.to_thread(self.stop)
             seen = await self._seen()
-            words = f"{done:,} of {len(jobs):,} partitions, {seen.at_work:,} workers"
-            ended(max(0, seen.ended - told), f"{words}, {seen.in_flight:,} in flight")
+            if self._stopping:  # said again and again: the board forgets it when it is started anew
+                await asyncio.to_thread(self.stop)
+                if seen is not None and not seen.at_work:
+                    break
+            if seen is None:
+                continue
+            begun = begun or done > 0 or seen.at_work > 0
+            words = f"{done:,} of {len(jobs):,} partitions done, {seen.at_work:,} at work"
+            note = f"{words}, {seen.in_flight:,} in flight" if begun else "waiting for workers"
+            ended(max(0, seen.ended - told), note)
             told = max(told, seen.ended)
         if wrong is not None:
             raise wrong
@@ -125,13 +130,14 @@ class Crew:
         except TimeoutError:
             return {}
 
-    async def _seen(self) -> Seen:
+    async def _seen(self) -> Seen | None:
+        """Return what the workers have told; None where the board does not answer."""
         from ray.exceptions import RayError  # noqa: PLC0415 - an extra
 
         with suppress(RayError, TimeoutError):
             async with asyncio.timeout(_ANSWER_S):
                 return Seen(*await self._board.seen.remote())
-        return Seen()
+        return None
 
 
 def whole(llm: LLMConfig, workers: int) -> LLMConfig:

@@ -25,7 +25,7 @@ HELD_S = 1.0
 REPORT_S = 1.0  # at the latest, while a worker is at work
 # Longer than a permit can be out and a report on its way: by then all have reported.
 _SETTLED_S = 2.5
-_GONE_S = 20.0  # without a report; its places go to the others
+_GONE_S = 10.0  # without a report; its places go to the others
 _AGAIN_S = 0.1
 _AGAIN_PER_WORKER_S = 0.001  # a keeper answers some thousand reports a second
 NOTHING = Totals(0, 0, 0, 0)

@@ -1,6 +1,6 @@
 """What a run's ledger already knows of the jobs of a cluster: whole outcomes, or replies that a worker begins with."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from synthneg.cluster.partitions import Settled
@@ -67,6 +67,43 @@ class _Nobody:
     async def send(self, key: str, request: Request) -> Reply | Failure:
         """Raise, since this would have to be sent."""
         raise _NotKnown
+
+
+class Beginnings:
+    """What conversations begin with that is the same for all records of a prompt: asked once for all partitions.
+
+    Args:
+        knows: looks up what is known of it.
+        ledger: of the run.
+        run_seed: seed of the run.
+    """
+
+    def __init__(self, knows: Knows, ledger: Ledger, run_seed: int) -> None:
+        self.replies: dict[str, Reply] = {}  # by their keys
+        # Still to be asked, each with what is known on the way to it.
+        self.missing: list[tuple[Job, dict[str, Reply]]] = []
+        self._knows, self._ledger, self._run_seed = knows, ledger, run_seed
+        self._seen: set[tuple[object, ...]] = set()
+
+    async def note(self, job: Job) -> None:
+        """Take notice of what a job begins with."""
+        first = opening_of(job, self._run_seed)
+        if first is None or (what := (first.tag, first.messages)) in self._seen:
+            return
+        self._seen.add(what)
+        [known] = await self._knows.look_up([first])
+        if known.settled is None:
+            self.missing.append((first, known.replies))
+        else:
+            self.learn(known.settled.heard)
+
+    def learn(self, keys: Iterable[str]) -> None:
+        """Take the replies with these keys, which are in the run's ledger, for known."""
+        self.replies |= self._ledger.get_many(list(keys))
+
+    def beyond(self, replies: dict[str, Reply]) -> dict[str, Reply]:
+        """Return those replies that belong to one job alone."""
+        return {key: reply for key, reply in replies.items() if key not in self.replies}
 
 
 def opening_of(job: Job, run_seed: int) -> Job | None:

@@ -5,7 +5,8 @@
     partitions/007/ledger.sqlite    every request and reply of the workers that had this partition
     partitions/007/ledger/          the same on an object store, in pieces (`synthneg.cluster.segments`)
 
-Both are lines of JSON behind one line that says of which jobs they are, so nothing in them is ever run.
+Jobs and outcomes are lines of JSON, so nothing in them is ever run. The first line of outcomes says of which asking
+they are.
 """
 
 import gzip
@@ -119,15 +120,6 @@ def read_jobs(stream: BinaryIO) -> Iterator[tuple[Job, dict[str, Reply]]]:
         )
 
 
-def digest_of(stream: BinaryIO) -> str:
-    """Return a hash of a file's bytes, and go back to its start."""
-    digest = blake2b(digest_size=16)
-    while block := stream.read(2**20):
-        digest.update(block)
-    stream.seek(0)
-    return digest.hexdigest()
-
-
 def outcome_line(settled: Settled) -> bytes:
     """Return an outcome as a line."""
     outcome = settled.outcome
@@ -173,16 +165,19 @@ def read_outcomes(stream: BinaryIO) -> Iterator[Settled]:
         yield Settled(outcome, tuple(heard))
 
 
-def is_complete(storage: Storage, partition: int, digest: str) -> bool:
-    """Whether a partition's outcomes are there, and are those of the jobs with this hash."""
+def is_complete(storage: Storage, partition: int, asking: str) -> bool:
+    """Whether a partition's outcomes are there, and are those of this asking.
+
+    Those of an earlier one may hold failures, which another try may cure.
+    """
     try:
         with storage.reading(outcomes_file(partition)) as stream:
             first = gzip.GzipFile(fileobj=stream).readline()
     except (FileNotFoundError, gzip.BadGzipFile, EOFError):
         return False
-    return first == head(digest)
+    return first == head(asking)
 
 
-def head(digest: str) -> bytes:
-    """Return the line that a file of outcomes begins with."""
-    return orjson.dumps({"jobs": digest}, option=orjson.OPT_APPEND_NEWLINE)
+def head(asking: str) -> bytes:
+    """Return the line that a file of outcomes begins with: the name of the asking that it is of."""
+    return orjson.dumps({"asking": asking}, option=orjson.OPT_APPEND_NEWLINE)

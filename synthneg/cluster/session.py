@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # What Ray would print or send by itself. Who has set one of them otherwise is looking for something.
 _OURS: set[int] = set()  # the process that has connected; none where somebody else has
-_QUIET = {
+QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -35,7 +35,7 @@ def connect(run: Run) -> None:
         ClusterError: there is no cluster at the address, or it is of another version of Ray or Python.
     """
     check_ray(run.config.llm)
-    for name, value in _QUIET.items():
+    for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     import ray  # noqa: PLC0415 - heavy, and an extra
 
@@ -133,6 +133,8 @@ def _start(ray: "ModuleType", config: RayConfig) -> None:
     }
     if config.address is None:
         say("starting Ray on this machine")
+        # Ray would have its workers yield to whatever else is at work here; they are what the user waits for.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         wanted = int((config.workers or 0) * config.cpus_per_worker)
         options |= {
             # "local": a variable RAY_ADDRESS in the environment must not decide what the settings do
@@ -145,7 +147,10 @@ def _start(ray: "ModuleType", config: RayConfig) -> None:
     try:
         with _nothing_said():
             ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, ImportError, OSError) as error:
+    except (
+        *(ConnectionError, RuntimeError, ValueError, ImportError, OSError),
+        ray.exceptions.RayError,
+    ) as error:
         where = config.address or "this machine"
         words = " ".join(str(error).split())[:300]
         remedy = (

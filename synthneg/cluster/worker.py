@@ -15,7 +15,6 @@ from synthneg.cluster.leased import Leased
 from synthneg.cluster.ledgers import PartitionLedger, SegmentedLedger
 from synthneg.cluster.partitions import (
     Settled,
-    digest_of,
     head,
     is_complete,
     jobs_file,
@@ -44,6 +43,7 @@ _MOST_LINES = 256  # of outcomes that are written in one go
 class Errand:
     """What the workers of one asking are told."""
 
+    asking: str  # a name that no other asking has
     llm: LLMConfig  # its limits are those of all workers together
     identity: str  # of the backend
     run_seed: int
@@ -80,10 +80,9 @@ class Worker:
 
     async def _work(self, partition: int) -> None:
         storage = self._errand.storage
+        if is_complete(storage, partition, self._errand.asking):
+            return
         with storage.reading(jobs_file(partition)) as stream:
-            digest = digest_of(stream)
-            if is_complete(storage, partition, digest):
-                return
             ledger = open_ledger(storage, partition, dict(self._errand.known))
             try:
                 for name, value in self._errand.facts.items():
@@ -93,7 +92,7 @@ class Worker:
                     async with Leased(self._errand.llm, carrier(self._keeper)) as share:
                         asker = open_asker(self._errand, backend, ledger, share)
                         with storage.writing(outcomes_file(partition)) as target:
-                            target.write(packed(head(digest)))
+                            target.write(packed(head(self._errand.asking)))
                             asked = _noting(read_jobs(stream), ledger.known)
                             await _Asking(partition, asker, self._board).write(asked, target)
                             _check_ours(ledger, partition)
@@ -163,10 +162,11 @@ class _Asking:
         heard: dict[str, list[str]] = {}
         self._asker.listen(lambda job, key: heard.setdefault(job.id, []).append(key))
         lines: list[bytes] = []
-        if await self._tell(Seen(at_work=1)):
-            raise Stopped
-        telling = asyncio.create_task(self._tell_for_ever())
+        telling: asyncio.Task[None] | None = None
         try:
+            if await self._tell(Seen(at_work=1)):
+                raise Stopped
+            telling = asyncio.create_task(self._tell_for_ever())
             async for _, job, outcome in self._asker.ask(asked, self._advance):
                 lines.append(outcome_line(Settled(outcome, tuple(heard.pop(job.id, ())))))
                 if len(lines) >= _MOST_LINES:
@@ -174,8 +174,9 @@ class _Asking:
                     lines = []
             target.write(packed(b"".join(lines)))
         finally:
-            telling.cancel()
-        await self._tell(Seen(self._ended, done=1))
+            if telling is not None:
+                telling.cancel()
+            await self._tell(Seen(self._ended))
 
     def _advance(self, count: int = 1, note: str | None = None) -> None:  # noqa: ARG002  # see `Advance`
         self._ended += count
