@@ -46,4 +46,5 @@ def _make_bucket(port: int) -> None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             break
         time.sleep(0.1)
-    s3fs.S3FileSystem(skip_instance_cache=True).mkdir(BUCKET)
+    s3fs.S3FileSystem.clear_instance_cache()  # it would go on with the server before
+    s3fs.S3FileSystem().mkdir(BUCKET)

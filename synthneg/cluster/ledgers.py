@@ -9,7 +9,7 @@ from pathlib import Path
 from synthneg.cluster.segments import Segments, packed
 from synthneg.llm.base import Reply
 from synthneg.llm.ledger import Ledger
-from synthneg.llm.ledger_rows import Row, Waiting, tell
+from synthneg.llm.ledger_rows import Row, Tried, Waiting, tell
 
 # How long a reply waits for others to be committed with it: a share of the time that it took, so that the wait costs
 # no more of the throughput than that, and never longer than a person would want to lose.
@@ -71,10 +71,10 @@ class SegmentedLedger(PartitionLedger):
         """Whether a later worker has the partition by now."""
         return self._segments.is_superseded()
 
-    def put_failure(self, key: str, reason: str, detail: str, seconds: float) -> None:
+    def add_failure(self, tried: Tried) -> None:
         """See `Ledger`."""
-        super().put_failure(key, reason, detail, seconds)
-        self._next.put_failure(key, reason, detail, seconds)
+        super().add_failure(tried)
+        self._next.add_failure(tried)
         self._note()
 
     def learn(self, subject: str, name: str, value: str | None) -> None:

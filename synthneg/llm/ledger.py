@@ -25,7 +25,7 @@ from synthneg.llm.base import Reply, Request
 from synthneg.llm.keys import digest_of, shared_part
 from synthneg.llm.ledger_file import VERSION, identity_of, open_file, write_anew
 from synthneg.llm.ledger_merge import TAKEN, attached, copy_new
-from synthneg.llm.ledger_rows import Row, Waiting, seal_of, tell
+from synthneg.llm.ledger_rows import Row, Tried, Waiting, seal_of, tell
 
 _READ = "text, finish, tokens_in, tokens_out, model, reasoning, top, seal"
 _MARKS = ",".join("?" * 14)  # of a row of replies
@@ -132,10 +132,14 @@ class Ledger:
 
     def put_failure(self, key: str, reason: str, detail: str, seconds: float) -> None:
         """Store that a try failed, and why."""
+        self.add_failure(Tried(key, reason, detail, seconds, time.time()))
+
+    def add_failure(self, tried: Tried) -> None:
+        """Store a failed try, with when it was."""
         with self._transaction():
             self._base.execute(
                 "INSERT INTO failures VALUES (?, ?, ?, ?, ?)",
-                (bytes.fromhex(key), reason, detail, seconds, time.time()),
+                (bytes.fromhex(tried.key), *tried[1:]),
             )
             self._base.execute("UPDATE spent SET failures = failures + 1")
 

@@ -19,6 +19,16 @@ class Row(NamedTuple):
     at: float
 
 
+class Tried(NamedTuple):
+    """A try that failed, as it is stored."""
+
+    key: str
+    reason: str
+    detail: str
+    seconds: float
+    at: float
+
+
 Waiting = tuple[Row, asyncio.Future[None]]
 
 
