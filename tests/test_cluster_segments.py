@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,7 +166,7 @@ def test_many_objects_become_one(storage: Storage, monkeypatch: pytest.MonkeyPat
         ledger.put_failure(key(number), "http_500", "down", 0.1)
         put(ledger, "a", number)
     before = read(storage)
-    assert len(Segments(storage, FOLDER).names()) == 9
+    assert len(Segments(storage, FOLDER).names()) == 10
     ledger.close()
     assert len(Segments(storage, FOLDER).names()) == 1
     assert read(storage) == before == (dict.fromkeys(range(9), "a"), Totals(9, 27, 18, 9))
@@ -190,21 +191,23 @@ def test_a_kill_while_folding_does_no_harm(
 
 
 def test_a_reader_does_not_mind_what_is_folded_meanwhile(
-    storage: Storage, monkeypatch: pytest.MonkeyPatch
+    storage: Storage,
 ) -> None:
     """Objects that were listed, and are gone when they are read, are looked for again in the one that has them."""
-    ledger = opened(storage)
+    ledger, reader = opened(storage), Ledger(MEMORY)
     for number in range(20):
         put(ledger, "a", number)
-    real = type(storage).read_bytes
-    monkeypatch.setattr(segments_module, "MOST_OBJECTS", 4)
+    lists: list[list[str]] = []
 
-    def read_bytes(self: Storage, name: str) -> bytes:
+    def listed() -> list[str]:
+        lists.append(Segments(storage, FOLDER).names())
         ledger.close()  # folds, the first time
-        return real(self, name)
+        return lists[-1]
 
-    monkeypatch.setattr(type(storage), "read_bytes", read_bytes)
-    assert read(storage)[0] == dict.fromkeys(range(20), "a")
+    take_new(storage, listed, reader)
+    assert [len(names) for names in lists] == [21, 1]
+    assert reader.totals().replies == 20
+    reader.close()
 
 
 def test_what_a_given_up_worker_still_writes_stands_back(storage: Storage) -> None:
@@ -231,7 +234,7 @@ def test_a_damaged_object_is_an_error_of_one_line(storage: Storage, damage: byte
     ledger = opened(storage)
     put(ledger, "a", 1)
     ledger.close()
-    (name,) = storage.list(FOLDER)
+    *_, name = storage.list(FOLDER)
     storage.write_whole(name, storage.read_bytes(name)[:-30] if damage is None else damage)
     with pytest.raises(RunError, match=rf"{name}: this piece of a ledger is damaged") as caught:
         opened(storage)
@@ -243,8 +246,7 @@ def test_an_object_that_cannot_be_written_is_said_to_whoever_waits(storage: Stor
     ledger = opened(storage)
     root = storage.local("")
     assert root is not None
-    (root / "partitions").mkdir(exist_ok=True)
-    (root / FOLDER).parent.mkdir(exist_ok=True)
+    shutil.rmtree(root / FOLDER)
     (root / FOLDER).write_text("a file in the folder's place")
     with pytest.raises((RunError, OSError)):
         put(ledger, "a", 1)

@@ -21,6 +21,7 @@ from synthneg.errors import RunError
 from synthneg.llm.ledger import Ledger
 
 ENDING = ".gz"
+_MAGIC = b"SQLite format 3\0"
 _LEVEL = 1
 _AT_ONCE = 16  # objects that are fetched together: each takes a round trip and hardly any work
 # With more objects than this, one that holds them all takes their place.
@@ -55,9 +56,15 @@ class Segments:
         return newest_first([n for n in self._storage.list(self._folder) if n.endswith(ENDING)])
 
     def begin(self, ledger: Ledger) -> None:
-        """Take all objects into an empty ledger, which a generation of its own writes from now on."""
+        """Take all objects into an empty ledger, which a generation of its own writes from now on.
+
+        Its first object has nothing in it, but tells whoever wrote before that this has begun.
+        """
         self._present = take_new(self._storage, self.names, ledger)
         self._generation = 1 + max(map(_generation, self._present), default=0)
+        nothing = Ledger(Path(":memory:"))
+        self.add(packed(nothing))
+        nothing.close()
 
     def add(self, data: bytes) -> None:
         """Write an object; when this returns, it is safe."""
@@ -122,7 +129,10 @@ def _take(storage: Storage, names: Sequence[str], ledger: Ledger) -> bool:
 
 def _unpacked(storage: Storage, name: str, data: bytes) -> bytes:
     try:
-        return gzip.decompress(data)
+        content = gzip.decompress(data)
+        if not content.startswith(_MAGIC):
+            raise EOFError("no ledger")
+        return content
     except (OSError, EOFError, zlib.error) as error:
         raise RunError(
             f"{storage.place}/{name}: this piece of a ledger is damaged ({error}); restore it from a version that the"
