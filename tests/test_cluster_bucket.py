@@ -35,7 +35,7 @@ def generate(asking: Asking, *arguments: str) -> None:
 
 
 def test_partitions_in_a_bucket_make_the_same_files(asking: Asking) -> None:
-    """With a budget for half of it the workers stop there; the next command asks the rest, and no reply again.
+    """With a budget for half of it no more is asked; the next command asks the rest, and no reply again.
 
     The files are those of one machine.
     """
@@ -43,7 +43,7 @@ def test_partitions_in_a_bucket_make_the_same_files(asking: Asking) -> None:
     words = [("--set", f"ray.{key}={value}") for key, value in changes.items()]
     cluster = ["--engine", "ray", *(word for pair in words for word in pair)]
     generate(asking, *cluster, "--set", f"llm.budget.requests={BUDGET}")
-    assert len(asking.asked()) == BUDGET
+    assert 0 < len(asking.asked()) <= BUDGET
     generate(asking, *cluster, "--set", "llm.budget.requests=1000")
     assert Counter(asking.asked()).most_common(1)[0][1] == 1
     assert len(asking.asked()) == PASSAGES
