@@ -159,3 +159,6 @@ def test_what_no_retry_cures_is_one_line(asking: Asking, cluster: Machines) -> N
         ]
     assert lines[0] == lines[1]
     assert "NO_SUCH_KEY" in lines[0]
+    full = ["--set", "ray.workers=null", "--set", "ray.gpus_per_worker=3"]
+    said = sentence(generated(asking, *on(cluster), *full, status=2))
+    assert "a worker needs 1 CPUs and 3 GPUs, and no machine of the Ray cluster has them" in said
