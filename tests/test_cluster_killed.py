@@ -58,10 +58,11 @@ def generated(asking: Asking, *arguments: str, status: int = 0) -> str:
 
 
 def finished(run: Path) -> dict[str, Any]:
-    """Return the bytes and the times of the partitions that have all their outcomes."""
+    """Return the bytes and the times of the partitions that have all their outcomes, and whose ledger is closed."""
     return {
         file.relative_to(run).as_posix(): (file.read_bytes(), file.stat().st_mtime_ns)
         for outcomes in run.glob(OUTCOMES)
+        if not outcomes.with_name("ledger.sqlite-wal").exists()
         for file in outcomes.parent.iterdir()
     }
 
@@ -91,7 +92,7 @@ def test_workers_and_a_machine_are_lost(asking: Asking, cluster: Machines) -> No
     def kill() -> None:
         wait_until(lambda: len(asking.asked()) >= 12)
         cluster.kill_worker()
-        wait_until(lambda: list(asking.run.glob(OUTCOMES)))
+        wait_until(lambda: finished(asking.run))
         seen.update(finished(asking.run))
         cluster.lose()
 
@@ -159,3 +160,6 @@ def test_what_no_retry_cures_is_one_line(asking: Asking, cluster: Machines) -> N
         ]
     assert lines[0] == lines[1]
     assert "NO_SUCH_KEY" in lines[0]
+    full = ["--set", "ray.workers=null", "--set", "ray.gpus_per_worker=3"]
+    said = sentence(generated(asking, *on(cluster), *full, status=2))
+    assert "a worker needs 1 CPUs and 3 GPUs, and no machine of the Ray cluster has them" in said

@@ -1,6 +1,7 @@
 """How what is asked is cut into partitions, goes to the workers of a cluster, and comes back in its order."""
 
 import io
+import json
 import tracemalloc
 from collections import Counter
 from pathlib import Path
@@ -67,7 +68,10 @@ def through(jobs: list[Job]) -> list[Job]:
 
 @pytest.mark.parametrize("name", VALUES)
 def test_a_worker_asks_for_what_the_driver_would(name: str) -> None:
-    """A job of each kind of prompt has the same turns and the same key in the ledger when a worker has read it."""
+    """A job of each kind of prompt has the same turns and the same key in the ledger when a worker has read it.
+
+    So have its sampling and its schema, to the order of their keys: a model writes an object in that order.
+    """
     prompt = load(name)
     needs = {key: VALUES[name][key] for key in prompt.head.needs}
     asked = job_for(prompt, "q1", needs, 7)
@@ -82,7 +86,7 @@ def test_a_worker_asks_for_what_the_driver_would(name: str) -> None:
     )
     keys = {key_of("m", Request(j.messages, j.sampling, j.seed, None)) for j in (asked, read)}
     assert len(keys) == 1
-    assert read.form == asked.form
+    assert json.dumps([read.sampling, read.form]) == json.dumps([asked.sampling, asked.form])
     assert job_line(asked, {}) == job_line(job_for(prompt, "q1", needs, 7), {})
 
 

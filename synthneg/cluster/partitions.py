@@ -82,7 +82,7 @@ def is_segment(name: str) -> bool:
 
 
 def job_line(job: Job, known: dict[str, Reply]) -> bytes:
-    """Return a job as a line, with replies that it may begin with; the same job gives the same bytes."""
+    """Return a job as a line, with replies that it may begin with; keys keep their order, in which a model writes."""
     row = (
         job.id,
         job.tag,
@@ -93,7 +93,7 @@ def job_line(job: Job, known: dict[str, Reply]) -> bytes:
         [tuple(turn) for turn in job.open],
         known,
     )
-    return orjson.dumps(row, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def packed(lines: bytes) -> bytes:
