@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from synthneg.cli.app import app
-from synthneg.cluster.crew import share
+from synthneg.cluster.crew import whole
 from synthneg.cluster.session import per_worker
 from synthneg.config import LLMConfig, RayConfig
 from synthneg.errors import SettingsError
@@ -39,13 +39,11 @@ def test_a_model_has_as_many_gpus_as_it_is_spread_over(
 
 
 def test_a_server_s_limits_are_for_all_workers() -> None:
-    """What a server allows is shared by its askers, of whom each may ask; a model of its own has all to itself."""
+    """Four workers together have the places of their one server, or those of four models; limits are as set."""
     asked = LLMConfig(backend="openai", concurrency=10, requests_per_minute=2)
-    shared = share(asked, 4)
-    assert (shared.concurrency, shared.requests_per_minute) == (2, 1)
-    assert shared.input_tokens_per_minute is None
-    own = LLMConfig(backend="vllm", concurrency=64)
-    assert share(own, 4) == own
+    assert whole(asked, 4) == asked
+    own = LLMConfig(backend="vllm", concurrency=64, requests_per_minute=2)
+    assert (whole(own, 4).concurrency, whole(own, 4).requests_per_minute) == (256, 2)
 
 
 def test_batches_are_no_work_for_a_cluster(tmp_path: Path) -> None:
