@@ -27,7 +27,7 @@ _BLOCK = re.compile(
 )
 # Programs that install, serve, or belong to somebody else.
 ELSEWHERE = (
-    *("pip", "make", "ollama", "llama-server", "vllm", "git", "python", "cd", "nohup"),
+    *("pip", "make", "ollama", "llama-server", "vllm", "git", "python", "cd", "nohup", "export"),
     *("ray", "sbatch", "kubectl"),
 )
 

@@ -4,7 +4,8 @@
     with llm_server.serving(fault_list, log=file) as server: ... server.url
 
 An answer depends on the messages, the seed and the schema alone. Each request that arrives is one line of the log, its
-key first, written before it is answered: a key that stands there twice was asked twice, even if the client was killed.
+key first and the time last, written before it is answered: a key that stands there twice was asked twice, even if the
+client was killed.
 
 A fault is MARKER:KIND[:TIMES]: requests whose messages contain MARKER (any, where it is empty) get KIND the first TIMES
 times that these messages arrive, or always. Kinds: see `FAULTS`.
@@ -141,7 +142,8 @@ class Server:
         self.attempts[said] += 1
         fault = self._fault(body, self.attempts[said])
         if self._log:
-            self._log.write(f"{key} {fault or 'ok'}\n".encode())  # one write: lines never mix
+            line = f"{key} {fault or 'ok'} {time.time():.4f}\n"
+            self._log.write(line.encode())  # one write: lines never mix
         self._in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
         try:
@@ -297,6 +299,11 @@ def started(*arguments: str) -> Iterator[str]:
 def asked(log: Path) -> Counter[str]:
     """Return how often each key was asked for, from a server's log."""
     return Counter(line.split()[0] for line in log.read_text().splitlines())
+
+
+def arrivals(log: Path) -> list[float]:
+    """Return when each request came, in seconds, from a server's log."""
+    return [float(line.split()[-1]) for line in log.read_text().splitlines()]
 
 
 async def _serve(server: Server, port: int) -> None:

@@ -5,14 +5,47 @@ refused. Time is a number that jumps from event to event, so that hours pass in 
 machine.
 """
 
+import asyncio
 import heapq
 import random
-from collections.abc import Callable, Iterator
+import selectors
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from synthneg.llm.limits import Outcome, Pace
+
+T = TypeVar("T")
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time jumps to the next timer; with none and nothing to do, it fails instead of waiting."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        selector = selectors.DefaultSelector()
+        select = selector.select
+
+        def jump(timeout: float | None = None) -> Any:
+            if timeout is None:
+                raise RuntimeError("nothing will ever happen again")
+            self.now += timeout
+            return select(0)
+
+        selector.select = jump  # type: ignore[method-assign]
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return self.now
+
+
+def run(loop: VirtualLoop, main: Coroutine[Any, Any, T]) -> T:
+    """Run in virtual time."""
+    try:
+        return loop.run_until_complete(asyncio.wait_for(main, None))
+    finally:
+        loop.close()
 
 
 class Clock:
@@ -205,3 +238,15 @@ def simulate(
         if not seen.limits or seen.limits[-1][1] != pace.limit:
             seen.limits.append((clock.now - start, pace.limit))
     return seen
+
+
+def busiest_minute(sent: list[tuple[float, int]]) -> int:
+    """Return the most units in any 60 seconds."""
+    most = total = first = 0
+    for at, units in sent:
+        total += units
+        while sent[first][0] <= at - 60:
+            total -= sent[first][1]
+            first += 1
+        most = max(most, total)
+    return most

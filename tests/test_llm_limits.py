@@ -3,9 +3,8 @@
 import asyncio
 import itertools
 import random
-import selectors
-from collections.abc import Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -20,10 +19,13 @@ from pace_simulator import (
     Seen,
     Server,
     Unlimited,
+    VirtualLoop,
     Work,
+    busiest_minute,
     by_length,
     fixed,
     lognormal,
+    run,
     simulate,
 )
 
@@ -31,39 +33,9 @@ from synthneg.config import LLMConfig
 from synthneg.llm.limits import Outcome, Pace
 from synthneg.llm.rates import Rates
 
-T = TypeVar("T")
 _MEAN_LOGNORMAL = 0.05 * 2.718281828**0.125
 _MEAN_BY_LENGTH = 1.02
 CAP = 256
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time jumps to the next timer; with none and nothing to do, it fails instead of waiting."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        selector = selectors.DefaultSelector()
-        select = selector.select
-
-        def jump(timeout: float | None = None) -> Any:
-            if timeout is None:
-                raise RuntimeError("nothing will ever happen again")
-            self.now += timeout
-            return select(0)
-
-        selector.select = jump  # type: ignore[method-assign]
-        super().__init__(selector)
-
-    def time(self) -> float:
-        return self.now
-
-
-def run(loop: VirtualLoop, main: Coroutine[Any, Any, T]) -> T:
-    """Run in virtual time."""
-    try:
-        return loop.run_until_complete(asyncio.wait_for(main, None))
-    finally:
-        loop.close()
 
 
 def play(
@@ -248,18 +220,6 @@ def test_the_words_say_what_is_waited_for() -> None:
 
 
 # ---- rates ----
-
-
-def busiest_minute(sent: list[tuple[float, int]]) -> int:
-    """Return the most units in any 60 seconds."""
-    most = total = first = 0
-    for at, units in sent:
-        total += units
-        while sent[first][0] <= at - 60:
-            total -= sent[first][1]
-            first += 1
-        most = max(most, total)
-    return most
 
 
 def send_for(

@@ -142,7 +142,7 @@ class ClusterAsker:
             begin,
         )
         dismiss(self._run)  # the workers need the room of those that encode
-        self._crew = Crew(self._run, errand)
+        self._crew = Crew(self._run, errand, self._ledger.totals())
         try:
             await self._crew.work(spill.jobs, ended)
         except BaseException:

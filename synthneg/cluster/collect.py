@@ -7,7 +7,8 @@ was left.
 
 from pathlib import PurePosixPath
 
-from synthneg.cluster.partitions import FOLDER, is_ledger, storage_of
+from synthneg.cluster.partitions import FOLDER, is_ledger, is_segment, storage_of
+from synthneg.cluster.segments import Segments, take_new
 from synthneg.llm.ledger import Ledger
 from synthneg.progress import track
 from synthneg.run import Run
@@ -20,10 +21,14 @@ def collect(run: Run, ledger: Ledger) -> int:
         RunError: a partition's ledger is damaged, or another driver's worker has it open.
     """
     storage = storage_of(run)
-    names = [name for name in storage.list(FOLDER) if is_ledger(name)]
-    found = 0
-    for name in track(names, "ledgers of partitions", "partitions", len(names)):
+    names = storage.list(FOLDER)
+    before = ledger.totals().replies
+    files = [name for name in names if is_ledger(name)]
+    for name in track(files, "ledgers of partitions", "partitions", len(files)):
         file = storage.local(name)
         if file is not None:
-            found += ledger.take_in(file, str(PurePosixPath(name).parent))
-    return found
+            ledger.take_in(file, str(PurePosixPath(name).parent))
+    folders = sorted({str(PurePosixPath(name).parent) for name in names if is_segment(name)})
+    for folder in track(folders, "ledgers of partitions", "partitions", len(folders)):
+        take_new(storage, Segments(storage, folder).names, ledger)
+    return ledger.totals().replies - before

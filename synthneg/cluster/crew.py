@@ -6,22 +6,22 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from synthneg import errors
+from synthneg.cluster.allowance import keeping
 from synthneg.cluster.board import Seen, open_board
 from synthneg.cluster.session import connect, disconnect, per_worker, workers
 from synthneg.cluster.worker import Errand, Worker
 from synthneg.config import LLMConfig
 from synthneg.errors import ClusterError, SynthnegError
 from synthneg.llm.ask import Advance, Stopped
+from synthneg.llm.ledger import Totals
 from synthneg.run import Run
 
 _TICK_S = 0.5
 _PATIENCE_S = 5.0  # for what is in flight, when another worker has met an error
 _ANSWER_S = 5.0  # of the board
-_RATES = ("requests_per_minute", "input_tokens_per_minute", "output_tokens_per_minute")
 
 
 class Crew:
@@ -30,11 +30,13 @@ class Crew:
     Args:
         run: whose settings say where the cluster is.
         errand: what they do.
+        used: what the run has used before.
     """
 
-    def __init__(self, run: Run, errand: Errand) -> None:
+    def __init__(self, run: Run, errand: Errand, used: Totals) -> None:
         connect(run)
         self._config, self._errand = run.config.ray, errand
+        self._used, self._asked_s = used, run.asked_s
         self._board = open_board()
         self._stopping = False
         self._rows: asyncio.Queue[dict[str, Any] | BaseException | None] = asyncio.Queue()
@@ -64,7 +66,6 @@ class Crew:
         room = per_worker(self._config, llm)
         most = min(len(jobs), llm.concurrency) if llm.backend == "openai" else len(jobs)
         count = workers(self._config, room, most)
-        errand = replace(self._errand, llm=share(llm, count))
         loop = asyncio.get_running_loop()
 
         def put(row: dict[str, Any] | BaseException | None) -> None:
@@ -72,20 +73,21 @@ class Crew:
                 loop.call_soon_threadsafe(self._rows.put_nowait, row)
 
         # Ray Data waits without end for its next row; a daemon holds up nobody who leaves.
-        args = (list(jobs), count, room, errand, put)
-        threading.Thread(target=self._drive, args=args, daemon=True).start()
         try:
-            await self._watch(jobs, ended)
+            with keeping(whole(llm, count), self._used, self._asked_s) as keeper:
+                args = (list(jobs), count, room, keeper, put)
+                threading.Thread(target=self._drive, args=args, daemon=True).start()
+                await self._watch(jobs, ended)
         except BaseException:
             disconnect()  # and with it goes whatever worker is left
             raise
 
     def _drive(
-        self, partitions: list[int], count: int, room: dict[str, float], errand: Errand, put: Any
+        self, partitions: list[int], count: int, room: dict[str, float], keeper: Any, put: Any
     ) -> None:
         """Have Ray Data map workers over the partitions, and put each row that comes back, and None at the end."""
         try:
-            for row in _mapped(partitions, count, room, (errand, self._board)):
+            for row in _mapped(partitions, count, room, (self._errand, self._board, keeper)):
                 put(row)
             put(None)
         except BaseException as error:  # noqa: BLE001  # raised anew by whoever waits for the rows
@@ -138,17 +140,11 @@ class Crew:
         return None
 
 
-def share(llm: LLMConfig, workers: int) -> LLMConfig:
-    """Return the settings of one of so many workers: a server's limits are for all of them together.
-
-    A model of its own takes as many requests at once as the settings say.
-    """
-    if llm.backend != "openai":
+def whole(llm: LLMConfig, workers: int) -> LLMConfig:
+    """Return what is allowed to so many workers together: the places of a server, or those of all their models."""
+    if llm.backend == "openai":
         return llm
-    limits = {name: getattr(llm, name) for name in ("concurrency", *_RATES)}
-    return llm.model_copy(
-        update={name: limit and max(1, limit // workers) for name, limit in limits.items()}
-    )
+    return llm.model_copy(update={"concurrency": llm.concurrency * workers})
 
 
 def explained(error: BaseException) -> BaseException:

@@ -3,6 +3,7 @@
     partitions/007/jobs.gz          what is asked, in its order; written by the driver
     partitions/007/outcomes.gz      what came of each, in the same order; written by a worker, whole or not at all
     partitions/007/ledger.sqlite    every request and reply of the workers that had this partition
+    partitions/007/ledger/          the same on an object store, in pieces (`synthneg.cluster.segments`)
 
 Jobs and outcomes are lines of JSON, so nothing in them is ever run. The first line of outcomes says of which asking
 they are.
@@ -11,6 +12,7 @@ they are.
 import gzip
 from collections.abc import Iterator
 from hashlib import blake2b
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 
 import orjson
@@ -24,6 +26,7 @@ from synthneg.run import Run
 
 FOLDER = "partitions"
 LEDGER = "ledger.sqlite"
+SEGMENTS = "ledger"
 _JOBS, _OUTCOMES = "jobs.gz", "outcomes.gz"
 _LEVEL = 1  # of gzip: texts become a third, and it takes no longer than writing them
 
@@ -63,9 +66,19 @@ def ledger_file(partition: int) -> str:
     return f"{FOLDER}/{partition:03d}/{LEDGER}"
 
 
+def segments_folder(partition: int) -> str:
+    """Return the name of the folder with a partition's ledger on an object store."""
+    return f"{FOLDER}/{partition:03d}/{SEGMENTS}"
+
+
 def is_ledger(name: str) -> bool:
     """Whether this is the name of a partition's ledger."""
     return name.startswith(f"{FOLDER}/") and name.endswith(f"/{LEDGER}")
+
+
+def is_segment(name: str) -> bool:
+    """Whether this is the name of a piece of a partition's ledger."""
+    return name.startswith(f"{FOLDER}/") and PurePosixPath(name).parent.name == SEGMENTS
 
 
 def job_line(job: Job, known: dict[str, Reply]) -> bytes:

@@ -154,7 +154,8 @@ def _start(ray: "ModuleType", config: RayConfig) -> None:
         where = config.address or "this machine"
         words = " ".join(str(error).split())[:300]
         remedy = (
-            "see ray.address: is `ray start` running there, with the same versions of Ray and Python?"
+            "see ray.address: is `ray start` running there, with the same versions of Ray and Python? One that wants a"
+            " token needs RAY_AUTH_MODE=token in the environment here, too"
             if config.address
             else "see that its folder for temporary files has space, or set ray.address"
         )

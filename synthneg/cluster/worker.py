@@ -5,12 +5,14 @@ partition's ledger, and of a partition that was finished nothing is touched.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO
 
+from synthneg.cluster.allowance import carrier
 from synthneg.cluster.board import Seen
+from synthneg.cluster.leased import Leased
+from synthneg.cluster.ledgers import PartitionLedger, SegmentedLedger
 from synthneg.cluster.partitions import (
     Settled,
     head,
@@ -21,13 +23,16 @@ from synthneg.cluster.partitions import (
     outcomes_file,
     packed,
     read_jobs,
+    segments_folder,
 )
+from synthneg.cluster.segments import Segments
 from synthneg.cluster.storage import Storage
 from synthneg.config import LLMConfig
 from synthneg.errors import RunError, SettingsError, SynthnegError
 from synthneg.llm.ask import Asker, Job, Stopped
 from synthneg.llm.base import Backend, Reply
 from synthneg.llm.ledger import Ledger
+from synthneg.llm.limits import Share
 from synthneg.llm.open import asking_config, open_backend
 
 _TICK_S = 0.5
@@ -39,30 +44,12 @@ class Errand:
     """What the workers of one asking are told."""
 
     asking: str  # a name that no other asking has
-    llm: LLMConfig  # of one worker
+    llm: LLMConfig  # its limits are those of all workers together
     identity: str  # of the backend
     run_seed: int
     storage: Storage
     facts: dict[str, str] = field(default_factory=dict)  # what was learnt of the backend
     known: dict[str, Reply] = field(default_factory=dict)  # replies that conversations begin with
-
-
-class PartitionLedger(Ledger):
-    """The ledger of a partition, which also answers from replies that came with the jobs and are stored elsewhere.
-
-    Args:
-        file: the database; no other worker may have it open.
-        known: those replies, by key.
-    """
-
-    def __init__(self, file: Path, known: dict[str, Reply]) -> None:
-        super().__init__(file, alone=True)
-        self.known = known
-
-    def get_many(self, keys: Sequence[str]) -> dict[str, Reply]:
-        """Return the replies to those of `keys` that have one."""
-        found = {key: self.known[key] for key in keys if key in self.known}
-        return found | super().get_many([key for key in keys if key not in found])
 
 
 class Worker:
@@ -71,10 +58,11 @@ class Worker:
     Args:
         errand: what is to be done.
         board: handle of a `Board`.
+        keeper: handle of the actor that deals out what all workers may send.
     """
 
-    def __init__(self, errand: Errand, board: Any) -> None:
-        self._errand, self._board = errand, board
+    def __init__(self, errand: Errand, board: Any, keeper: Any) -> None:
+        self._errand, self._board, self._keeper = errand, board, keeper
         self._runner = asyncio.Runner()
         self._backend: Backend | None = None
 
@@ -101,11 +89,13 @@ class Worker:
                     ledger.learn(self._errand.identity, name, value)
                 backend = self._opened(ledger)
                 try:
-                    asker = open_asker(self._errand, backend, ledger)
-                    with storage.writing(outcomes_file(partition)) as target:
-                        target.write(packed(head(self._errand.asking)))
-                        asked = _noting(read_jobs(stream), ledger.known)
-                        await _Asking(partition, asker, self._board).write(asked, target)
+                    async with Leased(self._errand.llm, carrier(self._keeper)) as share:
+                        asker = open_asker(self._errand, backend, ledger, share)
+                        with storage.writing(outcomes_file(partition)) as target:
+                            target.write(packed(head(self._errand.asking)))
+                            asked = _noting(read_jobs(stream), ledger.known)
+                            await _Asking(partition, asker, self._board).write(asked, target)
+                            _check_ours(ledger, partition)
                 finally:
                     if backend is not self._backend:
                         await backend.close()
@@ -131,19 +121,24 @@ def open_ledger(storage: Storage, partition: int, known: dict[str, Reply]) -> Pa
     """Return the ledger of a partition, which nobody else has open.
 
     Raises:
-        RunError: another worker still has it, or the place is none where it could lie.
+        RunError: another worker still has it, or it cannot be read.
     """
     file = storage.local(ledger_file(partition))
-    if file is None:
-        raise RunError(
-            f"{storage.place}: expected a folder that all machines of the cluster see; set ray.storage"
-        )
-    return PartitionLedger(file, known)
+    if file is not None:
+        return PartitionLedger(file, known)
+    return SegmentedLedger(Segments(storage, segments_folder(partition)), known)
 
 
-def open_asker(errand: Errand, backend: Backend, ledger: Ledger) -> Asker:
+def open_asker(errand: Errand, backend: Backend, ledger: Ledger, share: Share) -> Asker:
     """Return what asks the jobs of a partition."""
-    return Asker(backend, ledger, asking_config(errand.llm), errand.run_seed)
+    config = asking_config(errand.llm)
+    return Asker(backend, ledger, config, errand.run_seed, share=share)
+
+
+def _check_ours(ledger: PartitionLedger, partition: int) -> None:
+    """Raise RunError where this worker was given up: the outcomes are those of its successor."""
+    if ledger.is_superseded():
+        raise RunError(f"partition {partition}: another worker has taken it over")
 
 
 def _noting(

@@ -17,6 +17,7 @@ from synthneg.llm.base import Backend
 from synthneg.llm.budget import Budget
 from synthneg.llm.converse import Answer, Conversations, First, Job, Open, Outcome
 from synthneg.llm.ledger import Ledger, Spent
+from synthneg.llm.limits import Pace, Share
 from synthneg.llm.send import Failure, Sender, Stopped
 
 __all__ = ["Advance", "Answer", "Asker", "Failure", "Job", "Open", "Outcome", "Stopped"]
@@ -47,6 +48,7 @@ class Asker:
         config: pace, retries, budget.
         run_seed: seed of the run.
         asked_s: seconds of asking that count against the budget already.
+        share: what this asker is allowed of pace and budget, where several share them; it knows what was used before.
     """
 
     def __init__(
@@ -56,10 +58,12 @@ class Asker:
         config: LLMConfig,
         run_seed: int,
         asked_s: float = 0.0,
+        share: Share | None = None,
     ) -> None:
         self._ledger = ledger
-        budget = Budget(config, ledger.totals(), asked_s)
-        self._sender = Sender(backend, ledger, config, budget)
+        budget = share or Budget(config, ledger.totals(), asked_s)
+        pace = Pace(config, share=share)
+        self._sender = Sender(backend, ledger, config, budget, pace)
         self._talks = Conversations(self._sender, ledger, run_seed, config.reasks)
         # A few more conversations than slots, so that a free slot never waits for a prompt to be rendered.
         self._most_open = config.concurrency + min(config.concurrency, 2 * _CHUNK)

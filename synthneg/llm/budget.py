@@ -48,35 +48,51 @@ class Budget:
 
     def __init__(self, config: LLMConfig, before: Totals, asked_s: float = 0.0) -> None:
         self._allowed, self._price = config.budget, config.price
-        self._replies, self._tries = before.replies, before.replies + before.failures
-        self._tokens_in, self._tokens_out = before.tokens_in, before.tokens_out
+        self.used = before
         self._start = time.monotonic() - asked_s
         self._limited = config.budget.model_dump(exclude_none=True) != {}
 
     def count(self, reply: Reply | None) -> None:
         """Count a try that has ended, with its reply if there is one."""
-        self._tries += 1
-        if reply is not None:
-            self._replies += 1
-            self._tokens_in += reply.tokens_in
-            self._tokens_out += reply.tokens_out
+        self.used = self.used.plus(use_of(reply))
 
     def used_up(self, in_flight: int) -> str | None:
         """Return what does not allow one request more beside those in flight, in words; None where all does."""
         if not self._limited:
             return None
-        allowed, more = self._allowed, in_flight + 1
-        share = 1 + more / self._replies if self._replies else 1.0
-        tokens = (self._tokens_in + self._tokens_out) * share
-        usd = cost_usd(self._price, self._tokens_in * share, self._tokens_out * share)
-        if allowed.requests is not None and self._tries + more > allowed.requests:
-            return f"llm.budget.requests: {self._tries:,} of {allowed.requests:,} are used"
-        if allowed.tokens is not None and tokens > allowed.tokens:
-            used = self._tokens_in + self._tokens_out
-            return f"llm.budget.tokens: {used:,} of {allowed.tokens:,} are used"
+        allowed, used, more = self._allowed, self.used, in_flight + 1
+        share = 1 + more / used.replies if used.replies else 1.0
+        tries, tokens = used.replies + used.failures, used.tokens_in + used.tokens_out
+        usd = cost_usd(self._price, used.tokens_in * share, used.tokens_out * share)
+        if allowed.requests is not None and tries + more > allowed.requests:
+            return f"llm.budget.requests: {tries:,} of {allowed.requests:,} are used"
+        if allowed.tokens is not None and tokens * share > allowed.tokens:
+            return f"llm.budget.tokens: {tokens:,} of {allowed.tokens:,} are used"
         if allowed.usd is not None and usd is not None and usd > allowed.usd:
-            used_usd = money(cost_usd(self._price, self._tokens_in, self._tokens_out))
+            used_usd = money(cost_usd(self._price, used.tokens_in, used.tokens_out))
             return f"llm.budget.usd: {used_usd} of {money(allowed.usd)} are used"
-        if allowed.minutes is not None and time.monotonic() - self._start > allowed.minutes * 60:
+        if allowed.minutes is not None and self.asked_s > allowed.minutes * 60:
             return f"llm.budget.minutes: {allowed.minutes:g} minutes of asking are over"
         return None
+
+    @property
+    def asked_s(self) -> float:
+        """Return the seconds of asking that count against the budget."""
+        return time.monotonic() - self._start
+
+    @property
+    def limited(self) -> bool:
+        """Whether the settings set any budget."""
+        return self._limited
+
+    def catch_up(self, used: Totals, asked_s: float) -> None:
+        """Count as used what others know to be, where that is more."""
+        self.used = Totals(*map(max, self.used, used))
+        self._start = min(self._start, time.monotonic() - asked_s)
+
+
+def use_of(reply: Reply | None) -> Totals:
+    """Return what a try has used that ended with this reply, or with none."""
+    if reply is None:
+        return Totals(0, 0, 0, 1)
+    return Totals(1, reply.tokens_in, reply.tokens_out, 0)

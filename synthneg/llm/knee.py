@@ -91,6 +91,19 @@ class Knee:
         self._from, self._series, self._share = 0, [], 1.0
         self._move(limit, now)
 
+    def resize(self, cap: int, now: float) -> None:
+        """Have at most `cap` from `now` on: a limit that was the cap goes with it, one that was found stays below it.
+
+        Of several askers that share a server, each finds its own limit, which is safe: their caps add up to
+        llm.concurrency, and a limit is never above its cap. Refusals come to each in proportion to what it sends, so
+        they lower all alike. Where a server queues, fewer in flight of one asker leave its turns to the others, so
+        that its trials are in vain, and the queue stays as long as llm.concurrency makes it.
+        """
+        before = self._from or self.limit
+        limit = cap if before == self._cap else min(before, cap)
+        self._cap, self._from, self._series = cap, 0, []
+        self._move(limit, now)
+
     def _begin(self, now: float) -> None:
         self._start = now
         self._size = max(self.limit, _LEAST_OF_A_ROUND)

@@ -12,7 +12,6 @@ at any point; a power failure may cost the last seconds (SQLite's WAL with synch
 import asyncio
 import sqlite3
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -25,7 +24,8 @@ from synthneg.errors import RunError
 from synthneg.llm.base import Reply, Request
 from synthneg.llm.keys import digest_of, shared_part
 from synthneg.llm.ledger_file import VERSION, identity_of, open_file, write_anew
-from synthneg.llm.ledger_merge import attached, copy_new
+from synthneg.llm.ledger_merge import TAKEN, attached, copy_new
+from synthneg.llm.ledger_rows import Row, Tried, Waiting, seal_of, tell
 
 _READ = "text, finish, tokens_in, tokens_out, model, reasoning, top, seal"
 _MARKS = ",".join("?" * 14)  # of a row of replies
@@ -40,6 +40,10 @@ class Totals(NamedTuple):
     tokens_in: int
     tokens_out: int
     failures: int  # tries without a reply
+
+    def plus(self, more: "Totals") -> "Totals":
+        """Return what this and `more` come to."""
+        return Totals(*(a + b for a, b in zip(self, more, strict=True)))
 
 
 class Spent(NamedTuple):
@@ -75,7 +79,7 @@ class Ledger:
     def __init__(self, file: Path, *, read_only: bool = False, alone: bool = False) -> None:
         self._file = file
         self._shared_ids: dict[bytes, int] = {}
-        self._waiting: list[tuple[_Row, asyncio.Future[None]]] = []
+        self._waiting: list[Waiting] = []
         try:
             self._base = open_file(file, read_only, alone)
             version = self._base.execute("PRAGMA user_version").fetchone()[0]
@@ -103,7 +107,7 @@ class Ledger:
                 f"SELECT key, {_READ} FROM replies WHERE key IN ({marks})", some
             ):
                 reply = Reply(*fields)
-                if seal != _seal(key, reply, top):
+                if seal != seal_of(key, reply, top):
                     raise self._broken(f"the reply {key.hex()} is not as it was written")
                 if top:
                     likely, mean = orjson.loads(top)
@@ -113,26 +117,29 @@ class Ledger:
 
     def put(self, key: str, identity: str, request: Request, reply: Reply, seconds: float) -> None:
         """Store a reply for good; the first one to a key stays."""
-        self._write([_Row(key, identity, request, reply, seconds, time.time())])
+        self.write([Row(key, identity, request, reply, seconds, time.time())])
 
     async def store(
         self, key: str, identity: str, request: Request, reply: Reply, seconds: float
     ) -> None:
         """Store a reply for good, together with all others of this turn of the event loop."""
         loop = asyncio.get_running_loop()
-        if not self._waiting:
-            loop.call_soon(self._flush)
+        self._be_due(loop, seconds)
         committed: asyncio.Future[None] = loop.create_future()
-        row = _Row(key, identity, request, reply, seconds, time.time())
+        row = Row(key, identity, request, reply, seconds, time.time())
         self._waiting.append((row, committed))
         await committed
 
     def put_failure(self, key: str, reason: str, detail: str, seconds: float) -> None:
         """Store that a try failed, and why."""
+        self.add_failure(Tried(key, reason, detail, seconds, time.time()))
+
+    def add_failure(self, tried: Tried) -> None:
+        """Store a failed try, with when it was."""
         with self._transaction():
             self._base.execute(
                 "INSERT INTO failures VALUES (?, ?, ?, ?, ?)",
-                (bytes.fromhex(key), reason, detail, seconds, time.time()),
+                (bytes.fromhex(tried.key), *tried[1:]),
             )
             self._base.execute("UPDATE spent SET failures = failures + 1")
 
@@ -197,12 +204,28 @@ class Ledger:
                 f"{file}: this ledger cannot be read ({error}); if a run is at work with it, wait for its end"
             ) from error
 
+    def has_taken(self, name: str) -> bool:
+        """Whether another ledger was ever taken in under this name."""
+        return self.fact(TAKEN, name) is not None
+
+    def content(self) -> bytes:
+        """Return the bytes of a ledger's file that holds all that is committed here."""
+        try:
+            return self._base.serialize()
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
+
     def close(self) -> None:
         """Commit what waits, and fold the write-ahead log into the file; a second time does nothing."""
         try:
             self._flush()
         finally:
             self._base.close()
+
+    def _be_due(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:  # noqa: ARG002  # see below
+        """See to it that a reply which took so many seconds, and is about to wait, is committed soon."""
+        if not self._waiting:
+            loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         """Commit the replies that wait, and tell those who wait for them."""
@@ -211,18 +234,13 @@ class Ledger:
             return
         error: RunError | None = None
         try:
-            self._write([row for row, _ in waiting])
+            self.write([row for row, _ in waiting])
         except RunError as raised:
             error = raised
-        for _, committed in waiting:
-            if committed.done():  # whoever waited was cancelled; the reply is kept all the same
-                continue
-            if error is None:
-                committed.set_result(None)
-            else:
-                committed.set_exception(error)
+        tell(waiting, error)
 
-    def _write(self, rows: "list[_Row]") -> None:
+    def write(self, rows: list[Row]) -> None:
+        """Store replies for good, all of them or none; the first one to a key stays."""
         replies = tokens_in = tokens_out = 0
         with self._transaction():
             for row in rows:
@@ -238,7 +256,7 @@ class Ledger:
         if identity_of(self._file) != self._identity:
             raise self._gone()
 
-    def _insert(self, row: "_Row") -> bool:
+    def _insert(self, row: Row) -> bool:
         """Insert a reply; return False where its key has one."""
         shared = shared_part(row.identity, row.request)
         reply, key = row.reply, bytes.fromhex(row.key)
@@ -246,7 +264,7 @@ class Ledger:
         top = orjson.dumps((reply.top, reply.logprob)).decode() if told else ""
         said = (reply.text, reply.finish, reply.tokens_in, reply.tokens_out, reply.model)
         asked = (row.request.seed, self._shared_id(shared), orjson.dumps(row.request.messages[-1]))
-        values = (key, *said, reply.reasoning, top, _seal(key, reply, top), row.seconds, row.at)
+        values = (key, *said, reply.reasoning, top, seal_of(key, reply, top), row.seconds, row.at)
         done = self._base.execute(
             f"INSERT OR IGNORE INTO replies VALUES ({_MARKS})", values + asked
         )
@@ -304,19 +322,3 @@ class Ledger:
             f" from a copy: it holds every reply of this run. What is readable of a damaged file can be saved:"
             f" sqlite3 {self._file.name} .recover | sqlite3 new.sqlite"
         )
-
-
-class _Row(NamedTuple):
-    key: str
-    identity: str
-    request: Request
-    reply: Reply
-    seconds: float
-    at: float
-
-
-def _seal(key: bytes, reply: Reply, top: str) -> int:
-    """Return a checksum of a reply: SQLite has none, and would hand out a flipped bit as it stands."""
-    head = f"{reply.finish}\0{reply.tokens_in}\0{reply.tokens_out}\0{reply.model}\0"
-    said = f"{head}{reply.reasoning}\0{top}\0{reply.text}"
-    return zlib.crc32(said.encode("utf-8", "surrogatepass"), zlib.crc32(key))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-_TAKEN = "taken in"  # subject of the facts that say how far another ledger was read
+TAKEN = "taken in"  # subject of the facts that say how far another ledger was read
 
 
 @contextmanager
@@ -33,14 +33,14 @@ def copy_new(base: sqlite3.Connection, name: str) -> int:
     ]
     new = _copy(base, *_start(base, name))
     at = orjson.dumps([*ends, _key(base, ends[0])]).decode()
-    base.execute("INSERT OR REPLACE INTO main.facts VALUES (?, ?, ?)", (_TAKEN, name, at))
+    base.execute("INSERT OR REPLACE INTO main.facts VALUES (?, ?, ?)", (TAKEN, name, at))
     return new
 
 
 def _start(base: sqlite3.Connection, name: str) -> tuple[int, int]:
     """Return the rows of replies and failed tries behind which is what is new: 0 where it is another ledger now."""
     known = base.execute(
-        "SELECT value FROM main.facts WHERE subject = ? AND name = ?", (_TAKEN, name)
+        "SELECT value FROM main.facts WHERE subject = ? AND name = ?", (TAKEN, name)
     ).fetchone()
     if known is None:
         return 0, 0
@@ -70,10 +70,14 @@ def _copy(base: sqlite3.Connection, replies: int, failures: int) -> int:
         " WHERE part.replies.rowid > ? ORDER BY part.replies.rowid",
         (replies,),
     )
+    # What another copy of the same ledger has told already is told once: no two tries ended at one moment.
     tried = base.execute(
-        "INSERT INTO main.failures SELECT * FROM part.failures WHERE rowid > ?", (failures,)
+        "INSERT INTO main.failures SELECT * FROM part.failures WHERE rowid > ? EXCEPT SELECT * FROM main.failures",
+        (failures,),
     ).rowcount
-    base.execute("INSERT OR IGNORE INTO main.facts SELECT * FROM part.facts")
+    base.execute(
+        "INSERT OR IGNORE INTO main.facts SELECT * FROM part.facts WHERE subject != ?", (TAKEN,)
+    )
     base.execute(
         "UPDATE main.spent SET replies = replies + ?, tokens_in = tokens_in + ?, tokens_out = tokens_out + ?,"
         " failures = failures + ?",

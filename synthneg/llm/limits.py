@@ -17,9 +17,10 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 from synthneg.config import LLMConfig
+from synthneg.llm.base import Reply
 from synthneg.llm.knee import Knee
 from synthneg.llm.rates import Rates
 
@@ -34,16 +35,63 @@ _SHORTEST_WAIT_S = 0.001  # a shorter one may not move the clock at all
 _Waiter = tuple[asyncio.Future[None], int, int]
 
 
-class Pace:
-    """Lets requests go, in the order in which they ask. Belongs to one event loop; every entry needs one `leave`."""
+class Share(Protocol):
+    """What is allowed to one of several askers together: places, limits per minute, and a budget.
 
-    def __init__(self, config: LLMConfig, clock: Callable[[], float] = time.monotonic) -> None:
+    An asker that is alone has `llm.concurrency` places, `Rates` and a `Budget`; this is all three.
+    """
+
+    def listen(self, news: Callable[[int], None]) -> None:
+        """Call `news`, with the places that there are now (0: none yet), whenever a waiting request may try again."""
+        ...
+
+    def take(self, now: float, tokens_in: int, tokens_out: int) -> bool:
+        """Charge a request that goes now; see `Rates.take`."""
+        ...
+
+    def wait_s(self, now: float) -> float:
+        """Return how long the next request must wait, in seconds; infinite where `news` will tell."""
+        ...
+
+    def correct(self, tokens_in: int, tokens_out: int) -> None:
+        """Hear that a request has left, with what it used beyond its estimate."""
+        ...
+
+    def tightest(self, now: float) -> str:
+        """Return the words for what holds requests back; see `Rates.tightest`."""
+        ...
+
+    def count(self, reply: Reply | None) -> None:
+        """Count a try that has ended; see `Budget.count`."""
+        ...
+
+    def used_up(self, in_flight: int) -> str | None:
+        """Return what does not allow the request that was charged, in words; see `Budget.used_up`."""
+        ...
+
+
+class Pace:
+    """Lets requests go, in the order in which they ask. Belongs to one event loop; every entry needs one `leave`.
+
+    Args:
+        config: places and limits.
+        clock: seconds, of any steady clock.
+        share: what this one is allowed of both, where several askers share them.
+    """
+
+    def __init__(
+        self,
+        config: LLMConfig,
+        clock: Callable[[], float] = time.monotonic,
+        share: Share | None = None,
+    ) -> None:
         self.in_flight = 0
-        self._cap, self._clock = config.concurrency, clock
+        self._most = config.concurrency
+        self._cap, self._clock = self._most if share is None else 0, clock
         self._knee = Knee(config.concurrency)
         rates = Rates(config)
-        self._rates = rates if rates else None
-        self._open = config.concurrency  # the limit; 0 while nothing may go
+        self._rates: Rates | Share | None = share or (rates if rates else None)
+        self._open = self._cap  # the limit; 0 while nothing may go
         self._queue: deque[_Waiter] = deque()
         self._urgent: deque[_Waiter] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -58,6 +106,8 @@ class Pace:
         self._held_until = 0.0  # 0: not held
         self._asked = False  # whether the server asked for it
         self._hold_s = _FIRST_HOLD_S
+        if share is not None:
+            share.listen(self._hear)
 
     @property
     def limit(self) -> int:
@@ -71,10 +121,7 @@ class Pace:
             tokens_in: of its prompt, as estimated.
             tokens_out: of its reply, as estimated.
         """
-        if self._queue or self._urgent or not self._may_go():
-            return False
-        self._go(tokens_in, tokens_out)
-        return True
+        return not (self._queue or self._urgent) and self._goes(tokens_in, tokens_out)
 
     async def enter(self, tokens_in: int, tokens_out: int, urgent: bool = False) -> None:
         """Wait until a request may go; see `try_enter`.
@@ -85,8 +132,7 @@ class Pace:
             urgent: ahead of all that are not, such as a request that is sent again.
         """
         queue = self._urgent if urgent else self._queue
-        if not queue and not self._urgent and self._may_go():
-            self._go(tokens_in, tokens_out)
+        if not queue and not self._urgent and self._goes(tokens_in, tokens_out):
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         queue.append((turn, tokens_in, tokens_out))
@@ -163,15 +209,14 @@ class Pace:
             )
         return ""
 
-    def _may_go(self) -> bool:
+    def _goes(self, tokens_in: int, tokens_out: int) -> bool:
+        """Let a request go if it may."""
         if self.in_flight >= self._open and not self._resumes():
             return False
-        return self._rates is None or not self._rates.wait_s(self._clock())
-
-    def _go(self, tokens_in: int, tokens_out: int) -> None:
-        if self._rates is not None:
-            self._rates.take(self._clock(), tokens_in, tokens_out)
+        if self._rates is not None and not self._rates.take(self._clock(), tokens_in, tokens_out):
+            return False
         self.in_flight += 1
+        return True
 
     def _resumes(self) -> bool:
         """End a hold whose time is over; return whether there is a place."""
@@ -185,13 +230,22 @@ class Pace:
             turn, tokens_in, tokens_out = queue[0]
             if turn.done():  # cancelled
                 queue.popleft()
-            elif self._may_go():
+            elif self._goes(tokens_in, tokens_out):
                 queue.popleft()
-                self._go(tokens_in, tokens_out)
                 turn.set_result(None)
             else:
                 self._set_timer(turn.get_loop())
                 return
+
+    def _hear(self, places: int) -> None:
+        """Go on with so many places, of those that several askers share."""
+        places = min(places, self._most)
+        if places != self._cap:
+            self._cap = places
+            self._knee.resize(max(1, places), self._clock())
+            if not self._drain_until and not self._held_until:
+                self._open = min(self._knee.limit, places)
+        self._wake()
 
     def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
         now = self._clock()
@@ -203,7 +257,8 @@ class Pace:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = loop.call_later(max(wait_s, _SHORTEST_WAIT_S), self._wake)
+        if wait_s < math.inf:
+            self._timer = loop.call_later(max(wait_s, _SHORTEST_WAIT_S), self._wake)
 
     def _refused(self, now: float, seconds: float, retry_after_s: float | None) -> None:
         self._refusals += 1

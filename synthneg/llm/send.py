@@ -17,7 +17,7 @@ from synthneg.errors import BackendError, RunError
 from synthneg.llm.base import Backend, Reply, Request, Transient, Unanswerable
 from synthneg.llm.budget import Budget
 from synthneg.llm.ledger import Ledger
-from synthneg.llm.limits import Outcome, Pace
+from synthneg.llm.limits import Outcome, Pace, Share
 
 _FAILURES_IN_A_ROW = 20
 _LONGEST_WAIT_S = 60.0
@@ -48,15 +48,23 @@ class Sender:
         ledger: where each reply goes before anything else happens to it.
         config: pace, retries, time-out.
         budget: what may be used.
+        pace: when a request may go.
     """
 
-    def __init__(self, backend: Backend, ledger: Ledger, config: LLMConfig, budget: Budget) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        ledger: Ledger,
+        config: LLMConfig,
+        budget: Budget | Share,
+        pace: Pace,
+    ) -> None:
         self.identity = backend.identity
         self.stopping = False
         # Who waits for a reply, and since when.
         self.sent_since: dict[asyncio.Task[object], float] = {}
         self._backend, self._ledger, self._config, self._budget = backend, ledger, config, budget
-        self._pace = Pace(config)
+        self._pace = pace
         self._usage = _Usage(config)
         self._in_flight: dict[str, asyncio.Future[Reply | Failure | BaseException]] = {}
         self._pausing: Counter[str] = Counter()
