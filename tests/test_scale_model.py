@@ -1,11 +1,10 @@
 """The model of what large corpora take (benchmarks/scale/model.py), and the page that shows its tables."""
 
-import shutil
 from pathlib import Path
 
 import model
 import pytest
-from measured import SIZES, read
+from measured import read
 
 ROOT = Path(__file__).parents[1]
 SCALE = ROOT / "benchmarks" / "scale"
@@ -61,22 +60,3 @@ def test_a_run_takes_as_long_as_its_slowest_parts():
     assert alone <= many < few
     assert name.endswith("one process")
     assert most < many
-
-
-def test_results_of_a_million_take_the_place_of_smaller_ones(tmp_path: Path):
-    """Where `million.json` is there, its largest size counts."""
-    results = shutil.copytree(ROOT / "benchmarks" / "results", tmp_path / "results")
-    scale = results / "scale"
-    files = [scale / name for name in SIZES if (scale / name).exists()]
-    text = files[0].read_text()
-    for file in files:
-        file.unlink()
-    (scale / "ten-thousand.json").write_text(text)
-    first = read(results, SCALE / "assumptions.yaml")["verify_s"]
-    shutil.copy(scale / "ten-thousand.json", scale / "million.json")
-
-    second = read(results, SCALE / "assumptions.yaml")["verify_s"]
-
-    assert first.value == second.value
-    assert "ten-thousand.json" in first.source
-    assert "million.json" in second.source

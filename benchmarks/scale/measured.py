@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-SIZES = "million.json", "ten-thousand.json"  # in results/scale; the first that is there counts
+SIZES = "scale/million.json"
 # What one process does for each passage, by the stages of a run; the search is counted apart.
 _WALKS = {
     "verify_s": ("verify.queries", "mine", "verify.documents"),
@@ -58,22 +58,41 @@ def _measured(results: Path) -> dict[str, tuple[float, str, str]]:
         "asked_s": (engine["CPU ms"] / 1e3, "s of a core for a request", "engine-grow.json"),
         "walked": (engine["again/s"], "answered requests/s of one process", "engine-grow.json"),
     }
-    name = next(n for n in SIZES if (results / "scale" / n).exists())
-    by_size = json.loads((results / "scale" / name).read_bytes())
-    fewest, most = (extreme(map(int, by_size)) for extreme in (min, max))
-    small, large = by_size[str(fewest)], by_size[str(most)]
+    read_sizes = json.loads((results / SIZES).read_bytes())
+    sizes = {int(size): of for size, of in read_sizes.items() if size.isdigit()}
     for key, stages in _WALKS.items():
-        more = sum(_own_s(large, stage) - _own_s(small, stage) for stage in stages)
-        between = f"scale/{name}, from {fewest:,} to {most:,} passages"
-        found[key] = (more / (most - fewest), "s of one process for a passage", between)
-    at = f"scale/{name}, {most:,} passages"
+        per_passage, places = 0.0, []
+        for stage in stages:
+            *_, fewest, most = sorted(n for n, of in sizes.items() if stage in of["stages"])
+            more = _own_s(sizes[most], stage) - _own_s(sizes[fewest], stage)
+            per_passage += more / (most - fewest)
+            places.append(f"from {fewest:,} to {most:,} passages")
+        between = ", ".join(dict.fromkeys(places))
+        found[key] = (per_passage, "s of one process for a passage", f"{SIZES}, {between}")
+    most = max(n for n, of in sizes.items() if "verify.queries" in of["stages"])
     # Each query against all passages, and against all queries.
-    searched = 2 * _DIMENSIONS * 2 * most**2 / large["stages"]["verify.queries"]["search_cpu_s"]
-    found["core_search"] = (searched, "operations/s of a core in exact search", at)
+    took = sizes[most]["stages"]["verify.queries"]["search_cpu_s"]
+    searched = 2 * _DIMENSIONS * 2 * most**2 / took
+    rate = "operations/s of a core in exact search"
+    found["core_search"] = (searched, rate, f"{SIZES}, {most:,} passages")
+    return found | _bytes(sizes)
+
+
+def _bytes(sizes: dict[int, Any]) -> dict[str, tuple[float, str, str]]:
+    """Return what the files take for a passage, each at the largest size that has it of those that have negatives."""
+    largest: dict[str, int] = {}
+    for size in sorted(n for n, of in sizes.items() if "verify.documents" in of["stages"]):
+        largest |= dict.fromkeys(sizes[size]["bytes"], size)
+    found = {}
     for key in FILES:
-        files = {p: n for p, n in large["bytes"].items() if not p.startswith("vectors")}
-        written = sum(n for path, n in files.items() if _group(path) == key)
-        found[f"bytes of {key}"] = (written / most, "bytes for a passage", at)
+        of_key = {
+            path: size
+            for path, size in largest.items()
+            if not path.startswith("vectors") and _group(path) == key
+        }
+        written = sum(sizes[size]["bytes"][path] / size for path, size in of_key.items())
+        at = ", ".join(f"{size:,}" for size in sorted(set(of_key.values())))
+        found[f"bytes of {key}"] = (written, "bytes for a passage", f"{SIZES}, {at} passages")
     return found
 
 
