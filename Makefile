@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 VLLM := .venv-vllm/bin
 
-.PHONY: demo test test-vllm quick check fix docs trials trials-engine trials-doctor trials-scale dist clean
+.PHONY: demo test test-vllm quick check fix docs trials trials-engine trials-doctor trials-scale trials-cluster dist clean
 
 demo: .venv/.local  ## the whole path on this machine: documents to a measured retriever
 	$(BIN)/synthneg demo
@@ -16,7 +16,7 @@ test-vllm: .venv-vllm/.dev  ## vLLM in this process, on a CPU: five minutes, and
 	$(VLLM)/pytest -q tests/test_llm_vllm.py tests/test_llm_contract.py -k vllm
 
 quick: .venv/.dev  ## the tests that take seconds
-	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q -m "not slow and not trial"
 
 check: .venv/.dev  ## format, lint, types, docstrings of tests, documents against the program
 	$(BIN)/ruff format --check .
@@ -46,6 +46,9 @@ trials-doctor: .venv/.dev  ## every fault that is planted into a training, and w
 
 trials-scale: .venv/.dev  ## a run of 10,000, 100,000 and a million passages; hours, 30 GB in SCRATCH, needs MODEL (potion-base-8M)
 	$(BIN)/python benchmarks/scale/million.py $(MODEL) --folder $(SCRATCH) --json benchmarks/results/scale/million.json
+
+trials-cluster: .venv/.dev  ## machines of a Ray cluster that are killed, limits by a server's clock, a real bucket; ten minutes
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m trial tests
 
 dist: .venv/.dev  ## the wheel, prompts inside
 	$(BIN)/pip wheel -q --no-deps --no-build-isolation -w dist .

@@ -23,7 +23,7 @@ from synthneg.llm.http import open_server
 from synthneg.llm.ledger import Ledger
 from synthneg.prompts.render import Message
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.trial, pytest.mark.timeout(600)]
 
 WORKERS = 4
 KILLED_AT = 450  # requests

@@ -13,7 +13,7 @@ pytest.importorskip("s3fs", reason="needs the extra s3")
 pytest.importorskip("moto", reason="needs moto[server]")
 from object_store import BUCKET, storing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.trial, pytest.mark.timeout(900)]
 
 PASSAGES, BUDGET = 36, 20
 
@@ -28,8 +28,10 @@ def asking(tmp_path: Path) -> Iterator[Asking]:
 
 
 def generate(asking: Asking, *arguments: str) -> None:
-    """Run `synthneg generate` to its end."""
-    process = asking.start("generate", *arguments)
+    """Run `synthneg generate` to its end, of queries alone: a budget's pilot asks for all that is to be asked."""
+    alone = [f"generate.{kind}.prompts=[]" for kind in ("documents", "negatives")]
+    words = [word for change in alone for word in ("--set", change)]
+    process = asking.start("generate", *words, *arguments)
     _, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
 

@@ -17,7 +17,7 @@ from llm_server import started
 from ray_machines import Machines, machines, wait_until
 from world import KEY, answered, snapshot
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.trial, pytest.mark.timeout(1500)]
 
 PASSAGES, WORKERS, IN_FLIGHT, PARTITIONS = 90, 3, 6, 9
 OUTCOMES = "partitions/*/outcomes.gz"

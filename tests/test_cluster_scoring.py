@@ -130,6 +130,7 @@ def actors() -> list[int]:
     return found
 
 
+@pytest.mark.trial
 def test_a_killed_actor_is_missed_by_nobody(run: Run, models: dict[str, str]) -> None:
     """Each actor is killed once in the middle of its work; all vectors come, right and in their order."""
     chunks = [texts(200 + n) for n in range(40)]
@@ -178,6 +179,7 @@ def test_another_model_on_another_machine_is_refused(
         encoder.encode(["mill"], "query")
 
 
+@pytest.mark.trial
 def test_a_lost_machine_is_replaced_by_the_others(
     tmp_path: Path, models: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +203,7 @@ def test_a_lost_machine_is_replaced_by_the_others(
         assert np.array_equal(rows, local.encode(chunk, "document"))
 
 
+@pytest.mark.trial
 def test_a_whole_run_on_one_worker(world: World) -> None:
     """Asking and encoding take turns where there is room for one worker; the export is that of one machine."""
     exported = {}

@@ -320,6 +320,7 @@ def writer(place: str, name: str, count: int) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.trial
 def test_killed_at_random_moments_on_an_object_store(store: str) -> None:
     """Each worker that is killed leaves every reply that it had said was safe, and its successor begins with them."""
     chance, place = random.Random(7), f"{store}/killed"
@@ -343,6 +344,7 @@ def test_killed_at_random_moments_on_an_object_store(store: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.trial
 def test_two_workers_at_once_on_an_object_store(store: str) -> None:
     """A worker that was given up and its successor both go on to their ends: nothing is lost, a key has one reply."""
     place = f"{store}/two"
