@@ -23,9 +23,9 @@ from synthneg.llm.rates import Rates
 # than the limit and one request; of tokens, which a permit has as estimated, one request more of each worker.
 HELD_S = 1.0
 REPORT_S = 1.0  # at the latest, while a worker is at work
-# Longer than a permit can be out and a report on its way: by then all have reported.
-_SETTLED_S = 2.5
-_GONE_S = 10.0  # without a report; its places go to the others
+_SETTLED_S = 2.5  # longer than a permit can be out and a report on its way
+# Without a report; its places go to the others, and a keeper that has taken another's place waits for nobody longer.
+_GONE_S = 10.0
 _AGAIN_S = 0.1
 _AGAIN_PER_WORKER_S = 0.001  # a keeper answers some thousand reports a second
 NOTHING = Totals(0, 0, 0, 0)
@@ -83,8 +83,8 @@ class Keeper:
         config: places, limits and budget.
         used: what the run has used before.
         asked_s: seconds of asking that count against the budget already.
-        restarted: whether another keeper has been at work. Nothing is granted then until all workers have reported;
-            from what they heard of the other one it knows what is used, and in how long the limits are paid for.
+        restarted: whether another keeper has been at work. Nothing is granted then for as long as a worker may be
+            silent; from what they heard of the other it knows what is used, and in how long the limits are paid for.
         clock: seconds, of any steady clock.
     """
 
@@ -105,7 +105,7 @@ class Keeper:
         self._out: dict[str, int] = {}  # permits: in flight or not used yet
         self._heard: dict[str, float] = {}
         self._granted_at = -_SETTLED_S
-        self._settled_at = clock() + (_SETTLED_S if restarted else 0.0)
+        self._settled_at = clock() + (_GONE_S if restarted else 0.0)
 
     def answer(self, report: Report) -> Grant:
         """Return what a worker may do, having taken in what it has done."""
