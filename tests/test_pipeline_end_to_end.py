@@ -199,7 +199,8 @@ def test_measures_have_the_fields_of_the_design(walked: Walked, name: str, synth
 
     assert (found["collection"], found["synthetic"]) == (name, synthetic)
     assert found["queries"] > 0
-    assert set(found["models"]) == {"base", "tuned", "bm25"}
+    both = set() if synthetic else {"base+bm25", "tuned+bm25"}
+    assert set(found["models"]) == {"base", "tuned", "bm25"} | both
     for measures in found["models"].values():
         assert set(measures) == {"nDCG@10", "P@10", "R@100"}
         for value in measures.values():
@@ -344,7 +345,7 @@ def test_any_models_are_measured_against_each_other(
     said = cli(arguments, world, monkeypatch, capsys)
 
     (found,) = json.loads((world.folder / "numbers.json").read_bytes())
-    assert set(found["models"]) == {"tiny", tuned, "bm25"}
+    assert set(found["models"]) == {"tiny", tuned, "bm25", "tiny+bm25", f"{tuned}+bm25"}
     mean = found["models"]["bm25"]["nDCG@10"]["mean"]
     assert re.search(rf"^ *bm25 +{mean:.3f} ", said, re.MULTILINE)
     in_run = json.loads((walked.folder / "evaluation" / "people.json").read_bytes())["models"]

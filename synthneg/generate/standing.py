@@ -31,7 +31,8 @@ _READ = {
 def ask_unless_it_stands(run: Run, stage: str, file: str, write: Writer) -> None:
     """Let `write` make what `stage` adds to `file`, unless that stands; see `ask_within_budget`.
 
-    It is made again where a record has failed, and where a server is to say which model it has.
+    It is made again where a record has failed, where a server is to say which model it has, and where a budget decides
+    how many passages there are.
     """
     if _stands(run, stage, file):
         return
@@ -52,8 +53,10 @@ def _stands(run: Run, stage: str, file: str) -> bool:
 
 
 def _is_known(run: Run) -> bool:
-    """Whether the settings say which model is asked."""
-    return run.config.llm.backend != "openai" or run.config.llm.model is not None
+    """Whether the settings say which model is asked, and about which passages."""
+    llm = run.config.llm
+    names_model = llm.backend != "openai" or llm.model is not None
+    return names_model and not llm.budget.model_dump(exclude_none=True)
 
 
 def _made_of(run: Run, stage: str, file: str) -> str:
