@@ -36,6 +36,9 @@ class Known(NamedTuple):
 
     keeper: str
     used: Totals
+    left: (
+        Totals  # of that, by workers that have left: the others say themselves what they have used
+    )
     asked_s: float
     debts_s: tuple[float, ...]  # of the limits per minute, see `Rates.debts_s`
     at: float = 0.0  # by the clock of whoever heard it
@@ -55,7 +58,9 @@ class Report:
     wants: int  # permits that it has a use for
     tokens_in: int  # of a request, as estimated
     tokens_out: int
-    used: Totals = NOTHING  # by tries that ended since its last report
+    used: Totals = (
+        NOTHING  # by all tries that have ended, so that no report is missed when one is lost
+    )
     # Beyond what was estimated, since its last report; below 0: given back.
     more_in: int = 0
     more_out: int = 0
@@ -98,6 +103,8 @@ class Keeper:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name, self._clock = uuid.uuid4().hex, clock
+        self._before, self._left, self._told = used, NOTHING, NOTHING
+        self._used: dict[str, Totals] = {}  # by worker; `_told` is their sum
         self._cap = config.concurrency
         self._budget = Budget(config, used, asked_s)
         self._rates = Rates(config, HELD_S)
@@ -118,17 +125,29 @@ class Keeper:
         places = self._share(report, now)
         if report.leaves:
             del self._places[report.worker], self._heard[report.worker]
+            self._left = self._left.plus(self._used.pop(report.worker))
+            self._told = self._told.less(report.used)
         again_s = max(_AGAIN_S, _AGAIN_PER_WORKER_S * len(self._places))
-        known = Known(self._name, self._budget.used, self._budget.asked_s, self._rates.debts_s(now))
+        known = Known(
+            self._name,
+            self._budget.used,
+            self._left,
+            self._budget.asked_s,
+            self._rates.debts_s(now),
+        )
         waits_for = self._rates.tightest(now) if self._rates else ""
         return Grant(places, permits, used_up, waits_for, again_s, known)
 
     def _take_in(self, report: Report, now: float) -> None:
         known = report.known
         if known is not None and known.keeper != self._name:
+            self._left = Totals(*map(max, self._left, known.left))
             self._budget.catch_up(known.used, known.asked_s)
             self._rates.owe(now, known.debts_s)
-        self._budget.used = self._budget.used.plus(report.used)
+        self._told = self._told.less(self._used.get(report.worker, NOTHING)).plus(report.used)
+        self._used[report.worker] = report.used
+        used = self._before.plus(self._left).plus(self._told)
+        self._budget.catch_up(used, self._budget.asked_s)
         self._rates.correct(report.more_in, report.more_out, report.more_requests)
         self._heard[report.worker] = now
         for worker in [name for name, at in self._heard.items() if at < now - _GONE_S]:

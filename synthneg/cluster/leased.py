@@ -204,7 +204,6 @@ class Leased:
             leaves,
         )
         self._asked = (tokens_in, tokens_out)
-        self._used = NOTHING
         self._more_in = self._more_out = self._more_requests = 0
         self._taken, self._missed = 0, False
         return report

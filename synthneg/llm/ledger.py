@@ -45,6 +45,10 @@ class Totals(NamedTuple):
         """Return what this and `more` come to."""
         return Totals(*(a + b for a, b in zip(self, more, strict=True)))
 
+    def less(self, other: "Totals") -> "Totals":
+        """Return what is left of this without `other`."""
+        return Totals(*(a - b for a, b in zip(self, other, strict=True)))
+
 
 class Spent(NamedTuple):
     """What some requests have used."""
