@@ -1,5 +1,7 @@
 """What a worker of a cluster is given, and what is refused before a cluster is looked for."""
 
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,10 @@ from typer.testing import CliRunner
 
 from synthneg.cli.app import app
 from synthneg.cluster.crew import whole
-from synthneg.cluster.session import per_worker
-from synthneg.config import LLMConfig, RayConfig
-from synthneg.errors import SettingsError
+from synthneg.cluster.session import connect, per_worker
+from synthneg.config import LLMConfig, RayConfig, RunConfig
+from synthneg.errors import ClusterError, SettingsError
+from synthneg.run import Run
 
 
 @pytest.mark.parametrize(
@@ -60,3 +63,19 @@ def test_batches_are_no_work_for_a_cluster(tmp_path: Path) -> None:
     assert isinstance(found.exception, SettingsError)
     assert "take --engine local, or llm.mode: live" in str(found.exception)
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
+def test_a_cluster_that_is_not_there_is_said_at_once(tmp_path: Path, address: str) -> None:
+    """An address at which nothing listens is told in one line at once, where Ray would try for minutes."""
+    begun = time.monotonic()
+    passages = tmp_path / "passages.jsonl"
+    passages.write_text('{"_id": "a", "text": "The mill turns by the river."}\n')
+    corpus = {"path": str(passages), "min_words": 1}
+    llm = LLMConfig(backend="openai", model="m", base_url="http://127.0.0.1:9/v1")
+    config = RunConfig(run="r", corpus=corpus, llm=llm, ray={"address": address})
+    with closing(Run(tmp_path, config, "ray")) as run, pytest.raises(ClusterError) as found:
+        connect(run)
+    assert str(found.value).startswith(f"{address}: no Ray cluster can be used there (")
+    assert "is `ray start` running there" in str(found.value)
+    assert time.monotonic() - begun < 20

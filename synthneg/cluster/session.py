@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from synthneg.run import Run
 if TYPE_CHECKING:
     from types import ModuleType
 
+_PATIENCE_S = 10.0  # with a machine that does not answer
 # What Ray would print or send by itself. Who has set one of them otherwise is looking for something.
 _OURS: set[int] = set()  # the process that has connected; none where somebody else has
 QUIET = {
@@ -145,6 +148,7 @@ def _start(ray: "ModuleType", config: RayConfig) -> None:
     else:
         options["address"] = config.address
     try:
+        _knock(config.address or "")
         with _nothing_said():
             ray.init(**options)
     except (
@@ -162,6 +166,13 @@ def _start(ray: "ModuleType", config: RayConfig) -> None:
         raise ClusterError(
             f"{where}: no Ray cluster can be used there ({words}); {remedy}"
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where an address names a machine and port at which nothing listens: Ray would try for minutes."""
+    found = re.fullmatch(r"(?:ray://)?\[?([^/\]]+)\]?:(\d+)", address)
+    if found is not None:
+        socket.create_connection((found[1], int(found[2])), timeout=_PATIENCE_S).close()
 
 
 @contextmanager
