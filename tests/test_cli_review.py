@@ -52,6 +52,7 @@ def terminal() -> Iterator[Callable[..., pexpect.spawn]]:
         child = pexpect.spawn(
             SYNTHNEG[0], [*SYNTHNEG[1:], "review", *arguments], env=environment,
             dimensions=(LINES, COLUMNS), encoding="utf-8", timeout=WAIT_S,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup would last
         )  # fmt: skip
         started.append(child)
         return child
