@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from pathlib import Path
 
 _CACHE_KIB = 16_384
@@ -48,7 +49,7 @@ def open_file(file: Path, read_only: bool, alone: bool) -> sqlite3.Connection:
         if alone:
             base.execute("PRAGMA locking_mode=EXCLUSIVE")
         new = base.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-        base.execute("PRAGMA journal_mode=WAL")
+        _keep_a_log(base)
         base.execute("PRAGMA synchronous=NORMAL")
         base.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         if new:
@@ -57,6 +58,19 @@ def open_file(file: Path, read_only: bool, alone: bool) -> sqlite3.Connection:
         base.close()
         raise
     return base
+
+
+def _keep_a_log(base: sqlite3.Connection) -> None:
+    """Turn on the write-ahead log: SQLite does not wait here where another process does the same to a new file."""
+    for _ in range(100):
+        try:
+            base.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(0.05)
+    base.execute("PRAGMA journal_mode=WAL")
 
 
 def identity_of(file: Path) -> tuple[int, int] | None:
