@@ -79,3 +79,18 @@ def test_a_cluster_that_is_not_there_is_said_at_once(tmp_path: Path, address: st
     assert str(found.value).startswith(f"{address}: no Ray cluster can be used there (")
     assert "is `ray start` running there" in str(found.value)
     assert time.monotonic() - begun < 20
+
+
+def test_storage_that_is_refused_is_written_nowhere(tmp_path: Path) -> None:
+    """An address with a password, and one of no kind that is known, are refused before the run has a folder."""
+    (tmp_path / "s.yaml").write_text(
+        f"{{run: r, corpus: {{path: {tmp_path}}}, llm: {{backend: openai, model: m,"
+        ' base_url: "http://127.0.0.1:9/v1"}}'
+    )
+    for storage in ("s3://me:secret@bucket/runs", "foo://bucket/runs"):
+        words = ["generate", str(tmp_path / "s.yaml"), "--engine", "ray"]
+        words += ["--outputs", str(tmp_path / "runs"), "--set", f"ray.storage={storage}"]
+        found = CliRunner().invoke(app, words)
+        assert isinstance(found.exception, SettingsError)
+        assert "secret" not in str(found.exception)
+        assert not (tmp_path / "runs").exists()

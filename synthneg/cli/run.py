@@ -249,8 +249,11 @@ def open_run(outputs: Path, config: "RunConfig", engine: Engine) -> "Run":
 
     if engine is Engine.RAY:
         from synthneg.cluster.session import check_ray  # noqa: PLC0415  # as above
+        from synthneg.cluster.storage import storage_at  # noqa: PLC0415  # as above
 
         check_ray(config.llm)
+        if config.ray.storage is not None:
+            storage_at(config.ray.storage)  # refuses what must not be written into the settings
     return Run(outputs, config, engine)
 
 
