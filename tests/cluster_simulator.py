@@ -33,17 +33,21 @@ class Cluster:
     in_flight: int = 0
     most_in_flight: int = 0
     reports: int = 0
+    gone: dict[str, Totals] = field(default_factory=dict)  # what the board knows
 
     def __post_init__(self) -> None:
         self.keeper = Keeper(self.config, self.used, 0.0, clock=self.loop.time)
 
     def restart(self) -> None:
         """Lose the keeper with all that it knew."""
-        self.keeper = Keeper(self.config, self.used, 0.0, restarted=True, clock=self.loop.time)
+        told = {"restarted": True, "gone": dict(self.gone), "clock": self.loop.time}
+        self.keeper = Keeper(self.config, self.used, 0.0, **told)
 
     async def carry(self, report: Report) -> Grant:
         """Take a report there and its answer back, each way in up to 20 ms."""
         self.reports += 1
+        if report.leaves:
+            self.gone[report.worker] = report.used
         await asyncio.sleep(self.draw.random() * 0.02)
         grant = self.keeper.answer(report)
         await asyncio.sleep(self.draw.random() * 0.02)

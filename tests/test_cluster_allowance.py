@@ -14,6 +14,7 @@ from llm_server import MODEL, arrivals, started
 from pace_simulator import busiest_minute
 
 from synthneg.cluster.allowance import carrier, keeping
+from synthneg.cluster.board import open_board
 from synthneg.cluster.keeper import NOTHING
 from synthneg.cluster.leased import Leased
 from synthneg.cluster.session import QUIET
@@ -40,7 +41,7 @@ def cluster() -> Iterator[None]:
     ray.shutdown()
 
 
-def hammer(keeper: Any, config: LLMConfig, file: Path, jobs: int) -> int:
+def hammer(keeper: Any, board: Any, config: LLMConfig, file: Path, jobs: int) -> int:
     """Ask so many jobs as a worker does; return how many had no answer for the budget's sake."""
 
     async def work() -> int:
@@ -49,7 +50,7 @@ def hammer(keeper: Any, config: LLMConfig, file: Path, jobs: int) -> int:
         said = (Message("user", f"[id:{file.stem}-{n}] Of teas and breads.") for n in range(jobs))
         asked = [(None, Job(str(n), "t@1", (m,), {}, "text", n, {})) for n, m in enumerate(said)]
         try:
-            async with Leased(config, carrier(keeper)) as share:
+            async with Leased(config, carrier(keeper, board)) as share:
                 asker = Asker(backend, ledger, config, 7, share=share)
                 outcomes = [o async for *_, o in asker.ask(asked, lambda count=1, note=None: None)]
         finally:
@@ -60,10 +61,13 @@ def hammer(keeper: Any, config: LLMConfig, file: Path, jobs: int) -> int:
     return asyncio.run(work())
 
 
-def begin(keeper: Any, config: LLMConfig, folder: Path, jobs: int) -> list[Any]:
-    """Start the workers; return what to wait for."""
+def begin(
+    keeper: Any, board: Any, config: LLMConfig, folder: Path, jobs: int, first: int = 0
+) -> list[Any]:
+    """Start the workers, whose numbers begin with `first`; return what to wait for."""
     worker = ray.remote(max_retries=0)(hammer)
-    return [worker.remote(keeper, config, folder / f"{n}.sqlite", jobs) for n in range(WORKERS)]
+    files = [folder / f"{number}.sqlite" for number in range(first, first + WORKERS)]
+    return [worker.remote(keeper, board, config, file, jobs) for file in files]
 
 
 def wait_for(log: Path, requests: int, waiting: list[Any]) -> None:
@@ -86,8 +90,9 @@ def test_the_server_sees_no_more_than_the_limit(tmp_path: Path) -> None:
         config = LLMConfig(
             backend="openai", base_url=url, model=MODEL, concurrency=32, requests_per_minute=600
         )
-        with keeping(config, NOTHING, 0.0) as keeper:
-            waiting = begin(keeper, config, tmp_path, 190)
+        board = open_board()
+        with keeping(config, NOTHING, 0.0, board) as keeper:
+            waiting = begin(keeper, board, config, tmp_path, 190)
             wait_for(log, KILLED_AT, waiting)
             before = arrivals(log)
             kill(keeper)
@@ -108,10 +113,26 @@ def test_a_budget_of_requests_is_kept_to_by_all_together(tmp_path: Path) -> None
         config = LLMConfig(
             backend="openai", base_url=url, model=MODEL, concurrency=8, budget={"requests": 150}
         )
-        with keeping(config, NOTHING, 0.0) as keeper:
-            waiting = begin(keeper, config, tmp_path, 80)
+        board = open_board()
+        with keeping(config, NOTHING, 0.0, board) as keeper:
+            waiting = begin(keeper, board, config, tmp_path, 80)
             wait_for(log, 50, waiting)
             kill(keeper)
             refused = sum(ray.get(waiting))
         assert len(arrivals(log)) == 150
         assert refused == 80 * WORKERS - 150
+
+
+def test_what_workers_used_that_have_left_is_not_lost_with_the_keeper(tmp_path: Path) -> None:
+    """Where the keeper is killed when all workers have left, those that come have what these left of the budget."""
+    log = tmp_path / "requests.log"
+    with started("--log", str(log)) as url:
+        config = LLMConfig(
+            backend="openai", base_url=url, model=MODEL, concurrency=8, budget={"requests": 100}
+        )
+        board = open_board()
+        with keeping(config, NOTHING, 0.0, board) as keeper:
+            assert ray.get(begin(keeper, board, config, tmp_path, 15)) == [0] * WORKERS
+            kill(keeper)
+            ray.get(begin(keeper, board, config, tmp_path, 15, first=WORKERS))
+        assert len(arrivals(log)) == 100

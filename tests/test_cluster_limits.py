@@ -175,6 +175,23 @@ def test_a_keeper_that_dies_does_not_lift_the_limit(seed: int, at: float, kind: 
     assert made.loop.now < START + 190
 
 
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 2**16), silent=st.floats(0, 0.1))
+def test_what_workers_used_that_have_left_counts(seed: int, silent: float) -> None:
+    """Where the keeper loses its memory when workers have left and nobody else has heard of it, a budget is kept to."""
+    made = cluster(seed, LLMConfig(concurrency=8, budget={"requests": 200}))
+
+    async def main() -> None:
+        await asyncio.gather(*(made.work(after(made, 3)) for _ in range(2)))
+        assert 40 < len(made.sent) < 150
+        await asyncio.sleep(silent)
+        made.restart()
+        await asyncio.gather(*(made.work(after(made, 1e6)) for _ in range(2)))
+
+    run(made.loop, main())
+    assert len(made.sent) == 200
+
+
 def test_a_worker_that_dies_takes_its_places_along_for_a_while() -> None:
     """Its places go to the others when it has said nothing for 10 s; what it had in flight stays paid for."""
     loop = VirtualLoop()

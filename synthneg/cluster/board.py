@@ -1,6 +1,8 @@
-"""The board of one asking: workers write on it how far they are, and read there whether they are to stop."""
+"""The board of one asking: workers write on it how far they are and what they have used, and read whether to stop."""
 
 from typing import Any, NamedTuple
+
+from synthneg.llm.ledger import Totals
 
 
 class Seen(NamedTuple):
@@ -15,17 +17,26 @@ class Board:
     """What workers and driver say to each other, in an actor of its own.
 
     What it knows is lost with its process; the next words of each worker bring it back, except a wish to stop, which
-    the driver then says again.
+    the driver then says again, and what workers have used that have left, which the keeper knows, too.
     """
 
     def __init__(self) -> None:
         self._told: dict[int, Seen] = {}
+        self._gone: dict[str, Totals] = {}
         self._stopping = False
 
     def tell(self, partition: int, seen: Seen) -> bool:
         """Take how far a partition is; return whether its worker is to stop."""
         self._told[partition] = seen
         return self._stopping
+
+    def leave(self, worker: str, used: Totals) -> None:
+        """Take what a worker has used that has nothing more to ask."""
+        self._gone[worker] = used
+
+    def gone(self) -> dict[str, Totals]:
+        """Return what the workers have used that have left, by their names."""
+        return self._gone
 
     def stop(self) -> int:
         """Have all workers send nothing more; return how many requests are in flight."""

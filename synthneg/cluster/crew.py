@@ -74,7 +74,7 @@ class Crew:
 
         # Ray Data waits without end for its next row; a daemon holds up nobody who leaves.
         try:
-            with keeping(whole(llm, count), self._used, self._asked_s) as keeper:
+            with keeping(whole(llm, count), self._used, self._asked_s, self._board) as keeper:
                 args = (list(jobs), count, room, keeper, put)
                 threading.Thread(target=self._drive, args=args, daemon=True).start()
                 await self._watch(jobs, ended)

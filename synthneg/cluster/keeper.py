@@ -10,8 +10,9 @@ Nothing here knows of Ray or of sockets: reports come in, grants go out (`synthn
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from synthneg.config import LLMConfig
@@ -36,9 +37,6 @@ class Known(NamedTuple):
 
     keeper: str
     used: Totals
-    left: (
-        Totals  # of that, by workers that have left: the others say themselves what they have used
-    )
     asked_s: float
     debts_s: tuple[float, ...]  # of the limits per minute, see `Rates.debts_s`
     at: float = 0.0  # by the clock of whoever heard it
@@ -89,7 +87,9 @@ class Keeper:
         used: what the run has used before.
         asked_s: seconds of asking that count against the budget already.
         restarted: whether another keeper has been at work. Nothing is granted then for as long as a worker may be
-            silent; from what they heard of the other it knows what is used, and in how long the limits are paid for.
+            silent; they say what they have used, and from what they heard of the other it knows in how long the limits
+            are paid for.
+        gone: what workers have used that will not report to this keeper any more, by their names.
         clock: seconds, of any steady clock.
     """
 
@@ -100,11 +100,16 @@ class Keeper:
         asked_s: float,
         *,
         restarted: bool = False,
+        gone: Mapping[str, Totals] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name, self._clock = uuid.uuid4().hex, clock
-        self._before, self._left, self._told = used, NOTHING, NOTHING
-        self._used: dict[str, Totals] = {}  # by worker; `_told` is their sum
+        self._before, self._told = used, NOTHING
+        self._used: dict[
+            str, Totals
+        ] = {}  # by worker, also of those that have left; `_told` is their sum
+        for worker, its in gone.items():
+            self._count(worker, its)
         self._cap = config.concurrency
         self._budget = Budget(config, used, asked_s)
         self._rates = Rates(config, HELD_S)
@@ -125,13 +130,10 @@ class Keeper:
         places = self._share(report, now)
         if report.leaves:
             del self._places[report.worker], self._heard[report.worker]
-            self._left = self._left.plus(self._used.pop(report.worker))
-            self._told = self._told.less(report.used)
         again_s = max(_AGAIN_S, _AGAIN_PER_WORKER_S * len(self._places))
         known = Known(
             self._name,
             self._budget.used,
-            self._left,
             self._budget.asked_s,
             self._rates.debts_s(now),
         )
@@ -141,19 +143,20 @@ class Keeper:
     def _take_in(self, report: Report, now: float) -> None:
         known = report.known
         if known is not None and known.keeper != self._name:
-            self._left = Totals(*map(max, self._left, known.left))
             self._budget.catch_up(known.used, known.asked_s)
             self._rates.owe(now, known.debts_s)
-        self._told = self._told.less(self._used.get(report.worker, NOTHING)).plus(report.used)
-        self._used[report.worker] = report.used
-        used = self._before.plus(self._left).plus(self._told)
-        self._budget.catch_up(used, self._budget.asked_s)
+        self._count(report.worker, report.used)
+        self._budget.catch_up(self._before.plus(self._told), self._budget.asked_s)
         self._rates.correct(report.more_in, report.more_out, report.more_requests)
         self._heard[report.worker] = now
         for worker in [name for name, at in self._heard.items() if at < now - _GONE_S]:
             # Its permits stay counted: what it had in flight was most likely sent, and is paid for.
             del self._heard[worker]
             self._places.pop(worker, None)
+
+    def _count(self, worker: str, used: Totals) -> None:
+        self._told = self._told.less(self._used.get(worker, NOTHING)).plus(used)
+        self._used[worker] = used
 
     def _permits(self, report: Report, now: float) -> tuple[int, str | None]:
         """Return how many permits are granted, and what of the budget does not allow a first one."""

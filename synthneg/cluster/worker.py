@@ -89,7 +89,9 @@ class Worker:
                     ledger.learn(self._errand.identity, name, value)
                 backend = self._opened(ledger)
                 try:
-                    async with Leased(self._errand.llm, carrier(self._keeper)) as share:
+                    async with Leased(
+                        self._errand.llm, carrier(self._keeper, self._board)
+                    ) as share:
                         asker = open_asker(self._errand, backend, ledger, share)
                         with storage.writing(outcomes_file(partition)) as target:
                             target.write(packed(head(self._errand.asking)))
