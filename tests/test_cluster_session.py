@@ -1,7 +1,6 @@
 """What a worker of a cluster is given, and what is refused before a cluster is looked for."""
 
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,9 @@ from typer.testing import CliRunner
 
 from synthneg.cli.app import app
 from synthneg.cluster.crew import whole
-from synthneg.cluster.session import connect, per_worker
-from synthneg.config import LLMConfig, RayConfig, RunConfig
+from synthneg.cluster.session import per_worker
+from synthneg.config import LLMConfig, RayConfig
 from synthneg.errors import ClusterError, SettingsError
-from synthneg.run import Run
 
 
 @pytest.mark.parametrize(
@@ -67,28 +65,34 @@ def test_batches_are_no_work_for_a_cluster(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9"])
 def test_a_cluster_that_is_not_there_is_said_at_once(tmp_path: Path, address: str) -> None:
-    """An address at which nothing listens is told in one line at once, where Ray would try for minutes."""
+    """An address at which nothing listens is told in one line at once, and nothing is left of the run."""
     begun = time.monotonic()
-    passages = tmp_path / "passages.jsonl"
-    passages.write_text('{"_id": "a", "text": "The mill turns by the river."}\n')
-    corpus = {"path": str(passages), "min_words": 1}
-    llm = LLMConfig(backend="openai", model="m", base_url="http://127.0.0.1:9/v1")
-    config = RunConfig(run="r", corpus=corpus, llm=llm, ray={"address": address})
-    with closing(Run(tmp_path, config, "ray")) as run, pytest.raises(ClusterError) as found:
-        connect(run)
-    assert str(found.value).startswith(f"{address}: no Ray cluster can be used there (")
-    assert "is `ray start` running there" in str(found.value)
+    (tmp_path / "passages.jsonl").write_text(
+        '{"_id": "a", "text": "The mill turns by the river."}\n'
+    )
+    (tmp_path / "s.yaml").write_text(
+        f"{{run: r, corpus: {{path: {tmp_path}/passages.jsonl, min_words: 1}}, llm: {{backend: openai, model: m,"
+        f' base_url: "http://127.0.0.1:9/v1"}}, ray: {{address: "{address}"}}}}'
+    )
+    words = ["generate", str(tmp_path / "s.yaml"), "--engine", "ray"]
+    found = CliRunner().invoke(app, [*words, "--outputs", str(tmp_path / "runs")])
+    assert isinstance(found.exception, ClusterError)
+    said = str(found.exception)
+    assert said.startswith(f"{address}: no Ray cluster can be used there (")
+    assert "is `ray start` running there" in said
     assert time.monotonic() - begun < 20
+    assert not (tmp_path / "runs").exists()
 
 
 def test_storage_that_is_refused_is_written_nowhere(tmp_path: Path) -> None:
-    """An address with a password, and one of no kind that is known, are refused before the run has a folder."""
+    """An address with a password, with either engine, and one of no kind that is known, leave no folder."""
     (tmp_path / "s.yaml").write_text(
         f"{{run: r, corpus: {{path: {tmp_path}}}, llm: {{backend: openai, model: m,"
         ' base_url: "http://127.0.0.1:9/v1"}}'
     )
-    for storage in ("s3://me:secret@bucket/runs", "foo://bucket/runs"):
-        words = ["generate", str(tmp_path / "s.yaml"), "--engine", "ray"]
+    password, unknown = "s3://me:secret@bucket/runs", "foo://bucket/runs"
+    for storage, engine in ((password, "ray"), (password, "local"), (unknown, "ray")):
+        words = ["generate", str(tmp_path / "s.yaml"), "--engine", engine]
         words += ["--outputs", str(tmp_path / "runs"), "--set", f"ray.storage={storage}"]
         found = CliRunner().invoke(app, words)
         assert isinstance(found.exception, SettingsError)

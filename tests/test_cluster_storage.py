@@ -95,18 +95,10 @@ def test_it_travels_to_a_worker(storage: Storage) -> None:
     assert (there.local("x") is None) == isinstance(storage, Bucket)
 
 
-@pytest.mark.parametrize(
-    ("place", "kind", "words"),
-    [
-        ("teapot://x/y", SettingsError, "expected a folder or a URL that fsspec knows"),
-        ("sftp://me:secret@host/x", SettingsError, "without a password"),
-    ],
-)
-def test_an_address_that_cannot_be_is_refused(place: str, kind: type, words: str) -> None:
-    """What fsspec does not know, and an address with a password, are refused before anything is asked."""
-    with pytest.raises(kind, match=words) as caught:
-        storage_at(place)
-    assert "secret" not in str(caught.value)
+def test_an_address_that_cannot_be_is_refused() -> None:
+    """What fsspec does not know is refused before anything is asked."""
+    with pytest.raises(SettingsError, match="expected a folder or a URL that fsspec knows"):
+        storage_at("teapot://x/y")
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

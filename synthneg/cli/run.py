@@ -244,17 +244,23 @@ def work_in(
 
 
 def open_run(outputs: Path, config: "RunConfig", engine: Engine) -> "Run":
-    """Open a run for an engine, unless that cannot do what the settings say."""
+    """Open a run for an engine, unless that cannot do what the settings say; then no folder is made."""
     from synthneg.run import Run  # noqa: PLC0415  # needs the settings model
 
-    if engine is Engine.RAY:
-        from synthneg.cluster.session import check_ray  # noqa: PLC0415  # as above
-        from synthneg.cluster.storage import storage_at  # noqa: PLC0415  # as above
+    if engine is Engine.LOCAL:
+        return Run(outputs, config, engine)
+    from synthneg.cluster.session import check_ray, disconnect, reach  # noqa: PLC0415  # as above
+    from synthneg.cluster.storage import storage_at  # noqa: PLC0415  # as above
 
-        check_ray(config.llm)
-        if config.ray.storage is not None:
-            storage_at(config.ray.storage)  # refuses what must not be written into the settings
-    return Run(outputs, config, engine)
+    check_ray(config.llm)
+    if config.ray.storage is not None:
+        storage_at(config.ray.storage)
+    # A run that is there may have been answered all that it asks.
+    if config.ray.address is not None and not (outputs / config.run).exists():
+        reach(config.ray)
+    opened = Run(outputs, config, engine)
+    opened.at_close(disconnect)
+    return opened
 
 
 def summary(folder: Path) -> None:

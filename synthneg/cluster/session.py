@@ -38,22 +38,27 @@ def connect(run: Run) -> None:
         ClusterError: there is no cluster at the address, or it is of another version of Ray or Python.
     """
     check_ray(run.config.llm)
+    reach(run.config.ray)
+    run.at_close(disconnect)
+
+
+def reach(config: RayConfig) -> None:
+    """Connect this process to the cluster of the settings until `disconnect`; otherwise as `connect`."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     import ray  # noqa: PLC0415 - heavy, and an extra
 
     if not ray.is_initialized():
-        _start(ray, run.config.ray)
+        _start(ray, config)
         _OURS.add(os.getpid())
-        run.at_close(disconnect)
     _quiet()
 
 
 def disconnect() -> None:
     """End the connection that `connect` made, and with it all workers of this process; a second time does nothing."""
-    import ray  # noqa: PLC0415 - heavy, and an extra
-
     if os.getpid() in _OURS:
+        import ray  # noqa: PLC0415 - heavy, and an extra
+
         _OURS.clear()
         ray.shutdown()
 

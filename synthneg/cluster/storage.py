@@ -16,7 +16,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
-from urllib.parse import urlsplit
 
 from synthneg.errors import MissingExtra, RunError, SettingsError
 from synthneg.files import beside, disk_errors, unpublished
@@ -72,18 +71,13 @@ def storage_at(place: str) -> Storage:
 
     Raises:
         MissingExtra: the package for URLs of this kind is not installed.
-        SettingsError: fsspec knows no such URL, or it holds a secret.
+        SettingsError: fsspec knows no such URL.
     """
     protocol, mark, rest = place.partition("://")
     if not mark:
         return Folder(Path(place).expanduser().resolve())
     if protocol == "file":
         return Folder(Path(rest))
-    if urlsplit(place).password is not None:
-        raise SettingsError(
-            f"{protocol}://…: expected an address without a password, since settings are written down; leave it to the"
-            " environment or the configuration of fsspec"
-        )
     return Bucket(place.rstrip("/"))
 
 

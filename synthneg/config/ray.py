@@ -1,8 +1,13 @@
 """The settings of `--engine ray`: where the cluster is and how the work is cut; none of them shapes the data."""
 
-from pydantic import Field
+import re
+
+from pydantic import Field, field_validator
 
 from synthneg.config.base import Section
+
+# Behind a name and a colon, up to an @; a secret may hold a slash, while a port has one behind it.
+_PASSWORD = re.compile(r"://[^/:@]*:(?!\d+/).*@")
 
 
 class RayConfig(Section):
@@ -41,3 +46,14 @@ class RayConfig(Section):
         description="folder or fsspec URL, such as s3://bucket/path, that all machines of the cluster write to; the"
         " partitions of a run are under its name there. Not set: the run's folder, which all of them must see",
     )
+
+    @field_validator("storage")
+    @classmethod
+    def _without_a_password(cls, value: str | None) -> str | None:
+        """Refuse an address with a password, whatever engine is asked for: settings are written down."""
+        if value is not None and _PASSWORD.search(value):
+            raise ValueError(
+                f"expected an address without a password, since settings are written down, got"
+                f" {value.partition('://')[0]}://…; leave it to the environment or the configuration of fsspec"
+            )
+        return value

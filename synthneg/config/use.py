@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from synthneg.config.base import Section, Share
 from synthneg.config.encoding import Precision
@@ -117,6 +117,14 @@ class TrainConfig(Section):
         others = (self.lists.teacher if teaches else None, self.guide.model)
         guided = others if self.loss == "gist" else others[:1]
         return (self.base_model, *(name for name in guided if name is not None))
+
+    @field_validator("processes", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        """Refuse what is no number of processes, in one line for both of the kinds that it may be of."""
+        if value != "auto" and not (isinstance(value, int) and value >= 1):
+            raise ValueError(f"expected a whole number from 1 on, or auto, got {value!r:.80}")
+        return value
 
     @model_validator(mode="after")
     def _a_batch_can_be_shared(self) -> Self:
