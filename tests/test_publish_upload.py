@@ -84,12 +84,15 @@ def test_both_go_into_one_collection(server: hub.Hub, run_folder: Path) -> None:
     [collection] = server.collections.values()
     assert (collection.title, collection.private) == ("small", True)
     assert collection.items == [("dataset", "ann/tea"), ("model", "ann/tea-model")]
-    assert f"{server.url}/collections/{collection.slug}" in done.stdout
+    places = ("datasets/ann/tea", "ann/tea-model", f"collections/{collection.slug}")
+    assert done.stdout.endswith("".join(f"Uploaded: {server.url}/{place}\n" for place in places))
 
     sent = server.sent()
     server.count_anew()
     again = publish(run_folder, server.url, "--what", "both", "--yes", **LFS)
     assert again.returncode == 0, again.stderr
+    lines = "".join(f"Nothing has changed: {server.url}/{place}\n" for place in places)
+    assert again.stdout.endswith(lines)
     assert server.sent() == sent
     assert server.received < 100_000
     assert [len(repo.commits) for repo in server.repos.values()] == [1, 1]

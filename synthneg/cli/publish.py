@@ -52,5 +52,5 @@ def publish(
         if not typer.confirm("Send exactly this to the Hub?", default=False):
             typer.echo("Nothing has been sent.")
             return
-    for address in upload(planned):
-        typer.echo(f"Uploaded: {address}")
+    for sent in upload(planned):
+        typer.echo(f"{'Uploaded' if sent.is_new else 'Nothing has changed'}: {sent.address}")

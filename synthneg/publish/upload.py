@@ -1,7 +1,7 @@
 """Send what was planned. Whatever of it has arrived is not sent again."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from synthneg.errors import HubError
 from synthneg.progress import Progress, say
@@ -17,8 +17,15 @@ _ALONE_FROM_BYTES = 1_000_000  # what is smaller goes up with the commit
 _COLLECTION_ABOUT = "A dataset that synthneg made, and the retriever tuned on it."
 
 
-def upload(plan: Plan) -> list[str]:
-    """Send all files, one commit a repository, making those that are not there; return the addresses.
+class Sent(NamedTuple):
+    """A repository or collection as it is on the Hub now."""
+
+    address: str
+    is_new: bool  # whether anything of it was not there before
+
+
+def upload(plan: Plan) -> list[Sent]:
+    """Send all files, one commit a repository, making those that are not there; return what is there now.
 
     The token comes from huggingface_hub's own places: HF_TOKEN, or `hf auth login`. Large files go up one after the
     other before the commit, so that an upload that was cut off goes on with the file at which it was. Files of a
@@ -36,23 +43,24 @@ def upload(plan: Plan) -> list[str]:
     if not sys.stderr.isatty():
         disable_progress_bars()
     api = HfApi(token=True)
+    sent = []
     for planned in plan.uploads:
         setting = "publish.repo" if planned.kind == "dataset" else "publish.model_repo"
         with hub_errors(planned.repo, setting):
-            _send(api, planned, setting)
-    addresses = [f"{api.endpoint}/{planned.page}" for planned in plan.uploads]
+            sent.append(_send(api, planned))
     if plan.collection is not None:
         with hub_errors(f"collection {plan.collection!r}", "the owner of publish.repo"):
-            addresses.append(_collect(api, plan, plan.collection))
-    return addresses
+            sent.append(_collect(api, plan, plan.collection))
+    return sent
 
 
-def _send(api: "HfApi", planned: Upload, setting: str) -> None:
+def _send(api: "HfApi", planned: Upload) -> Sent:
     from huggingface_hub import CommitOperationAdd  # noqa: PLC0415  # as above
 
     kind, repo = planned.kind, planned.repo
     api.create_repo(repo, repo_type=kind, private=planned.private, exist_ok=True)
-    _check_visibility(planned, bool(api.repo_info(repo, repo_type=kind).private))
+    before = api.repo_info(repo, repo_type=kind)
+    _check_visibility(planned, bool(before.private))
     say(f"publish  {len(planned.files)} files, {size(planned.size)}, to {kind} {repo}")
     additions = [CommitOperationAdd(file.path, file.source) for file in planned.files]
     large = [a for a in additions if a.upload_info.size >= _ALONE_FROM_BYTES]
@@ -60,11 +68,13 @@ def _send(api: "HfApi", planned: Upload, setting: str) -> None:
         for addition in large:
             api.preupload_lfs_files(repo, [addition], repo_type=kind)
             progress.advance(note=addition.path_in_repo)
-    api.create_commit(repo, additions, commit_message=planned.message, repo_type=kind)
+    # Of files that are all there as they are, the library makes no commit, and returns the last one.
+    made = api.create_commit(repo, additions, commit_message=planned.message, repo_type=kind)
+    return Sent(f"{api.endpoint}/{planned.page}", made.oid != before.sha)
 
 
-def _collect(api: "HfApi", plan: Plan, title: str) -> str:
-    """Put all repositories into the collection of this title, which is made where there is none; return its address."""
+def _collect(api: "HfApi", plan: Plan, title: str) -> Sent:
+    """Put all repositories into the collection of this title, which is made where there is none."""
     first = plan.uploads[0]
     found = api.create_collection(
         title,
@@ -73,9 +83,11 @@ def _collect(api: "HfApi", plan: Plan, title: str) -> str:
         private=first.private,
         exists_ok=True,
     )
+    before = {(item.item_type, item.item_id) for item in found.items}
     for planned in plan.uploads:
         api.add_collection_item(found.slug, planned.repo, planned.kind, exists_ok=True)
-    return f"{api.endpoint}/collections/{found.slug}"
+    is_new = not before.issuperset((planned.kind, planned.repo) for planned in plan.uploads)
+    return Sent(f"{api.endpoint}/collections/{found.slug}", is_new)
 
 
 def _check_visibility(planned: Upload, is_private: bool) -> None:
