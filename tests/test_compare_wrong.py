@@ -54,7 +54,7 @@ WRONG = {
     "other counts": (
         {},
         {"a": {"negatives": "bm25:2"}, "b": {"negatives": "dense:3"}},
-        "as many negatives .* got a 2, b 3",
+        r"as many negatives .* got a 2 \(bm25:2\), b 3 \(dense:3\); change their counts so that",
     ),
     "another number of negatives": (
         {},

@@ -182,10 +182,10 @@ def _per_query(settings: CompareConfig, config: RunConfig, where: str) -> int:
     counts = {name: count_of(text) for name, text in texts.items()}
     known = {name: count for name, count in counts.items() if count is not None}
     if len(set(known.values())) > 1:
-        told = ", ".join(f"{name} {count}" for name, count in known.items())
+        told = ", ".join(f"{name} {count} ({texts[name]})" for name, count in known.items())
         raise SettingsError(
-            f"{where}: expected as many negatives a query in every arm, got {told}; arms differ in where negatives come"
-            " from, not in their number"
+            f"{where}: expected as many negatives a query in every arm, got {told}; change their counts so that each"
+            " comes to the same, since arms differ in where negatives come from, not in their number"
         )
     default = settings.settings.train.get("negatives", config.train.negatives)
     return next(iter(known.values()), default if isinstance(default, int) and default else 1)
