@@ -47,7 +47,7 @@ trials-doctor: .venv/.dev  ## every fault that is planted into a training, and w
 trials-scale: .venv/.dev  ## a run of 10,000, 100,000 and a million passages; hours, 30 GB in SCRATCH, needs MODEL (potion-base-8M)
 	$(BIN)/python benchmarks/scale/million.py $(MODEL) --folder $(SCRATCH) --json benchmarks/results/scale/million.json
 
-trials-cluster: .venv/.dev  ## machines of a Ray cluster that are killed, limits by a server's clock, a real bucket; ten minutes
+trials-cluster: .venv/.dev  ## machines of a Ray cluster that are killed, limits by a server's clock, a real bucket, Slurm where it is installed; half an hour
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m trial tests
 
 dist: .venv/.dev  ## the wheel, prompts inside
