@@ -3,31 +3,23 @@
 What the stages after generation need is imported by their functions, so that `synthneg generate` asks at once.
 """
 
-import platform
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import orjson
-
-from synthneg import __version__
 from synthneg.config import RunConfig
 from synthneg.errors import RunError
-from synthneg.files import fingerprint, states, write_whole
-from synthneg.generate.afford import ask_within_budget, project_run, recall
+from synthneg.finished import finish, finished_with, inputs_of
+from synthneg.generate.afford import ask_within_budget, project_run
 from synthneg.generate.documents import write_documents
-from synthneg.generate.jobs import all_prompts
 from synthneg.generate.negatives import write_negatives
 from synthneg.generate.queries import write_queries
 from synthneg.generate.standing import ask_unless_it_stands
-from synthneg.llm.budget import cost_usd
-from synthneg.llm.ledger import Ledger
 from synthneg.preflight import HELD_OUT, check_settings, up_to
 from synthneg.progress import say
 from synthneg.records import Example, Passage
-from synthneg.rounds.earlier import HANDED_ON, check_earlier
+from synthneg.rounds.earlier import check_earlier
 from synthneg.run import STAGES, Run
 from synthneg.stages import (
     choose_passages,
@@ -51,8 +43,6 @@ if TYPE_CHECKING:
     from synthneg.evaluate.compare import Evaluation
     from synthneg.generate.projection import Projection
 
-_PACKAGES = ("datasets", "huggingface-hub", "sentence-transformers", "torch", "transformers")
-
 
 def build(run: Run, until: str = STAGES[-1]) -> bool:
     """Run the stages up to and with `until`; return False where the run was finished before and nothing was to be done.
@@ -62,14 +52,14 @@ def build(run: Run, until: str = STAGES[-1]) -> bool:
     """
     check_settings(run.config, until)
     check_earlier(run)
-    inputs = _inputs(run.config, run.earlier)
-    if _finished_with(run) == inputs:
+    inputs = inputs_of(run.config, run.earlier)
+    if finished_with(run) == inputs:
         return False
     run.unfinish()
     for stage in up_to(until):
         _STEPS[stage](run)
     if until == STAGES[-1]:
-        _finish(run, inputs)
+        finish(run, inputs)
     return True
 
 
@@ -268,59 +258,3 @@ def held_out(run: Run) -> "Collection | None":
         {e.query_id: e.query for e in examples},
         qrels,
     )
-
-
-def _inputs(config: RunConfig, earlier: Path | None) -> str:
-    """Return a fingerprint of all that a run is made of: settings, prompts, the files they name, this version.
-
-    Of a further round also what the one before, whose folder is `earlier`, hands on.
-    """
-    from synthneg.scoring.encoder import find_model  # noqa: PLC0415 - as above
-
-    names = (config.verify.encoder, config.verify.reranker, *config.train.models)
-    models = [find_model(name) for name in names if name is not None]
-    path = config.corpus.queries or config.corpus.path
-    named = (path, config.llm.model, *models, *config.evaluate.collections)
-    named += (config.train.mix.collection,)
-    named += tuple(str(folder) for folder, _ in declared_sets(config).values())
-    found = states(*(path for path in dict.fromkeys(named) if path is not None))
-    tags = [prompt.tag for prompt in all_prompts(config)]
-    before = [] if earlier is None else [earlier / name for name in HANDED_ON]
-    settings = config.model_dump(mode="json", exclude={"ray"})  # where a run is made shapes nothing
-    return fingerprint(__version__, settings, tags, found, *before)
-
-
-def _finished_with(run: Run) -> str | None:
-    """Return the fingerprint of what the finished run was made of; None where it is not, or has lost what it made."""
-    if not all(map(run.has, ("run.json", "dataset", "model"))):
-        return None
-    return str(orjson.loads(run.file("run.json").read_bytes())["inputs"])
-
-
-def _finish(run: Run, inputs: str) -> None:
-    """Write run.json, the mark that the run is complete."""
-    from importlib.metadata import version  # noqa: PLC0415 - as above
-
-    ledger = Ledger(run.file("ledger.sqlite"))
-    totals = ledger.totals()
-    ledger.close()
-    afforded = recall(run)
-    facts = {
-        "run": run.config.run,
-        "seed": run.config.seed,
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "stages": run.books(),
-        "llm": {
-            "requests": totals.replies,
-            "from_ledger": run.from_ledger,
-            "failed_tries": totals.failures,
-            "tokens_in": totals.tokens_in,
-            "tokens_out": totals.tokens_out,
-            "usd": cost_usd(run.config.llm.price, totals.tokens_in, totals.tokens_out),
-            "budget": afforded and afforded._asdict(),  # null: there was none
-        },
-        "versions": {"synthneg": __version__, "python": platform.python_version()}
-        | {name: version(name) for name in _PACKAGES},
-        "inputs": inputs,
-    }
-    write_whole(run.file("run.json"), orjson.dumps(facts, option=orjson.OPT_INDENT_2))

@@ -11,8 +11,8 @@ from synthneg.cluster.keeper import NOTHING, Grant, Keeper, Report
 from synthneg.cluster.leased import Leased
 from synthneg.config import LLMConfig
 from synthneg.llm.base import Reply
-from synthneg.llm.ledger import Totals
 from synthneg.llm.limits import Pace
+from synthneg.llm.used import Totals
 
 START = 1000.0
 

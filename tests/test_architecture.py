@@ -21,7 +21,7 @@ LAYERS = (
     {"cluster"},
     {"generate", "mine", "verify", "dataset", "train", "evaluate", "realism"},
     {"stages", "rounds", "intake", "review"},
-    {"preflight"},
+    {"preflight", "finished"},
     {"pipeline", "reparse", "compare", "report", "publish", "trial", "doctor"},
     {"cli"},
 )

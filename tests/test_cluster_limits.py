@@ -12,7 +12,7 @@ from pace_simulator import VirtualLoop, busiest_minute, run
 
 from synthneg.cluster.keeper import NOTHING, Keeper, Report
 from synthneg.config import LLMConfig
-from synthneg.llm.ledger import Totals
+from synthneg.llm.used import Totals
 
 
 def cluster(seed: int, config: LLMConfig, **more: object) -> Cluster:

@@ -25,7 +25,8 @@ from synthneg.cluster.storage import Storage, storage_at
 from synthneg.errors import RunError
 from synthneg.llm.base import Reply, Request
 from synthneg.llm.keys import key_of
-from synthneg.llm.ledger import Ledger, Totals
+from synthneg.llm.ledger import Ledger
+from synthneg.llm.used import Totals
 from synthneg.prompts.render import Message
 
 FOLDER = "partitions/007/ledger"

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from synthneg.errors import RunError
 from synthneg.llm.base import Reply, Request
 from synthneg.llm.keys import key_of
-from synthneg.llm.ledger import Ledger, Totals
+from synthneg.llm.ledger import Ledger
+from synthneg.llm.used import Totals
 from synthneg.prompts.render import Message
 
 SCHEMA = {"type": "object", "required": ["1"]}

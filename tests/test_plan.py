@@ -21,7 +21,8 @@ from synthneg.generate.pilot import Pilot, Use
 from synthneg.generate.projection import Estimate, estimate, project
 from synthneg.llm.base import Reply
 from synthneg.llm.budget import Budget, check_budget, cost_usd
-from synthneg.llm.ledger import Ledger, Totals
+from synthneg.llm.ledger import Ledger
+from synthneg.llm.used import Totals
 
 PRICE = {"input": 1.0, "output": 2.0}
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from synthneg.config import LLMConfig
     from synthneg.llm.history import History
-    from synthneg.llm.ledger import Totals
+    from synthneg.llm.used import Totals
     from synthneg.run import Counts
 
 _MOST_REASONS = 4

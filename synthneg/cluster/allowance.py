@@ -15,7 +15,7 @@ from synthneg.cluster.keeper import Grant, Keeper, Report
 from synthneg.cluster.leased import Carry
 from synthneg.config import LLMConfig
 from synthneg.errors import ClusterError
-from synthneg.llm.ledger import Totals
+from synthneg.llm.used import Totals
 
 _ANSWER_S = 5.0  # of the board
 

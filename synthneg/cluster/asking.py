@@ -24,8 +24,9 @@ from synthneg.cluster.worker import Errand
 from synthneg.errors import RunError
 from synthneg.llm.ask import Advance, Job, Outcome, Stopped
 from synthneg.llm.base import Reply
-from synthneg.llm.ledger import Ledger, Spent
+from synthneg.llm.ledger import Ledger
 from synthneg.llm.open import named_backend
+from synthneg.llm.used import Spent
 from synthneg.run import Run
 
 C = TypeVar("C")

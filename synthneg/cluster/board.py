@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from synthneg.llm.ledger import Totals
+from synthneg.llm.used import Totals
 
 
 class Seen(NamedTuple):

@@ -16,7 +16,7 @@ from synthneg.cluster.worker import Errand, Worker
 from synthneg.config import LLMConfig
 from synthneg.errors import ClusterError, SynthnegError
 from synthneg.llm.ask import Advance, Stopped
-from synthneg.llm.ledger import Totals
+from synthneg.llm.used import Totals
 from synthneg.run import Run
 
 _TICK_S = 0.5

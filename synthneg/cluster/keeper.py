@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from synthneg.config import LLMConfig
 from synthneg.llm.budget import Budget
-from synthneg.llm.ledger import Totals
 from synthneg.llm.rates import Rates
+from synthneg.llm.used import Totals
 
 # A permit that is not used by then goes back. The rates are lower by this share of a minute, so no minute holds more
 # than the limit and one request; of tokens, which a permit has as estimated, one request more of each worker.

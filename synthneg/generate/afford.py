@@ -21,7 +21,8 @@ from synthneg.generate.pilot import OverBudget, Pilot, pilot
 from synthneg.generate.projection import NOTHING, Projection, project
 from synthneg.llm.history import History
 from synthneg.llm.jobs import Desk
-from synthneg.llm.ledger import Ledger, Spent
+from synthneg.llm.ledger import Ledger
+from synthneg.llm.used import Spent
 from synthneg.progress import say
 from synthneg.records import Document, Query
 from synthneg.run import Run

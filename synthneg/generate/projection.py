@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from synthneg.config import LLMConfig
 from synthneg.generate.pilot import STAGE_OF, Pilot, Use
 from synthneg.llm.budget import cost_usd
-from synthneg.llm.ledger import Spent
+from synthneg.llm.used import Spent
 
 _CONFIDENCE = 0.95
 _BEFORE_CHECKS = ("corpus", STAGE_OF["query"])

@@ -16,9 +16,10 @@ from synthneg.errors import RunError
 from synthneg.llm.base import Backend
 from synthneg.llm.budget import Budget
 from synthneg.llm.converse import Answer, Conversations, First, Job, Open, Outcome
-from synthneg.llm.ledger import Ledger, Spent
+from synthneg.llm.ledger import Ledger
 from synthneg.llm.limits import Pace, Share
 from synthneg.llm.send import Failure, Sender, Stopped
+from synthneg.llm.used import Spent
 
 __all__ = ["Advance", "Answer", "Asker", "Failure", "Job", "Open", "Outcome", "Stopped"]
 

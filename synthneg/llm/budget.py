@@ -5,7 +5,7 @@ import time
 from synthneg.config import LLMConfig, PriceConfig
 from synthneg.errors import SettingsError
 from synthneg.llm.base import Reply
-from synthneg.llm.ledger import Totals
+from synthneg.llm.used import Totals
 
 
 def cost_usd(price: PriceConfig, tokens_in: float, tokens_out: float) -> float | None:

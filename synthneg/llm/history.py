@@ -6,7 +6,8 @@ from pathlib import Path
 
 import orjson
 
-from synthneg.llm.ledger import Ledger, Spent
+from synthneg.llm.ledger import Ledger
+from synthneg.llm.used import Spent
 
 _MOST_KEYS = 256  # of one question to SQLite
 _SPENT = "count(*), coalesce(sum(tokens_in), 0), coalesce(sum(tokens_out), 0), coalesce(sum(seconds), 0.0)"

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from synthneg.llm.ask import Advance, Failure, Job, Open, Outcome
-from synthneg.llm.ledger import Spent
+from synthneg.llm.used import Spent
 from synthneg.prompts.file import Prompt
 from synthneg.prompts.render import draw, open_turns, render, seed_of
 from synthneg.records import Document, Passage

@@ -26,37 +26,12 @@ from synthneg.llm.keys import digest_of, shared_part
 from synthneg.llm.ledger_file import VERSION, identity_of, open_file, write_anew
 from synthneg.llm.ledger_merge import TAKEN, attached, copy_new
 from synthneg.llm.ledger_rows import Row, Tried, Waiting, seal_of, tell
+from synthneg.llm.used import Spent, Totals
 
 _READ = "text, finish, tokens_in, tokens_out, model, reasoning, top, seal"
 _MARKS = ",".join("?" * 14)  # of a row of replies
 _MOST_SHARED = 4096  # remembered in memory
 _MOST_KEYS = 256  # of one question to SQLite
-
-
-class Totals(NamedTuple):
-    """What a run has used, over all its starts."""
-
-    replies: int
-    tokens_in: int
-    tokens_out: int
-    failures: int  # tries without a reply
-
-    def plus(self, more: "Totals") -> "Totals":
-        """Return what this and `more` come to."""
-        return Totals(*(a + b for a, b in zip(self, more, strict=True)))
-
-    def less(self, other: "Totals") -> "Totals":
-        """Return what is left of this without `other`."""
-        return Totals(*(a - b for a, b in zip(self, other, strict=True)))
-
-
-class Spent(NamedTuple):
-    """What some requests have used."""
-
-    requests: int  # failed tries included
-    tokens_in: int
-    tokens_out: int
-    seconds: float  # of the replies, one after the other
 
 
 class Stored(NamedTuple):

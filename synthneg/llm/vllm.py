@@ -11,8 +11,6 @@ import itertools
 import os
 import re
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import fields
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -25,6 +23,7 @@ from synthneg.llm.base import TOO_LONG, Reply, Request, Transient, Unanswerable
 from synthneg.llm.local import edge_hash
 from synthneg.llm.orphan import OWNER
 from synthneg.llm.suppress import SUPPRESS, bias_of
+from synthneg.llm.vllm_errors import in_our_words, one_line
 from synthneg.llm.wire import mean_logprob, merged
 from synthneg.progress import say
 
@@ -66,7 +65,6 @@ _SAMPLING = (
 )
 _MODEL_FILES = (".json", ".safetensors", ".bin", ".pt", ".model", ".jinja", ".txt")
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
-_MOST_WORDS_CHARS = 300
 
 
 def _mean(said: "CompletionOutput") -> float | None:
@@ -150,7 +148,7 @@ class _Engine:
 
     async def reply(self, request: Request, number: str, model: str) -> Reply:
         """Return the reply to a request, which has its number in the engine."""
-        with _in_our_words():
+        with in_our_words():
             params = self._sampling(request)
             messages = [{"role": m.role, "content": m.content} for m in request.messages]
             _, (prompt,) = await self._llm.renderer.render_chat_async([messages], self._chat)
@@ -227,7 +225,7 @@ def _open(model: str, config: LLMConfig) -> "AsyncLLM":
         return AsyncLLM.from_engine_args(AsyncEngineArgs(model=model, **arguments))
     except (RuntimeError, ValueError, TypeError, OSError, ImportError, LookupError) as error:
         raise BackendError(
-            f"vLLM cannot load {model}: {_words(error)}; where its processes failed, their words stand above;"
+            f"vLLM cannot load {model}: {one_line(error)}; where its processes failed, their words stand above;"
             " correct llm.model or llm.engine"
         ) from error
     finally:
@@ -240,39 +238,6 @@ def _check_arguments(given: dict[str, Any], known: set[str]) -> None:
             nearest = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {nearest[0]}?" if nearest else "vLLM's AsyncEngineArgs lists them"
             raise SettingsError(f"unknown setting llm.engine.{name}; {hint}")
-
-
-@contextmanager
-def _in_our_words() -> Iterator[None]:
-    """Turn what vLLM raises into the errors of a backend."""
-    from vllm.exceptions import GracefulHTTPError, VLLMClientError  # noqa: PLC0415  # an extra
-    from vllm.v1.engine.exceptions import (  # noqa: PLC0415  # as above
-        EngineDeadError,
-        EngineGenerateError,
-    )
-
-    try:
-        yield
-    except EngineDeadError as error:
-        raise BackendError(
-            "vLLM's engine has died; nothing answered is lost: give the same command again; if memory ran out, with a"
-            " smaller llm.engine.max_model_len, max_num_seqs or gpu_memory_utilization"
-        ) from error
-    except GracefulHTTPError as error:
-        raise Transient("busy", _words(error)) from error
-    except EngineGenerateError as error:
-        raise Transient("engine", _words(error.__cause__ or error)) from error
-    except (VLLMClientError, ValueError, TypeError) as error:
-        if getattr(error, "parameter", None) in ("input_tokens", "input_text"):
-            raise Unanswerable(TOO_LONG, _words(error)) from error
-        raise BackendError(
-            f"vLLM refuses a request: {_words(error)}; check llm.model and the prompt's sampling and reply"
-        ) from error
-
-
-def _words(error: BaseException) -> str:
-    """Return what an error says, in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:_MOST_WORDS_CHARS]
 
 
 def check_vllm(config: LLMConfig) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from synthneg.generate.asking import LEDGER
 from synthneg.llm.budget import cost_usd, money
 from synthneg.llm.history import History
-from synthneg.llm.ledger import Spent
+from synthneg.llm.used import Spent
 from synthneg.progress import track
 from synthneg.report.rows import read_json, rows
 from synthneg.run import Run

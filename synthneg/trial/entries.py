@@ -12,7 +12,7 @@ from synthneg.generate.asking import LEDGER
 from synthneg.generate.jobs import blocks_of_chosen, verified
 from synthneg.llm.budget import cost_usd
 from synthneg.llm.history import History
-from synthneg.llm.ledger import Spent
+from synthneg.llm.used import Spent
 from synthneg.prompts.file import Prompt
 from synthneg.records import Document, Passage, Query, Reject, Score
 from synthneg.run import Run

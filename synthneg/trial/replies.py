@@ -1,7 +1,7 @@
 """What the replies of an arm have taken, by the jobs that they answered."""
 
 from synthneg.llm.history import History
-from synthneg.llm.ledger import Spent
+from synthneg.llm.used import Spent
 
 Keys = dict[
     str, list[str]
