@@ -38,7 +38,7 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
     if config.verify.judge is not None:
         _check_judge(config)
     check_corpus(config.corpus)
-    if ("generate.queries" in wanted or config.corpus.is_written) and _asks(config):
+    if ("generate.queries" in wanted or config.corpus.is_written) and all_prompts(config):
         check_budget(config.llm)
         check_backend(config.llm)
     if "verify.queries" in wanted or _chooses_with_vectors(config):
@@ -52,11 +52,6 @@ def check_settings(config: RunConfig, until: str = STAGES[-1]) -> None:
         _check_content(config)
     if "mine" in wanted and config.mine.approximate_above is not None:
         check_approximate()
-
-
-def _asks(config: RunConfig) -> bool:
-    """Whether a language model is asked for anything; an imported dataset may need nothing more."""
-    return config.corpus.dataset is None or bool(all_prompts(config))
 
 
 def _check_sets(config: RunConfig) -> None:

@@ -20,6 +20,7 @@ MINED: tuple[MinedSource, ...] = ("bm25", "dense", "reranked", "random")
 GIVEN = (
     "given"  # stands as the prompt of a query, and the scorer of a score, that are the user's own
 )
+TITLE = "title"  # stands as the prompt of a query that is its passage's own title
 R = TypeVar("R")
 
 _DECODER = json.JSONDecoder()

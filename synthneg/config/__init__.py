@@ -90,6 +90,17 @@ class RunConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _titles_of_a_corpus(self) -> Self:
+        """Refuse titles as queries where the queries are there, or come with what is written for them."""
+        corpus = self.corpus
+        if self.generate.queries.titles and (corpus.dataset is not None or corpus.is_written):
+            raise ValueError(
+                f"generate.queries.titles makes queries of a corpus' titles, and {corpus.path} has its queries; leave"
+                " it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _probabilities_are_asked_for(self) -> Self:
         """Refuse a bound on what nobody is asked."""
         if self.verify.queries.min_logprob is not None and not self.generate.queries.logprobs:

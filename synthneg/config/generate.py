@@ -1,8 +1,8 @@
 """The settings of what the language model writes."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from synthneg.config.base import Section
 
@@ -12,8 +12,12 @@ class QueriesConfig(Section):
 
     prompts: tuple[str, ...] = Field(
         default=("query/question", "query/claim", "query/keywords"),
-        min_length=1,
-        description="prompt names or files that make a query from a passage",
+        description="prompt names or files that make a query from a passage; empty: none, with titles alone",
+    )
+    titles: bool = Field(
+        default=False,
+        description="a passage's own title is one of its queries, too: no model is asked, so it is what written"
+        " queries must be worth more than; `compare` has them as an arm, prompts: [title]",
     )
     per_passage: int = Field(
         default=1, ge=1, description="queries asked for, per passage and prompt"
@@ -44,6 +48,16 @@ class QueriesConfig(Section):
         description="passage: a query in another language than its passage, or than the one its prompt draws, is asked"
         " again once, then rejected",
     )
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        """Refuse to ask for nothing."""
+        if not (self.prompts or self.titles):
+            raise ValueError(
+                "prompts is empty: name a prompt, such as query/question, or set titles: true to have the passages'"
+                " own titles as queries"
+            )
+        return self
 
 
 class PassagesConfig(Section):

@@ -9,7 +9,9 @@ from synthneg.dataset.names import model_name
 from synthneg.dataset.prompts import Asked
 from synthneg.dataset.told import Maker, Told
 from synthneg.dataset.ways import FROM_DATASET
-from synthneg.records import GIVEN
+from synthneg.records import GIVEN, TITLE
+
+_UNASKED = {GIVEN: "none: given", TITLE: "none: the passage's title"}
 
 
 def made_sections(
@@ -69,5 +71,5 @@ def _makers(makes: str, makers: Mapping[Maker, int]) -> list[tuple[object, ...]]
     counts: Counter[tuple[str, str, str]] = Counter()
     for (prompt, model, sampling), count in makers.items():
         named = code(prompt), plain(model_name(model)), code(sampling)
-        counts[("none: given", "none", "none") if prompt == GIVEN else named] += count
+        counts[(_UNASKED[prompt], "none", "none") if prompt in _UNASKED else named] += count
     return [(makes, *maker, count) for maker, count in sorted(counts.items())]

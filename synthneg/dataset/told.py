@@ -8,8 +8,10 @@ from typing import NamedTuple
 import orjson
 
 from synthneg.dataset.languages import languages, step_of
-from synthneg.dataset.ways import Way, way_of
-from synthneg.records import GIVEN, Example, Origin, Source
+from synthneg.dataset.ways import Came, Way, way_of
+from synthneg.records import GIVEN, TITLE, Example, Origin, Source
+
+_CAME: dict[str, Came] = {GIVEN: "given", TITLE: "title"}
 
 
 class Maker(NamedTuple):
@@ -42,16 +44,16 @@ class Told:
     @property
     def tags(self) -> set[str]:
         """The prompts behind the records, by tag."""
-        return {maker.prompt for maker in (*self.queries, *self.generated)} - {GIVEN}
+        return {maker.prompt for maker in (*self.queries, *self.generated)} - {GIVEN, TITLE}
 
 
 def told_of(examples: Iterable[Example], count: int) -> Told:
     """Return what is to be said of `count` examples."""
     told, step = Told(count), step_of(count)
-    kinds: set[tuple[bool, Source]] = set()
+    kinds: set[tuple[Came, Source]] = set()
     sample: list[str] = []
     for place, example in enumerate(examples):
-        kinds.add((example.origin.prompt == GIVEN, example.positive.source))
+        kinds.add((_CAME.get(example.origin.prompt, "written"), example.positive.source))
         if place % step == 0:
             sample += (example.query, example.positive.full_text)
         told.queries[_maker(example.origin)] += 1

@@ -1,9 +1,11 @@
 """What a card says of how a dataset came to be: from a corpus, from given queries, from a topic, or imported whole."""
 
 from collections.abc import Set
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from synthneg.records import Source
+
+Came = Literal["given", "title", "written"]  # how a query came to be
 
 
 class Way(NamedTuple):
@@ -34,6 +36,21 @@ FROM_CORPUS = Way(
     "- All queries and all documents but the corpus passages are synthetic; no person has judged them.",
     _HELD_OUT,
 )
+FROM_CORPUS_AND_TITLES = FROM_CORPUS._replace(
+    begun=f"{FROM_CORPUS.begun} Some queries are the titles of their passages: those no model wrote.",
+    synthetic="- All queries but titles, and all documents but the corpus passages, are synthetic; no person has judged"
+    " them.",
+)
+FROM_TITLES = FROM_CORPUS._replace(
+    begun="Titles of a corpus's passages as queries for training retrievers, verified by an encoder; no language model"
+    " wrote them. The first document of each query is the passage that has the title (grade 3); the others were"
+    " written to be of a wanted grade, or are passages that were mined from the corpus as negatives: by BM25, an"
+    " encoder or a reranker (grade 1), or at random (grade 0).",
+    synthetic="- Titles are no queries of users; no person has judged what answers them. Documents that are no corpus"
+    " passages are synthetic.",
+    held_out="""\
+- The validation split holds the titles of other passages: it says nothing about the queries of real users.""",
+)
 FROM_QUERIES = Way(
     f"Given queries, and documents that a language model wrote for them: there was no corpus. {_WRITTEN}",
     f"- The queries were given. All documents, the positives too, are synthetic; {_FALSE}",
@@ -55,10 +72,13 @@ FROM_DATASET = Way(
 )
 
 
-def way_of(kinds: Set[tuple[bool, Source]]) -> Way:
-    """Return what fits examples of these kinds: whether their query was given, and the source of their positive."""
-    if (True, "corpus") in kinds:
+def way_of(kinds: Set[tuple[Came, Source]]) -> Way:
+    """Return what fits examples of these kinds: how their query came to be, and the source of their positive."""
+    if ("given", "corpus") in kinds:
         return FROM_DATASET
+    came = {of_query for of_query, _ in kinds}
     if not any(source == "written" for _, source in kinds):
-        return FROM_CORPUS
-    return FROM_QUERIES if any(given for given, _ in kinds) else FROM_TOPIC
+        if came == {"title"}:
+            return FROM_TITLES
+        return FROM_CORPUS_AND_TITLES if "title" in came else FROM_CORPUS
+    return FROM_QUERIES if "given" in came else FROM_TOPIC

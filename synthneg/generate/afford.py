@@ -47,7 +47,7 @@ def ask_within_budget(run: Run, write: Writer) -> None:
         OverBudget: it does not afford a pilot.
     """
     found = recall(run)
-    if found is None and _budget(run):
+    if found is None and _budget(run) and all_prompts(run.config):
         found = _afforded(run)
         with closing(Ledger(run.file(LEDGER))) as ledger:
             ledger.learn(_RUN, _name(run), orjson.dumps(list(found)).decode())

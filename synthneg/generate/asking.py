@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from synthneg.cluster.collect import collect
 from synthneg.generate.jobs import all_prompts
 from synthneg.llm.ask import Asker, Stopped
-from synthneg.llm.base import Backend
+from synthneg.llm.base import Backend, Reply, Request
 from synthneg.llm.interrupt import stopping
 from synthneg.llm.jobs import Desk
 from synthneg.llm.ledger import Ledger
@@ -36,6 +36,23 @@ class _Open(Protocol):
         ...
 
 
+class _Nobody:
+    """What a run without prompts asks: no weights are loaded, and no server has to be there."""
+
+    identity = ""
+
+    async def complete(self, request: Request) -> Reply:
+        """Say that there is no model: without prompts nothing is sent."""
+        raise AssertionError(f"a run without prompts asks for {request.messages}")
+
+    def waits_for(self) -> str:
+        """Return that nothing is waited for."""
+        return ""
+
+    async def close(self) -> None:
+        """Let go of nothing."""
+
+
 class _Here:
     """A run's ledger and backend in this process."""
 
@@ -44,7 +61,7 @@ class _Here:
         self._ledger = Ledger(run.file(LEDGER))
         try:
             collect(run, self._ledger)
-            self._backend: Backend = open_backend(run.config.llm, self._ledger)
+            self._backend = _backend(run, self._ledger)
         except BaseException:
             self._ledger.close()
             raise
@@ -106,8 +123,12 @@ def with_asker(run: Run, write: Writer) -> None:
         run.asked_s += time.monotonic() - start
 
 
+def _backend(run: Run, ledger: Ledger) -> Backend:
+    return open_backend(run.config.llm, ledger) if all_prompts(run.config) else _Nobody()
+
+
 def _opened(run: Run) -> _Open:
-    if run.engine == "local":
+    if run.engine == "local" or not all_prompts(run.config):
         return _Here(run)
     from synthneg.cluster.asking import Cluster  # noqa: PLC0415 - not needed on one machine
 

@@ -14,6 +14,7 @@ from synthneg.generate.beside import related
 from synthneg.generate.jobs import document_jobs, prompts_for
 from synthneg.generate.passages import passage_made, passages_asked
 from synthneg.generate.query_jobs import queries_of, query_jobs
+from synthneg.generate.titles import title_query
 from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.llm.jobs import Desk
 from synthneg.progress import Progress
@@ -90,6 +91,8 @@ async def pilot(run: Run, asker: Desk, count: int) -> Pilot:
     of_job |= {job.id: (about.passage_id, about.prompt) for about, job in jobs}
     async for about, job, answer in _answered(asker, jobs, "pilot: queries"):
         pairs += [(query, passage_of[query.passage_id]) for query in queries_of(about, job, answer)]
+    if names.queries.titles:
+        pairs += [(query, passage) for passage in block if (query := title_query(passage))]
 
     prompts = [
         *prompts_for(names, "document"),

@@ -8,6 +8,7 @@ from synthneg.generate.beside import Beside, related
 from synthneg.generate.jobs import blocks_of_chosen, prompts_for
 from synthneg.generate.query_jobs import AboutQuery, ids_of, queries_of, query_jobs
 from synthneg.generate.rounds import Rounds
+from synthneg.generate.titles import add_titles
 from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.llm.jobs import Asks, record_failure
 from synthneg.progress import Progress
@@ -18,8 +19,8 @@ from synthneg.run import Run, Stage
 async def write_queries(run: Run, asker: Asks) -> None:
     """Write queries.jsonl: the queries of the chosen passages, in blocks of passages and there prompt by prompt.
 
-    What says again what others say, and what is in the wrong language, is asked again in rounds; see `Rounds`. Of
-    passages that were written, the queries are there: nothing is asked.
+    What says again what others say, and what is in the wrong language, is asked again in rounds; see `Rounds`. Titles
+    come last, for they are not asked for; see `add_titles`. Of passages that were written, the queries are there.
 
     Raises:
         PromptError: a prompt does not make queries.
@@ -51,6 +52,7 @@ async def write_queries(run: Run, asker: Asks) -> None:
             async for about, job, outcome in asker.ask(asked, progress.advance):
                 _keep(stage, rounds, about, job, outcome)
         await rounds.ask(asker)
+        add_titles(run, stage)
 
 
 def _reject_unrelated(run: Run, prompts: Sequence[Prompt], beside: Beside, stage: Stage) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from synthneg.files import fingerprint
 from synthneg.progress import Progress
-from synthneg.records import GIVEN, Document, Example, Passage, Query
+from synthneg.records import GIVEN, TITLE, Document, Example, Passage, Query
 from synthneg.run import Run, read_records
 from synthneg.scoring.base import Encoder, Role, vectors_of
 from synthneg.scoring.corpus import BLOCK_TEXTS
@@ -103,8 +103,8 @@ def compare_queries(
     earlier = [] if run.earlier is None else [run.earlier / "examples.jsonl"]
     made_of = fingerprint(inputs, run.file("queries.jsonl"), run.file("passages.jsonl"), *earlier)
     run.view(QUERIES, made_of, found)
-    read = run.read("queries.jsonl", Query)
-    written = ((query.id, query.text) for query in read if query.origin.prompt != GIVEN)
+    read = (q for q in run.read("queries.jsonl", Query) if q.origin.prompt not in (GIVEN, TITLE))
+    written = ((query.id, query.text) for query in read)
     _write_said(run, SAID_OF_QUERIES, "queries.jsonl", written)
 
 

@@ -7,7 +7,7 @@ import orjson
 from synthneg.files import fingerprint
 from synthneg.grouped import Grouped
 from synthneg.progress import say, track
-from synthneg.records import Passage, Query, Score
+from synthneg.records import TITLE, Passage, Query, Score
 from synthneg.run import Run
 from synthneg.scoring.base import Encoder, Reranker
 from synthneg.scoring.corpus import encode_corpus
@@ -77,13 +77,14 @@ def _facts(run: Run) -> Iterator[QueryFacts]:
         Seen() as texts,
     ):
         for query in track(run.read("queries.jsonl", Query), NAME, "queries measured"):
-            written_from = (query.passage_id, *query.also)
+            written_from = [passages[id][0] for id in (query.passage_id, *query.also)]
+            is_title = query.origin.prompt == TITLE
             own = scores[query.id]
             yield query_facts(
                 query.id,
                 query.passage_id,
                 query.text,
-                "\n".join(passages[id][0].full_text for id in written_from),
+                "\n".join(p.text if is_title else p.full_text for p in written_from),
                 query.origin.said.get("logprob"),
                 texts.add(normalized(query.text), query.id) or query.id,
                 {s.document_id: int(s.value) for s in own if s.scorer == "rank"},
