@@ -20,6 +20,7 @@ from synthneg.scoring.corpus import BLOCK_TEXTS
 from synthneg.scoring.search import top_k
 from synthneg.seen import Seen
 from synthneg.verify.content import talks
+from synthneg.verify.minhash import BANDS, FEW_BANDS
 from synthneg.verify.near import LEAST, letters, near_matches, near_pairs, phrases
 from synthneg.verify.nearby import QUERIES as TOLD
 from synthneg.verify.nearby import exact_queries, nearby_queries, searches_nearby, state
@@ -104,7 +105,8 @@ def compare_queries(
         queries = ((query.id, query.text) for query in run.read("queries.jsonl", Query))
         with Texts(chain(before.items(), queries)) as compared:
             vectors = vectors_of(encoder, _in_blocks(compared), "query")
-            yield from twins(compared, near(vectors), len(before))
+            bands = FEW_BANDS if searches_nearby(run, count) else BANDS
+            yield from twins(compared, near(vectors), len(before), bands)
         if held := sets():
             queries = ((query.id, query.text) for query in run.read("queries.jsonl", Query))
             with Texts(queries) as texts, Texts(_written_from(run)) as passages:
@@ -179,12 +181,12 @@ def _write_said(run: Run, file: str, of: str, texts: Iterable[tuple[str, str]]) 
     run.view(file, fingerprint(checks.model_dump(mode="json"), run.file(of)), found)
 
 
-def twins(texts: Texts, nearest: "Near", begin: int = 0) -> Iterator[Alike]:
+def twins(texts: Texts, nearest: "Near", begin: int = 0, bands: int = BANDS) -> Iterator[Alike]:
     """Yield the queries from place `begin` on that are like an earlier one: by letters, and by cosine.
 
     By cosine, each pair of which one is among the nearest that are given for the other.
     """
-    for later, earlier, share in near_pairs(texts, letters, LEAST):
+    for later, earlier, share in near_pairs(texts, letters, LEAST, bands):
         if later >= begin:
             yield _alike(texts.id(later), "query", "", texts.id(earlier), "jaccard", share)
     with Seen() as told, Progress("verify.queries", len(texts), "queries compared") as progress:
