@@ -1,4 +1,4 @@
-"""Search of the nearest clusters: what is looked at has its exact score, and a wide margin finds everything."""
+"""Search of the nearest clusters: what is looked at has its exact score, and a wide reach finds everything."""
 
 from pathlib import Path
 
@@ -10,14 +10,14 @@ from threadpoolctl import threadpool_limits
 
 from synthneg.scoring import centres, nearby, pairs
 from synthneg.scoring.half import narrow
-from synthneg.scoring.margin import for_recall, for_verdicts
+from synthneg.scoring.margin import Reach, cheapest, for_recall, for_verdicts
 from synthneg.scoring.nearby import Nearby
 from synthneg.scoring.pairs import BestPairs, Pairs
 from synthneg.scoring.rows import StoredRows
 from synthneg.scoring.search import count_above, top_k
 
-WIDE = 9.0  # margin that looks at everything
 NEVER = 10**9  # so many are never found
+WIDE = Reach(9.0, NEVER)  # looks at everything
 
 
 def topics(count: int, of: int, seed: int, spread: float = 0.5) -> np.ndarray:
@@ -69,13 +69,13 @@ def test_the_number_of_threads_changes_no_bit(tmp_path: Path) -> None:
         with threadpool_limits(count, user_api="blas"):
             search = Nearby(vectors, tmp_path, "test")
             bounds = np.full(3000, 0.6, np.float32)
-            found = next(iter(search.pairs_within(0.8, 0.2, 5)))
-            counts = counted(search, queries, bounds, 0.2, NEVER)
+            found = next(iter(search.pairs_within(0.8, Reach(0.2, 20), 5)))
+            counts = counted(search, queries, bounds, Reach(0.2, 20), NEVER)
             results.append([*search._clusters[:3], counts, *found, search.looked_at])
     assert all(np.array_equal(one, other) for one, other in zip(*results, strict=True))
 
 
-def test_a_wide_margin_counts_what_the_exact_search_counts(
+def test_a_wide_reach_counts_what_the_exact_search_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With all clusters looked at, in small blocks too, every count is the exact one, for each cluster and in all."""
@@ -92,14 +92,21 @@ def test_a_wide_margin_counts_what_the_exact_search_counts(
     assert np.array_equal(search.counts(queries, bounds).sum(axis=1), exact)
 
 
-def test_a_narrow_margin_never_counts_too_many(tmp_path: Path) -> None:
-    """Counts rise with the margin to the exact ones, and so does what is looked at."""
+@pytest.mark.parametrize("by", ["margin", "clusters"])
+def test_a_short_reach_never_counts_too_many(tmp_path: Path, by: str) -> None:
+    """Counts rise with the reach to the exact ones, and so does what is looked at."""
     vectors, queries = topics(4000, 20, 1), topics(800, 20, 2)
     bounds = bounds_of(queries, vectors, 40)
     before, looked_at = np.zeros(800, np.int64), 0.0
-    for margin in (-0.1, 0.0, 0.1, 0.3, WIDE):
+    reaches = [Reach(margin, NEVER) for margin in (-0.1, 0.0, 0.1)]
+    reaches = (
+        [Reach(9.0, 1), Reach(9.0, 5), Reach(9.0, 30), WIDE]
+        if by == "clusters"
+        else [*reaches, WIDE]
+    )
+    for reach in reaches:
         search = Nearby(vectors, tmp_path, "test")
-        counts = counted(search, queries, bounds, margin, NEVER)
+        counts = counted(search, queries, bounds, reach, NEVER)
         assert (counts >= before).all()
         assert search.looked_at > looked_at or search.looked_at == 0
         before, looked_at = counts, search.looked_at
@@ -114,14 +121,14 @@ def test_who_has_enough_looks_no_further(tmp_path: Path) -> None:
     shares = {}
     for enough in (50, NEVER):
         search = Nearby(vectors, tmp_path, "test")
-        counts = counted(search, queries, bounds, 0.5, enough)
+        counts = counted(search, queries, bounds, Reach(0.5, NEVER), enough)
         assert (counts >= np.minimum(exact, 50)).mean() > 0.99
         shares[enough] = search.looked_at
     assert shares[50] < 0.7 * shares[NEVER]
 
 
 @pytest.mark.parametrize("k", [1, 3, 40])
-def test_a_wide_margin_finds_the_pairs_of_the_exact_search(tmp_path: Path, k: int) -> None:
+def test_a_wide_reach_finds_the_pairs_of_the_exact_search(tmp_path: Path, k: int) -> None:
     """Pairs are those of the k nearest that score from the bound on, in their order, many equal ones among them."""
     vectors = np.repeat(topics(60, 5, 1), 12, axis=0)[np.random.default_rng(3).permutation(720)]
     search = Nearby(vectors, tmp_path, "test")
@@ -147,7 +154,11 @@ def test_near_copies_are_found_without_any_margin(tmp_path: Path) -> None:
     vectors = np.concatenate([some, copies]).astype(np.float32)
     near = (some * copies).sum(axis=1) >= 0.88
     found = np.concatenate(
-        [np.stack(part[:2]) for part in Nearby(vectors, tmp_path, "t").pairs_within(0.8, -9, 17)], 1
+        [
+            np.stack(part[:2])
+            for part in Nearby(vectors, tmp_path, "t").pairs_within(0.8, Reach(-9, 1), 17)
+        ],
+        1,
     )
     pairs_found = {(q, r) for q, r in found.T.tolist() if r == q + 3000}
     assert near.sum() > 1000
@@ -196,3 +207,25 @@ def test_the_margins_are_the_smallest_that_do(seed: int, k: int, wrong: float) -
     assert margin == 0 or wrong_verdicts(margin - 1e-6) > wrong * 20
     margin = for_recall(gaps, counts, 99, 0.8)
     assert counts.sum() == 0 or recall(margin) >= 0.8 - 1e-6 > recall(margin - 1e-6) - 1e-3
+
+
+@pytest.mark.parametrize("enough", [20, NEVER])
+def test_the_cheapest_reach_does_what_is_wanted_and_looks_at_least(
+    tmp_path: Path, enough: int
+) -> None:
+    """Of all reaches that were tried, the chosen one looks at as few as the search then does, and never at more."""
+    vectors, queries = topics(4000, 40, 1), topics(600, 40, 2)
+    bounds = np.sort(queries @ vectors.T, axis=1)[np.arange(600), np.arange(600) * 5 + 900].astype(
+        "f4"
+    )
+    search = Nearby(vectors, tmp_path, "test")
+    known = search.gaps(queries, bounds), search.counts(queries, bounds)
+    reach = cheapest(*known, search.sizes, enough, lambda g, c: for_verdicts(g, c, 10, 0.02))
+    wide = Reach(for_verdicts(*known, 10, 0.02), NEVER)
+    looked_at = {}
+    for how in (reach, wide):
+        fresh = Nearby(vectors, tmp_path, "test")
+        counts = counted(fresh, queries, bounds, how, enough)
+        looked_at[how] = fresh.looked_at
+        assert (counts < 10).sum() <= 0.02 * 600 + (known[1].sum(axis=1) < 10).sum()
+    assert looked_at[reach] < looked_at[wide]

@@ -30,7 +30,6 @@ from synthneg.records import Passage, Query
 from synthneg.run import read_records
 from synthneg.scoring.base import Encoder, vectors_of
 from synthneg.scoring.encoder import load_encoder
-from synthneg.scoring.margin import for_recall, for_verdicts
 from synthneg.scoring.nearby import Nearby
 from synthneg.scoring.search import count_above, top_k
 from synthneg.verify import nearby
@@ -138,15 +137,10 @@ def _drawn(
     gaps, counts, exact = known
     drawn = np.random.default_rng(seed).permutation(len(queries))
     first, others = drawn[: nearby.CHECKED], np.sort(drawn[nearby.CHECKED :])
-    margin = max(
-        for_verdicts(gaps[first], counts[first], K, nearby._WRONG),
-        for_recall(gaps[first], counts[first], K, nearby._RECALL),
-    )
     search = Nearby(vectors, folder, f"seed {seed}")
+    reach = nearby.reach_of_ranks(search, (queries[first], bounds[first]), K, ENOUGH)
     start = time.process_time()
-    found = np.concatenate(
-        list(search.count_above(queries, others, bounds[others], margin, ENOUGH))
-    )
+    found = np.concatenate(list(search.count_above(queries, others, bounds[others], reach, ENOUGH)))
     cpu_s = time.process_time() - start
     right = exact[others]
     assert (found <= right + 1).all()  # as above
@@ -188,12 +182,9 @@ def like(queries: NDArray[np.float32], folder: Path) -> dict[str, Any]:
     for seed in SEEDS:
         first = np.sort(np.random.default_rng(seed).permutation(len(queries))[: nearby.CHECKED])
         search = Nearby(queries, folder, f"like, seed {seed}")
-        tried = queries[first], np.full(len(first), LIKE, np.float32)
-        counts = search.counts(*tried)
-        counts[np.arange(len(first)), search.labels(first)] -= 1
-        margin = for_recall(search.gaps(*tried), counts, NEAREST - 1, nearby._RECALL_OF_PAIRS)
+        reach = nearby.reach_of_pairs(search, queries[first], first, LIKE, NEAREST)
         hits = 0
-        for part in search.pairs_within(LIKE, margin, NEAREST):
+        for part in search.pairs_within(LIKE, reach, NEAREST):
             hits += sum(
                 pair in pairs
                 for pair in zip(part.queries.tolist(), part.rows.tolist(), strict=True)

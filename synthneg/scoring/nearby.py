@@ -1,12 +1,11 @@
 """Search of the nearest clusters alone, for many queries at once.
 
 A score counts for a query from a bound on: for its own passage's rank that passage's score, for near copies a fixed
-one. A query looks at the clusters whose centre comes within a margin of its bound, the nearest first, so that one with
-a high bound looks at few; for the same number of wrong verdicts that is a third to a half of what a fixed number of
-clusters for each query takes (`benchmarks/scale/README.md`). Of what is looked at, each score is the exact one.
+one. A query looks at the clusters whose centre comes within a margin of its bound, so that one with a high bound looks
+at few; and at no more than a number of them, the nearest. Of what is looked at, each score is the exact one.
 
 Clusters are read one after the other, each for all queries of a block that look at it; so memory is that of a block.
-The same vectors, queries and margin give the same result, whatever the number of threads.
+The same vectors, queries and reach give the same result, whatever the number of threads.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from synthneg.scoring.centres import Each, clusters_of, threads
+from synthneg.scoring.margin import Reach
 from synthneg.scoring.pairs import BestPairs, Pairs
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ _BLOCK_VALUES = 2**23  # numbers of the queries of a block: 32 MB
 _QUERIES, _VECTORS = 1024, 2048  # of a product, 8 MB
 _READ_VALUES = 2**21  # numbers of neighbouring clusters that are read at a time
 _NEAREST = 8  # clusters that a near copy of a vector may be in, if not in the same
-_PORTIONS = (0.5, 0.75, 1.0)  # of the margin: a query that has found enough looks no further
 
 
 class Nearby:
@@ -44,6 +43,13 @@ class Nearby:
     def looked_at(self) -> float:
         """Which share of the vectors a query has looked at so far, on the average."""
         return self._looked_at / max(1, self._asked * len(self._clusters.order))
+
+    @property
+    def sizes(self) -> "NDArray[np.int64]":
+        """How many vectors each cluster holds."""
+        import numpy as np  # noqa: PLC0415 - heavy: only when searching
+
+        return np.diff(self._clusters.starts)
 
     def labels(self, rows: "NDArray[np.int64]") -> "NDArray[np.int64]":
         """Return the clusters that the vectors of these numbers are in."""
@@ -75,7 +81,7 @@ class Nearby:
         queries: "Rows",
         of: "NDArray[np.int64]",
         bounds: "NDArray[np.float32]",
-        margin: float,
+        reach: Reach,
         enough: int,
     ) -> "Iterator[NDArray[np.int64]]":
         """Yield, a block after the other, how many vectors score above each bound: at most as many as there are.
@@ -84,7 +90,7 @@ class Nearby:
             queries: vectors.
             of: (q,) which of them each bound is of.
             bounds: (q,).
-            margin: clusters are looked at whose centre scores at most this below the bound.
+            reach: which clusters each query looks at.
             enough: a query that has found so many looks no further, once it is through with the nearer clusters.
         """
         import numpy as np  # noqa: PLC0415 - heavy: only when searching
@@ -93,8 +99,7 @@ class Nearby:
             asked, least = queries[of[block]], bounds[block]
             counts = np.zeros(len(asked), np.int64)
             with threads() as each:
-                margins = [margin - (1 - portion) * abs(margin) for portion in _PORTIONS]
-                for wanted in self._wanted(asked, least, margins, each):
+                for wanted in self._wanted(asked, least, reach.steps, reach.clusters, each):
                     going = counts < enough
 
                     def open_ones(
@@ -108,12 +113,13 @@ class Nearby:
             self._asked += len(asked)
             yield counts
 
-    def pairs_within(self, bound: float, margin: float, k: int) -> Iterator[Pairs]:
+    def pairs_within(self, bound: float, reach: Reach, k: int) -> Iterator[Pairs]:
         """Yield, a block after the other, for each of the vectors those that score from `bound` on, the k best.
 
         Args:
             bound: one for all.
-            margin: as with `count_above`; the vector's own cluster and the next nearest are always looked at.
+            reach: as with `count_above`; the clusters of the 8 nearest centres, a vector's own among them, are always
+                looked at.
             k: most that a vector is given, itself included.
         """
         for block in self._blocks(len(self._vectors), self._vectors.shape[1]):
@@ -131,7 +137,8 @@ class Nearby:
                 return above._replace(rows=self._clusters.order[above.rows + place])
 
             with threads() as each:
-                [wanted] = self._wanted(asked, best.least, [margin], each, _NEAREST)
+                of = [reach.margin], reach.clusters
+                [wanted] = self._wanted(asked, best.least, *of, each, _NEAREST)
                 for pairs in self._look(asked, wanted.queries, use, each):
                     best.take(pairs)
             self._asked += len(asked)
@@ -147,12 +154,13 @@ class Nearby:
         queries: "NDArray[np.float32]",
         bounds: "NDArray[np.float32]",
         margins: Sequence[float],
+        clusters: int,
         each: Each,
         nearest: int = 0,
     ) -> "list[_Wanted]":
         """Return for each of the rising margins which queries look at which clusters, and not by an earlier one.
 
-        The clusters with the `nearest` centres are looked at by the first.
+        Each looks at no more than `clusters`; at those with the `nearest` centres in any case.
         """
         import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
@@ -165,6 +173,9 @@ class Nearby:
             some = slice(start, start + _QUERIES)
             scores = self._clusters.centres @ queries[some].T
             gaps = bounds[some] - scores
+            if clusters < len(gaps):
+                last = np.partition(gaps, clusters - 1, axis=0)[clusters - 1]
+                gaps[gaps > last] = np.inf
             if nearest:
                 near = np.argpartition(halves - scores, nearest - 1, axis=0)[:nearest]
                 np.put_along_axis(gaps, near, np.float32(-np.inf), axis=0)

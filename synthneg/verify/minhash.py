@@ -1,8 +1,9 @@
 """MinHash sketches of many texts, and which of them may be alike: on disk, in order, in memory that hardly grows.
 
 A sketch has 128 hashes; texts that agree in one of 32 bands of 4 are candidates, those of whom too few of all hashes
-agree are dropped. How many agree by chance grows with the texts, so where these are many there are 21 bands of 6. Sketches and
-bands are mapped from temporary files, some 1,000 bytes a text, which the system may take out of memory whenever it
+agree are dropped. How many agree by chance grows with the texts, so where these are many there are 21 bands of 6.
+Sketches and bands are mapped from temporary files, some 1,000 bytes a text, which the system may take out of memory
+whenever it needs it.
 needs it.
 """
 

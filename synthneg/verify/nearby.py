@@ -17,7 +17,7 @@ from synthneg.interval import wilson
 from synthneg.progress import Progress
 from synthneg.run import Run
 from synthneg.scoring.corpus import BLOCK_TEXTS
-from synthneg.scoring.margin import for_recall, for_verdicts
+from synthneg.scoring.margin import Reach, cheapest, for_recall, for_verdicts
 from synthneg.scoring.nearby import Nearby
 from synthneg.scoring.search import count_above, top_k
 
@@ -65,9 +65,8 @@ def state(run: Run, texts: int) -> list[Any]:
 def nearby_ranks(run: Run, asked: Asked, passages: "Rows") -> "NDArray[np.int64]":
     """Return the rank of each pair's passage, and write nearby_ranks.json.
 
-    A query looks around its bound as far as it takes for the first sample to have 99.5 % of its verdicts, and four
-    fifths of its nearer passages, of each query at most `round_trip_k`. Up to 2,000 queries are ranked exactly, and
-    nothing is written.
+    A query looks as far as it takes for the first sample to have 99.5 % of its verdicts, and four fifths of its nearer
+    passages, of each query at most `round_trip_k`. Up to 2,000 queries are ranked exactly, and nothing is written.
     """
     import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
@@ -78,13 +77,12 @@ def nearby_ranks(run: Run, asked: Asked, passages: "Rows") -> "NDArray[np.int64]
         for some in _samples(len(asked.vectors), run.config.seed)
     )
     search = Nearby(passages, run.folder, _LABEL)
-    k = run.config.verify.queries.round_trip_k
     tried = asked.vectors[asked.of[first]], asked.bounds[first]
-    gaps, counts = search.gaps(*tried), search.counts(*tried)
-    margin = max(for_verdicts(gaps, counts, k, _WRONG), for_recall(gaps, counts, k, _RECALL))
+    k = run.config.verify.queries.round_trip_k
+    reach = reach_of_ranks(search, tried, k, _enough(run))
     parts = []
     with Progress(_LABEL, len(asked.of), "ranks counted") as progress:
-        for part in search.count_above(asked.vectors, asked.of, asked.bounds, margin, _enough(run)):
+        for part in search.count_above(asked.vectors, asked.of, asked.bounds, reach, _enough(run)):
             parts.append(part)
             progress.advance(len(part))
     ranks = 1 + np.concatenate(parts)
@@ -95,7 +93,7 @@ def nearby_ranks(run: Run, asked: Asked, passages: "Rows") -> "NDArray[np.int64]
     told = {
         "searched": len(passages),
         "looked_at": round(search.looked_at, 6),
-        "margin": round(margin, 6),
+        "reach": reach._asdict(),
         "ranks": list(zip(*worst, strict=True)),  # of each query: exact, approximate
     }
     write_whole(run.file(RANKS), orjson.dumps(told))
@@ -106,8 +104,8 @@ def nearby_ranks(run: Run, asked: Asked, passages: "Rows") -> "NDArray[np.int64]
 def nearby_queries(run: Run, vectors: "Rows", bound: float, k: int) -> "Near":
     """Yield for each text those whose cosine to it is at least `bound`, its k best, and write nearby_queries.json.
 
-    A text looks at the clusters beside its own, and around the bound as far as it takes for the first sample to have
-    95 % of what it has there. Up to 2,000 texts are compared exactly, and nothing is written.
+    A text looks at the clusters beside its own, and as far as it takes for the first sample to have 95 % of what it has
+    from the bound on. Up to 2,000 texts are compared exactly, and nothing is written.
     """
     import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
@@ -117,12 +115,9 @@ def nearby_queries(run: Run, vectors: "Rows", bound: float, k: int) -> "Near":
         return
     first, second = _samples(len(vectors), run.config.seed)
     search = Nearby(vectors, run.folder, _LABEL)
-    tried = vectors[first], np.full(CHECKED, bound, np.float32)
-    gaps, counts = search.gaps(*tried), search.counts(*tried)
-    counts[np.arange(CHECKED), search.labels(first)] -= 1  # itself
-    margin = for_recall(gaps, counts, k - 1, _RECALL_OF_PAIRS)
+    reach = reach_of_pairs(search, vectors[first], first, bound, k)
     found = 0
-    for pairs in search.pairs_within(bound, margin, k):
+    for pairs in search.pairs_within(bound, reach, k):
         others = pairs.rows != pairs.queries
         found += int((others & np.isin(pairs.queries, second)).sum())
         for place, some in _by_query(pairs.queries):
@@ -131,12 +126,43 @@ def nearby_queries(run: Run, vectors: "Rows", bound: float, k: int) -> "Near":
     told = {
         "searched": len(vectors),
         "looked_at": round(search.looked_at, 6),
-        "margin": round(margin, 6),
+        "reach": reach._asdict(),
         "checked": CHECKED,
         "pairs": int(((cosines >= bound) & (rows != second[:, None])).sum()),
         "found": found,
     }
     write_whole(run.file(QUERIES), orjson.dumps(told))
+
+
+def reach_of_ranks(
+    search: Nearby,
+    tried: "tuple[NDArray[np.float32], NDArray[np.float32]]",
+    k: int,
+    enough: int,
+) -> Reach:
+    """Return how far queries look for their ranks, by a sample of them and their bounds; see `nearby_ranks`."""
+
+    def margin(gaps: "NDArray[np.float32]", counts: "NDArray[np.int64]") -> float:
+        return max(for_verdicts(gaps, counts, k, _WRONG), for_recall(gaps, counts, k, _RECALL))
+
+    return cheapest(search.gaps(*tried), search.counts(*tried), search.sizes, enough, margin)
+
+
+def reach_of_pairs(
+    search: Nearby, tried: "NDArray[np.float32]", rows: "NDArray[np.int64]", bound: float, k: int
+) -> Reach:
+    """Return how far texts look for near duplicates, by a sample of them, which stand in these rows."""
+    import numpy as np  # noqa: PLC0415 - heavy: only when searching
+
+    bounds = np.full(len(tried), bound, np.float32)
+    counts = search.counts(tried, bounds)
+    counts[np.arange(len(tried)), search.labels(rows)] -= 1  # itself
+
+    def margin(gaps: "NDArray[np.float32]", counts: "NDArray[np.int64]") -> float:
+        return for_recall(gaps, counts, k - 1, _RECALL_OF_PAIRS)
+
+    never = int(search.sizes.sum())
+    return cheapest(search.gaps(tried, bounds), counts, search.sizes, never, margin)
 
 
 def exact_queries(vectors: "Rows", bound: float, k: int) -> "Near":
