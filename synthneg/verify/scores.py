@@ -85,7 +85,7 @@ def asked_of(encoder: Encoder, queries: Grouped[Query], corpus: CorpusVectors) -
             yield [q.text for q in flat]
 
     vectors = vectors_of(encoder, texts(), "query")
-    numbers, rows = np.array(of, np.int64), np.array(own, np.int64)
+    numbers, rows = np.frombuffer(of, np.int64), np.frombuffer(own, np.int64)
     bounds = np.empty(len(rows), np.float32)
     for start in range(0, len(rows), BLOCK_TEXTS):
         some = slice(start, start + BLOCK_TEXTS)
