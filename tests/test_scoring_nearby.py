@@ -90,6 +90,7 @@ def test_a_wide_reach_counts_what_the_exact_search_counts(
     assert np.array_equal(counted(search, queries, bounds, WIDE, NEVER), exact)
     assert search.looked_at == 1
     assert np.array_equal(search.counts(queries, bounds).sum(axis=1), exact)
+    assert search.looked_at == 1
 
 
 @pytest.mark.parametrize("by", ["margin", "clusters"])

@@ -1,6 +1,6 @@
 """What verification by the nearest clusters misses, on real texts: against the exact search, for every query.
 
-    python benchmarks/scoring/nearby.py COLLECTIONS --models MODEL... --runs RUN... --cache FOLDER [--json FILE]
+    python benchmarks/scoring/nearby.py COLLECTIONS --models MODEL... --runs RUN... --cache FOLDER --json FILE
 
 COLLECTIONS holds folders of BEIR's format, RUNS are runs over the same documents, whose generated queries come beside
 the collections' own. A corpus is all documents together, or their sentences, from 20,000 to as many as there are. A
@@ -202,11 +202,13 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", required=True)
     parser.add_argument("--runs", nargs="*", type=Path, default=[])
     parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--most", type=int, help="sentences, of all")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     documents, asked = read_texts(options.collections, options.runs)
     row_of = {id: row for row, id in enumerate(documents)}
     cut, places = sentences(documents)
+    cut = cut[: options.most]
     results: dict[str, Any] = {"k": K, "enough": ENOUGH, "checked": nearby.CHECKED}
     for model in options.models:
         encoder = load_encoder(model, batch_size=64, vectors=options.cache)
@@ -215,17 +217,14 @@ def main() -> None:
         own = np.array([row_of[one.document] for one in asked])
         found = [compared("documents", queries, vectors, own, options.cache)]
         vectors = encoded(encoder, cut, "document")
-        own = np.array(
-            [
-                (part := places[one.document]).start + int((vectors[part] @ query).argmax())
-                for one, query in zip(asked, queries, strict=True)
-            ]
-        )
+        inside = [i for i, one in enumerate(asked) if places[one.document].stop <= len(cut)]
+        parts = [places[asked[i].document] for i in inside]
+        best = [int((vectors[p] @ queries[i]).argmax()) for i, p in zip(inside, parts, strict=True)]
+        own = np.array([part.start + row for part, row in zip(parts, best, strict=True)])
         for size in [size for size in SIZES if size < len(cut)] + [len(cut)]:
             some = own < size
-            found.append(
-                compared("sentences", queries[some], vectors[:size], own[some], options.cache)
-            )
+            of = queries[inside][some]
+            found.append(compared("sentences", of, vectors[:size], own[some], options.cache))
         results[Path(model).name] = {"ranks": found, "like": like(queries, options.cache)}
         print(json.dumps(results[Path(model).name], indent=1), flush=True)
     if options.json:

@@ -68,12 +68,13 @@ class Nearby:
         import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
         found = np.zeros((len(queries), len(self._clusters.centres)), np.int64)
-        everyone = np.arange(len(queries))
+        everyone, before = np.arange(len(queries)), self._looked_at
         with threads() as each:
             for cluster, some, counted in self._look(
                 queries, lambda _: everyone, _counting(bounds), each
             ):
                 found[some, cluster] += counted
+        self._looked_at = before  # a sample that looks at everything is no query
         return found
 
     def count_above(
