@@ -35,7 +35,7 @@ from synthneg.scoring.search import count_above, top_k
 from synthneg.verify import nearby
 
 K = 20  # round_trip_k, as the default has it
-ENOUGH = 200
+ENOUGH = 100
 TIE = 1e-6  # as in verify.queries
 SEEDS = range(5)
 SIZES = (20_000, 40_000)  # sentences, and all
@@ -193,6 +193,27 @@ def like(queries: NDArray[np.float32], folder: Path) -> dict[str, Any]:
     return {"queries": len(queries), "pairs": len(pairs), "found": found}
 
 
+def of_sentences(
+    encoder: Encoder,
+    about: tuple[list[Asked], NDArray[np.float32]],
+    texts: tuple[list[str], dict[str, slice]],
+    folder: Path,
+) -> list[dict[str, Any]]:
+    """Return what `compared` gives of growing numbers of sentences, for the queries whose own are among them."""
+    (asked, queries), (cut, places) = about, texts
+    vectors = encoded(encoder, cut, "document")
+    inside = [i for i, one in enumerate(asked) if places[one.document].stop <= len(cut)]
+    parts = [places[asked[i].document] for i in inside]
+    best = [int((vectors[p] @ queries[i]).argmax()) for i, p in zip(inside, parts, strict=True)]
+    own = np.array([part.start + row for part, row in zip(parts, best, strict=True)])
+    found = []
+    for size in [size for size in SIZES if size < len(cut)] + [len(cut)]:
+        some = own < size
+        of = queries[inside][some]
+        found.append(compared("sentences", of, vectors[:size], own[some], folder))
+    return found
+
+
 def main() -> None:
     """Compare on all corpora."""
     parser = argparse.ArgumentParser(
@@ -202,7 +223,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", required=True)
     parser.add_argument("--runs", nargs="*", type=Path, default=[])
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--most", type=int, help="sentences, of all")
+    parser.add_argument("--most", type=int, help="sentences; 0: none")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     documents, asked = read_texts(options.collections, options.runs)
@@ -216,15 +237,8 @@ def main() -> None:
         vectors = encoded(encoder, list(documents.values()), "document")
         own = np.array([row_of[one.document] for one in asked])
         found = [compared("documents", queries, vectors, own, options.cache)]
-        vectors = encoded(encoder, cut, "document")
-        inside = [i for i, one in enumerate(asked) if places[one.document].stop <= len(cut)]
-        parts = [places[asked[i].document] for i in inside]
-        best = [int((vectors[p] @ queries[i]).argmax()) for i, p in zip(inside, parts, strict=True)]
-        own = np.array([part.start + row for part, row in zip(parts, best, strict=True)])
-        for size in [size for size in SIZES if size < len(cut)] + [len(cut)]:
-            some = own < size
-            of = queries[inside][some]
-            found.append(compared("sentences", of, vectors[:size], own[some], options.cache))
+        if cut:
+            found += of_sentences(encoder, (asked, queries), (cut, places), options.cache)
         results[Path(model).name] = {"ranks": found, "like": like(queries, options.cache)}
         print(json.dumps(results[Path(model).name], indent=1), flush=True)
     if options.json:

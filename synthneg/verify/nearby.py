@@ -36,9 +36,7 @@ _LABEL = "verify.queries"
 _WRONG = 0.005  # of the verdicts of the first sample may differ
 _RECALL = 0.8  # of the nearer passages must be counted, of each query as many as decide over it
 _RECALL_OF_PAIRS = 0.95
-_ENOUGH = (
-    200  # nearer passages: who has as many looks no further, its rank is told as at least that
-)
+_ENOUGH = 100  # nearer passages: who has as many looks no further; the rank is then at least that
 
 
 class Asked(NamedTuple):
