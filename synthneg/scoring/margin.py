@@ -49,7 +49,8 @@ def cheapest(
     import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
     order = np.argsort(gaps, axis=1, kind="stable")
-    gaps, counts = (np.take_along_axis(of, order, axis=1) for of in (gaps, counts))
+    gaps = np.take_along_axis(gaps, order, axis=1)
+    counts = np.take_along_axis(counts, order, axis=1)
     held = sizes[order]
     tried = []
     most = gaps.shape[1]

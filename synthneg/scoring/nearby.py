@@ -242,13 +242,13 @@ class _Wanted(NamedTuple):
     """Which queries look at which clusters."""
 
     bits: "NDArray[np.uint8]"  # (clusters, queries / 8)
-    count: int  # of queries
+    asked: int  # queries of the block
 
     def queries(self, cluster: int) -> "NDArray[np.int64]":
         """Return those that look at a cluster, in rising order."""
         import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
-        return np.flatnonzero(np.unpackbits(self.bits[cluster], count=self.count))
+        return np.flatnonzero(np.unpackbits(self.bits[cluster], count=self.asked))
 
 
 def _counting(
