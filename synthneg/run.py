@@ -66,6 +66,7 @@ class Stage:
         self.rejected: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
         self.flagged: Counter[str] = Counter()
+        self.notes: list[str] = []  # sentences that are told with the books
         self._out, self._rejects = out, rejects
 
     def take(self, count: int = 1) -> None:
@@ -115,14 +116,15 @@ class Stage:
             yield (from_row(kind, orjson.loads(line)) for line in before)
 
     def counts(self) -> Counts:
-        """Return the books of this stage; `flagged` counts some of the kept, and is there where there are any."""
+        """Return the books of this stage; `flagged`, which counts some of the kept, and `notes` only where any are."""
         counts: Counts = {
             "in": self.taken,
             "kept": self.kept,
             "rejected": dict(sorted(self.rejected.items())),
             "failed": dict(sorted(self.failed.items())),
         }
-        return counts | ({"flagged": dict(sorted(self.flagged.items()))} if self.flagged else {})
+        counts |= {"flagged": dict(sorted(self.flagged.items()))} if self.flagged else {}
+        return counts | ({"notes": self.notes} if self.notes else {})
 
 
 class Run:

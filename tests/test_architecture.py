@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "synthneg"
 # docs/ARCHITECTURE.md explains them. A unit is a module or package directly below synthneg.
 LAYERS = (
     {"errors"},
-    {"records", "config", "progress", "files", "seen", "words", "printable"},
+    {"records", "config", "progress", "files", "seen", "words", "printable", "interval"},
     {"corpus", "prompts", "run", "settings", "grouped"},
     {"llm", "scoring"},
     {"cluster"},

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from synthneg.interval import wilson
 from synthneg.realism.advice import Weight, advise, weights
-from synthneg.realism.chance import LEVEL, deals, row, wilson
+from synthneg.realism.chance import LEVEL, deals, row
 from synthneg.realism.compare import Comparison, compare
 from synthneg.realism.cover import coverage, distances, least_covered
 from synthneg.realism.kinds import KINDS, Kind

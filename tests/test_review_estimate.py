@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthneg.realism.chance import wilson
+from synthneg.interval import wilson
 from synthneg.review.estimate import Cell, differ, estimate
 from synthneg.review.sample import Stratum, turns
 

@@ -48,6 +48,25 @@ def test_search_is_quadratic_and_the_rest_is_not():
         assert ten[1:] == pytest.approx([factor * seconds for seconds in one[1:]])
 
 
+def test_the_search_of_the_nearest_clusters_grows_less():
+    """Ten times the passages are more than ten and less than a hundred times that search, and nothing else changes."""
+    figures = read(ROOT / "benchmarks" / "results", SCALE / "assumptions.yaml")
+
+    exact = model.phases(10_000_000, "small", figures)
+    small, large = (model.phases(n, "small", figures, "nearby") for n in (10_000_000, 100_000_000))
+
+    assert [phase for phase in exact if phase not in small] == [
+        phase for phase in exact if phase.name == "search"
+    ]
+    [(few, many)] = [
+        (one.core_s, ten.core_s)
+        for one, ten in zip(small, large, strict=True)
+        if one.name == "search"
+    ]
+    assert 10 * few < many < 100 * few
+    assert few < next(phase.core_s for phase in exact if phase.name == "search")
+
+
 def test_a_run_takes_as_long_as_its_slowest_parts():
     """With a phase of GPUs and one of a single process, more GPUs shorten the first alone, and then the other leads."""
     figures = read(ROOT / "benchmarks" / "results", SCALE / "assumptions.yaml")

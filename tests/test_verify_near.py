@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synthneg.verify.duplicate import jaccard
+from synthneg.verify.minhash import BANDS, FEW_BANDS, Sketches
 from synthneg.verify.near import (
     LEAST,
     MOST_EARLIER,
@@ -50,8 +51,9 @@ def test_the_share_lies_between_zero_and_one_and_does_not_depend_on_the_side(one
             assert share == 1
 
 
-def test_pairs_are_those_of_comparing_all():
-    """Among 400 texts, half of them edits of others, every pair of .7 or more that a full comparison finds is told."""
+@pytest.mark.parametrize(("bands", "least"), [(BANDS, 0.7), (FEW_BANDS, 0.8)])
+def test_pairs_are_those_of_comparing_all(bands, least):
+    """Among 400 texts, half of them edits of others, every pair that a full comparison finds from there on is told."""
     draw = random.Random(3)
     texts = [sentence(draw, 12) for _ in range(200)]
     texts += [edited(draw, draw.choice(texts)) for _ in range(200)]
@@ -61,10 +63,24 @@ def test_pairs_are_those_of_comparing_all():
             (j, i, jaccard(sets[j], sets[i]))
             for j in range(len(texts))
             for i in range(j)
-            if jaccard(sets[j], sets[i]) >= 0.7
+            if jaccard(sets[j], sets[i]) >= least
         }
-        assert len(wanted) > (50 if shingled is letters else 5)
-        assert {pair for pair in near_pairs(texts, shingled, LEAST) if pair[2] >= 0.7} == wanted
+        assert len(wanted) > (50 if shingled is letters else 5) * (least == 0.7)
+        found = near_pairs(texts, shingled, LEAST, bands)
+        assert {pair for pair in found if pair[2] >= least} == wanted
+
+
+def test_fewer_bands_have_fewer_candidates_by_chance():
+    """Of texts that share a frame and no more, less than a fifth of the candidates is left."""
+    draw = random.Random(5)
+    own = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=40)) for _ in range(600)]
+    texts = [f"how does the {text} go with it" for text in own]
+    counts = []
+    for bands in (BANDS, FEW_BANDS):
+        sketches = Sketches(iter([[sorted(letters(text)) for text in texts]]), 600, bands)
+        counts.append(sum(len(found) for _, found in sketches.candidates(0.0, 600)))
+    assert counts[0] > 1000
+    assert counts[1] < counts[0] / 5
 
 
 def test_matches_are_the_nearest_of_the_others():

@@ -24,13 +24,13 @@ from synthneg.run import Run
 from synthneg.scoring import corpus, rows, search
 from synthneg.scoring.vectors import CachedEncoder
 from synthneg.testing import HashingEncoder
-from synthneg.verify import alike, minhash, near, scores, texts
+from synthneg.verify import alike, minhash, near, nearby, scores, texts
 from synthneg.verify.documents import verify_documents
 from synthneg.verify.queries import verify_queries
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # What is held at a time, small enough that a few hundred records fill it.
-HELD = {(module, "BLOCK_TEXTS"): 32 for module in (alike, corpus, scores)}
+HELD = {(module, "BLOCK_TEXTS"): 32 for module in (alike, corpus, nearby, scores)}
 HELD |= {(module, "_BLOCK"): 32 for module in (minhash, near, texts)}
 HELD |= {(search, "_DOCUMENTS"): 256, (write, "_AT_ONCE"): 256, (languages, "_MOST_TEXTS"): 128}
 HELD |= {(rows, "_READ_VALUES"): 2**14, (near, "_REMEMBERED"): 32, (files, "_BUFFER"): 4096}

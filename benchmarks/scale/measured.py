@@ -1,6 +1,7 @@
 """The figures that the model of scale is made of: what scripts have measured, and what is assumed in their place."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,13 +70,28 @@ def _measured(results: Path) -> dict[str, tuple[float, str, str]]:
             places.append(f"from {fewest:,} to {most:,} passages")
         between = ", ".join(dict.fromkeys(places))
         found[key] = (per_passage, "s of one process for a passage", f"{SIZES}, {between}")
-    most = max(n for n, of in sizes.items() if "verify.queries" in of["stages"])
+    return found | _searches(sizes, read_sizes["exact search"]) | _bytes(sizes)
+
+
+def _searches(sizes: dict[int, Any], exact: dict[str, Any]) -> dict[str, tuple[float, str, str]]:
+    """Return the rate of the exact search, and what that of the nearest clusters takes and how that grows."""
+    most = max(map(int, exact))
     # Each query against all passages, and against all queries.
-    took = sizes[most]["stages"]["verify.queries"]["search_cpu_s"]
-    searched = 2 * _DIMENSIONS * 2 * most**2 / took
+    searched = 2 * _DIMENSIONS * 2 * most**2 / exact[str(most)]["search_cpu_s"]
     rate = "operations/s of a core in exact search"
-    found["core_search"] = (searched, rate, f"{SIZES}, {most:,} passages")
-    return found | _bytes(sizes)
+    fewest, largest = sorted(n for n, of in sizes.items() if "verify.queries" in of["stages"])[-2:]
+    few, many = (
+        sizes[n]["stages"]["verify.queries"]["search_cpu_s"] / n for n in (fewest, largest)
+    )
+    growth = math.log(many / few) / math.log(largest / fewest)
+    between = f"{SIZES}, {fewest:,} to {largest:,} passages"
+    per_passage = f"s of a core for a passage, of {largest:,}"
+    return {
+        "core_search": (searched, rate, f"{SIZES}, {most:,} passages"),
+        "nearby_s": (many, per_passage, f"{SIZES}, {largest:,} passages"),
+        "nearby_growth": (growth, "power of the number of passages by which that grows", between),
+        "nearby_of": (float(largest), "passages of which that is", SIZES),
+    }
 
 
 def _bytes(sizes: dict[int, Any]) -> dict[str, tuple[float, str, str]]:

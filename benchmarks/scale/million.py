@@ -8,7 +8,7 @@ passage, `negative/from-query` for a negative of every query that passed, and wh
 
   seconds   of the stage, start of the process included
   CPU       user and system seconds of the process
-  search    seconds of it in the exact search over all passages, or over all queries, which is quadratic
+  search    seconds of it in the search over all passages, and over all queries, of the nearest clusters
   own       largest anonymous memory, seen every 50 ms: what the process cannot give back
   resident  largest resident set; pages of mapped files count, which the system takes back when it needs them
 
@@ -32,7 +32,8 @@ from corpus import vocabulary, write
 from synthneg import pipeline
 from synthneg.cli.common import settings as read
 from synthneg.run import Run
-from synthneg.verify import alike, scores
+from synthneg.scoring.nearby import Nearby
+from synthneg.verify import nearby, scores
 
 SEED = 7
 STAGES = (
@@ -56,9 +57,14 @@ generate:
   documents: {{prompts: []}}
   negatives: {{prompts: [negative/from-query]}}
 mine: {{bm25: 0, dense: 0}}
-verify: {{encoder: {model}}}
+verify: {{encoder: {model}, approximate_above: 1000}}
 export: {{shapes: [triplet, beir]}}
 """
+SEARCHES = {  # what searches the whole corpus, or all queries, or clusters of them
+    scores: ("count_above",),
+    nearby: ("count_above", "top_k"),
+    Nearby: ("__init__", "counts", "count_above", "pairs_within"),
+}
 FIGURES = "figures.json"  # of a size, in its folder
 _EVERY_S = 0.05
 _MIB = 2**20
@@ -70,24 +76,38 @@ class Searching:
     def __init__(self) -> None:
         self.wall = self.cpu = 0.0
 
+    @contextmanager
+    def _clock(self) -> Iterator[None]:
+        wall, cpu = time.monotonic(), time.process_time()
+        yield
+        self.wall += time.monotonic() - wall
+        self.cpu += time.process_time() - cpu
+
     def timed(self, search: Any) -> Any:
-        """Return the function, counted."""
+        """Return the function, counted; of one that yields, what it takes to come to each item."""
 
         def counted(*arguments: Any) -> Any:
-            wall, cpu = time.monotonic(), time.process_time()
-            found = search(*arguments)
-            self.wall += time.monotonic() - wall
-            self.cpu += time.process_time() - cpu
-            return found
+            with self._clock():
+                found = search(*arguments)
+            return self._each(found) if isinstance(found, Iterator) else found
 
         return counted
+
+    def _each(self, found: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            with self._clock():
+                item = next(found, None)
+            if item is None:
+                return
+            yield item
 
 
 def work(stage: str, settings: Path, outputs: Path) -> None:
     """Do one stage, in the process that this is, and print what of it was search."""
     searching = Searching()
-    for module, name in ((scores, "count_above"), (alike, "top_k")):
-        setattr(module, name, searching.timed(getattr(module, name)))
+    for place, names in SEARCHES.items():
+        for name in names:
+            setattr(place, name, searching.timed(getattr(place, name)))
     steps = {
         "corpus": [pipeline.read_documents],
         "generate.queries": [pipeline.generate_queries],

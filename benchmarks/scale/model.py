@@ -43,10 +43,11 @@ class Phase(NamedTuple):
         }
 
 
-def phases(passages: int, llm: str, f: dict[str, Figure]) -> list[Phase]:
+def phases(passages: int, llm: str, f: dict[str, Figure], search: str = "exact") -> list[Phase]:
     """Return the phases of a run over so many passages, with the small or the large language model.
 
-    They are those of a cluster (`--engine ray`): asking and encoding are spread, the rest is the driver's.
+    The search is `exact` or of the nearest clusters (`nearby`, `verify.approximate_above`). They are those of a cluster
+    (`--engine ray`): asking and encoding are spread, the rest is the driver's.
     """
 
     def v(name: str) -> float:
@@ -59,7 +60,8 @@ def phases(passages: int, llm: str, f: dict[str, Figure]) -> list[Phase]:
     read_in = replies * v("tokens_in") * 2 * v(f"{llm}_llm_parameters")
     prompts = read_in / (v("gpu_flops") * v("prefill_share"))
     # Each query against all passages, and against all queries.
-    search = 2 * v("dimensions") * queries * (passages + queries)
+    exact = 2 * v("dimensions") * queries * (passages + queries) / v("core_search")
+    nearby = queries * v("nearby_s") * (passages / v("nearby_of")) ** v("nearby_growth")
     rows = kept * v("trained_tokens") * 8 * v("encoder_parameters")
     merged = passages * sum(v(f"bytes of {key}") for key in ("ledger", "records"))
     return [
@@ -67,7 +69,7 @@ def phases(passages: int, llm: str, f: dict[str, Figure]) -> list[Phase]:
         Phase("ask", written + prompts, replies * v("asked_s"), replies / v("walked")),
         Phase("merge", 0, 0, 2 * merged / v("disk")),
         Phase("encode", (passages + queries + kept) / v("encoded"), 0, 0),
-        Phase("search", 0, search / v("core_search"), 0),
+        Phase("search", 0, exact if search == "exact" else nearby, 0),
         Phase("verify", 0, 0, queries * v("verify_s")),
         Phase("export", 0, 0, queries * v("export_s")),
         Phase("train", rows / (v("gpu_flops") * v("train_share")), 0, 0),
@@ -148,11 +150,12 @@ def times(f: dict[str, Figure]) -> str:
         for gpus in GPUS:
             cells = [_number(passages), str(gpus)]
             small, large = (phases(passages, llm, f) for llm in ("small", "large"))
-            for run in (small, large, changed(small, f)):
+            nearby = phases(passages, "small", f, "nearby")
+            for run in (small, large, nearby, changed(small, f)):
                 seconds, name, most = wall(run, gpus, f)
                 cells += [_time(seconds), f"{name}, {most / seconds:.0%}"]
             rows.append(cells)
-    ways = ("1.7B", "9B", "1.7B, changed")
+    ways = ("1.7B", "9B", "1.7B, nearest clusters", "1.7B, changed")
     head = [word for way in ways for word in (f"{way}: wall time", "most of it")]
     return table(["passages", "GPUs", *head], rows)
 
@@ -160,11 +163,12 @@ def times(f: dict[str, Figure]) -> str:
 def work(f: dict[str, Figure]) -> str:
     """Return the hours of each phase by who does them, with the small model."""
     rows = []
-    names = [phase.name for phase in phases(1, "small", f)]
-    for place, name in enumerate(names):
-        cells = [name]
+    ways = [(phase.name, phase.name, "exact") for phase in phases(1, "small", f)]
+    ways.insert(5, ("search, nearest clusters", "search", "nearby"))
+    for title, name, search in ways:
+        cells = [title]
         for passages in PASSAGES:
-            _, *seconds = phases(passages, "small", f)[place]
+            [(_, *seconds)] = (p for p in phases(passages, "small", f, search) if p.name == name)
             kinds = zip(seconds, ("GPU h", "core h", "h of one process"), strict=True)
             cells.append(", ".join(f"{_number(s / _HOUR)} {kind}" for s, kind in kinds if s))
         rows.append(cells)

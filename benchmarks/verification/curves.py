@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from synthneg.realism.chance import wilson
+from synthneg.interval import wilson
 
 Floats = NDArray[np.floating]
 

@@ -26,6 +26,7 @@ from synthneg.verify.alike import EvaluationSet, to_set, twins
 from synthneg.verify.content import talks
 from synthneg.verify.leaks import strongest
 from synthneg.verify.near import LEAST, letters, near_pairs
+from synthneg.verify.nearby import exact_queries
 from synthneg.verify.private import private
 from synthneg.verify.probe import probes
 from synthneg.verify.texts import Texts
@@ -144,7 +145,8 @@ def measure_leaks(queries, documents, relevant, encoder):
 def measure_duplicates(queries, encoder):
     texts = {str(i): text for i, text in enumerate(queries)}
     told, kept, dropped = {}, set(), 0
-    for alike in twins(Texts(texts.items()), encoder.encode(queries, "query")):
+    nearest = exact_queries(encoder.encode(queries, "query"), 0.8, 17)
+    for alike in twins(Texts(texts.items()), nearest):
         told.setdefault(alike.id, []).append(alike)
     for id in texts:
         if twin(told.get(id, []), kept, DuplicateChecks()):

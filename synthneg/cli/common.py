@@ -94,7 +94,9 @@ def books_lines(books: "dict[str, Counts]") -> list[str]:
             (stage, f"{counts['in']:,}", f"{counts['kept']:,}", ", ".join(reasons) or "none")
         )
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return [
+    table = [
         f"  {stage:<{widths[0]}}  {taken:>{widths[1]}}  {kept:>{widths[2]}}  {reasons}"
         for stage, taken, kept, reasons in rows
     ]
+    notes = [f"  {stage}: {note}" for stage, of in books.items() for note in of.get("notes", ())]
+    return table + notes

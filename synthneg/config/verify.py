@@ -237,6 +237,12 @@ class VerifyConfig(Section):
         description="with calibrate: share of negatives that answer which the margin is to catch, if they are as near "
         "their queries as passages are to their own",
     )
+    approximate_above: int | None = Field(
+        default=None,
+        ge=1,
+        description="of more passages, or queries, look through the nearest clusters alone for a query's rank and its"
+        " near duplicates; how many verdicts differ is measured on 1,000 queries and told; null: all are compared",
+    )
     queries: QueryChecks = QueryChecks()
     documents: DocumentChecks = DocumentChecks()
     leaks: LeakChecks = LeakChecks()

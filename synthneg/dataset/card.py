@@ -91,6 +91,7 @@ def _card(made: Made, finished: Finished | None, source: str, in_full: bool) -> 
         "## Yield",
         f"What came into each stage and what became of it.{_round(config)}",
         _yield_table(made.books),
+        *(f"{stage}: {note}." for stage, of in made.books.items() for note in of.get("notes", ())),
         "## Thresholds",
         _thresholds(config, made.content.calibrated),
         *_overlaps(made.checked),

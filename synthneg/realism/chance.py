@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from synthneg.interval import Z_95
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -19,7 +21,6 @@ Unit = Literal["words", "share", "log ratio", "distance"]
 LEVEL = 0.05
 # Fewer are never called like others: none of 20 leaves room for a share of 15 % (the rule of three).
 FEW = 20
-_Z_95 = 1.959964  # two-sided 95 %
 _Z_95_ONE = 1.644854  # one-sided
 _Z_POWER = 0.841621  # 80 % power
 _TWO_SIDED = ("words", "log ratio")  # what lies below chance counts as much as what lies above
@@ -106,7 +107,7 @@ def row(
     far = np.abs(tested - tested.mean()) if two_sided else tested
     # Sums that are equal on paper may differ in the last bits; they count as equally far.
     p = float((far >= far[0] - 1e-9 * max(1.0, abs(far[0]))).mean())
-    z = _Z_95 if two_sided else _Z_95_ONE
+    z = Z_95 if two_sided else _Z_95_ONE
     by_chance, spread = float(values.mean()), float(values[1:].std())
     error = max(error, spread)
     return Row(
@@ -122,21 +123,6 @@ def row(
         matters=matters,
         p=p,
     )
-
-
-def wilson(count: float, of: float, z: float = _Z_95) -> tuple[float, float]:
-    """Return the interval of a share (Wilson 1927), that of 95 % unless another z is given; (0, 1) of nothing.
-
-    >>> [round(x, 3) for x in wilson(20, 20)], wilson(0, 0)
-    ([0.839, 1.0], (0.0, 1.0))
-    """
-    if not of:
-        return 0.0, 1.0
-    share, z2 = count / of, z**2
-    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
-    half = z / (1 + z2 / of) * math.sqrt(share * (1 - share) / of + z2 / (4 * of**2))
-    # The share itself lies within, whatever the last bits say.
-    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
 def share_error(count: float, of: int) -> float:

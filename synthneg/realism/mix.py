@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from synthneg.realism.chance import Row, percent, row, share_error, wilson
+from synthneg.interval import wilson
+from synthneg.realism.chance import Row, percent, row, share_error
 from synthneg.realism.kinds import KINDS, Kind
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """What a run's files say of it as a whole: its state, its books, its measures, its checks of the set."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ class StageRow:
     rejected: Mapping[str, int]  # by reason, the most frequent first
     failed: Mapping[str, int]
     flagged: Mapping[str, int]  # of those that were kept
+    notes: Sequence[str]  # sentences that belong to the counts
 
     @property
     def share(self) -> float:
@@ -101,6 +102,7 @@ def stage_row(stage: str, counts: Mapping[str, Any]) -> StageRow:
         sorted_by_count(counts["rejected"]),
         sorted_by_count(counts["failed"]),
         sorted_by_count(counts.get("flagged", {})),
+        counts.get("notes", ()),
     )
 
 

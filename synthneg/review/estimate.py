@@ -15,7 +15,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from synthneg.evaluate.significance import LEVEL
-from synthneg.realism.chance import wilson
+from synthneg.interval import wilson
 
 # Answers at the common share that are added to each stratum's own, Agresti & Coull's four (1998). With 1 the interval
 # covers .88 where all shares are .97 and each stratum has one answer.

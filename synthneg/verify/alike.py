@@ -20,13 +20,17 @@ from synthneg.scoring.corpus import BLOCK_TEXTS
 from synthneg.scoring.search import top_k
 from synthneg.seen import Seen
 from synthneg.verify.content import talks
+from synthneg.verify.minhash import BANDS, FEW_BANDS
 from synthneg.verify.near import LEAST, letters, near_matches, near_pairs, phrases
+from synthneg.verify.nearby import QUERIES as TOLD
+from synthneg.verify.nearby import exact_queries, nearby_queries, searches_nearby, state
 from synthneg.verify.private import private
 from synthneg.verify.texts import Texts
 from synthneg.words import normalized
 
 if TYPE_CHECKING:
     from synthneg.scoring.rows import Rows
+    from synthneg.verify.nearby import Near
 
 Kind = Literal["query", "document", "passage"]
 Measure = Literal["exact", "jaccard", "cosine"]
@@ -87,12 +91,22 @@ def compare_queries(
     """
     run.need("generate.queries")
 
+    count = run.books()["generate.queries"]["kept"]
+
+    def near(vectors: "Rows") -> "Near":
+        bounds = _LEAST_TWIN_COSINE, _NEAREST + 1
+        if searches_nearby(run, count):
+            return nearby_queries(run, vectors, *bounds)
+        run.file(TOLD).unlink(missing_ok=True)
+        return exact_queries(vectors, *bounds)
+
     def found() -> Iterator[Alike]:
         before = earlier_queries(run)
         queries = ((query.id, query.text) for query in run.read("queries.jsonl", Query))
         with Texts(chain(before.items(), queries)) as compared:
             vectors = vectors_of(encoder, _in_blocks(compared), "query")
-            yield from twins(compared, vectors, len(before))
+            bands = FEW_BANDS if searches_nearby(run, count) else BANDS
+            yield from twins(compared, near(vectors), len(before), bands)
         if held := sets():
             queries = ((query.id, query.text) for query in run.read("queries.jsonl", Query))
             with Texts(queries) as texts, Texts(_written_from(run)) as passages:
@@ -101,7 +115,8 @@ def compare_queries(
                     yield from to_set(passages, "passage", one, encoder)
 
     earlier = [] if run.earlier is None else [run.earlier / "examples.jsonl"]
-    made_of = fingerprint(inputs, run.file("queries.jsonl"), run.file("passages.jsonl"), *earlier)
+    files = (run.file("queries.jsonl"), run.file("passages.jsonl"), *earlier)
+    made_of = fingerprint(inputs, *files, *state(run, count))
     run.view(QUERIES, made_of, found)
     read = (q for q in run.read("queries.jsonl", Query) if q.origin.prompt not in (GIVEN, TITLE))
     written = ((query.id, query.text) for query in read)
@@ -166,28 +181,22 @@ def _write_said(run: Run, file: str, of: str, texts: Iterable[tuple[str, str]]) 
     run.view(file, fingerprint(checks.model_dump(mode="json"), run.file(of)), found)
 
 
-def twins(texts: Texts, vectors: "Rows", begin: int = 0) -> Iterator[Alike]:
+def twins(texts: Texts, nearest: "Near", begin: int = 0, bands: int = BANDS) -> Iterator[Alike]:
     """Yield the queries from place `begin` on that are like an earlier one: by letters, and by cosine.
 
-    By cosine, each pair of which one is among the 16 nearest of the other.
+    By cosine, each pair of which one is among the nearest that are given for the other.
     """
-    for later, earlier, share in near_pairs(texts, letters, LEAST):
+    for later, earlier, share in near_pairs(texts, letters, LEAST, bands):
         if later >= begin:
             yield _alike(texts.id(later), "query", "", texts.id(earlier), "jaccard", share)
     with Seen() as told, Progress("verify.queries", len(texts), "queries compared") as progress:
-        for start in range(0, len(texts), BLOCK_TEXTS):
-            block = vectors[start : start + BLOCK_TEXTS]
-            for row, (near, cosines) in enumerate(
-                zip(*top_k(block, vectors, _NEAREST + 1), strict=True)
-            ):
-                place = start + row
-                for other in near[cosines >= _LEAST_TWIN_COSINE].tolist():
-                    later, earlier = max(place, other), min(place, other)
-                    if later > max(earlier, begin - 1) and not told.add(f"{later} {earlier}", ""):
-                        cosine = float(cosines[near == other][0])
-                        ids = texts.id(later), texts.id(earlier)
-                        yield _alike(ids[0], "query", "", ids[1], "cosine", cosine)
-            progress.advance(len(block))
+        for place, near, cosines in nearest:
+            for other, cosine in zip(near.tolist(), cosines.tolist(), strict=True):
+                later, earlier = max(place, other), min(place, other)
+                if later > max(earlier, begin - 1) and not told.add(f"{later} {earlier}", ""):
+                    ids = texts.id(later), texts.id(earlier)
+                    yield _alike(ids[0], "query", "", ids[1], "cosine", cosine)
+            progress.advance()
 
 
 def to_set(texts: Texts, kind: Kind, held: EvaluationSet, encoder: Encoder) -> Iterator[Alike]:

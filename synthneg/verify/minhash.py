@@ -1,8 +1,10 @@
 """MinHash sketches of many texts, and which of them may be alike: on disk, in order, in memory that hardly grows.
 
 A sketch has 128 hashes; texts that agree in one of 32 bands of 4 are candidates, those of whom too few of all hashes
-agree are dropped. Sketches and bands are mapped from temporary files, some 1,000 bytes a text, which the system may
-take out of memory whenever it needs it.
+agree are dropped. How many agree by chance grows with the texts, so where these are many there are 21 bands of 6.
+Sketches and bands are mapped from temporary files, some 1,000 bytes a text, which the system may take out of memory
+whenever it needs it.
+needs it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,11 +17,19 @@ if TYPE_CHECKING:
 
 HASHES = 128
 BANDS = 32
+FEW_BANDS = 21  # a pair of Jaccard .7 agrees in one of them with probability .92, of .8 with .998
 SEED = 1
 
 _BLOCK = 1024  # texts at a time
-# Of a band's hashes, each is taken times one of these, so that four become one number.
-_MIXED = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)
+# Of a band's hashes, each is taken times one of these, so that four, or six, become one number.
+_MIXED = (
+    0x9E3779B97F4A7C15,
+    0xC2B2AE3D27D4EB4F,
+    0x165667B19E3779F9,
+    0xD6E8FEB86659FD93,
+    0xFF51AFD7ED558CCD,
+    0xC4CEB9FE1A85EC53,
+)
 
 
 class Buckets:
@@ -64,20 +74,21 @@ class Sketches:
     Args:
         sets: gives what the texts of a slice of places hold, sorted.
         count: of the texts.
+        bands: of the hashes; equal in one of them is a candidate.
     """
 
-    def __init__(self, sets: "Iterator[Sequence[list[str]]]", count: int) -> None:
-        self._count = count
+    def __init__(self, sets: "Iterator[Sequence[list[str]]]", count: int, bands: int) -> None:
+        self._count, self._width = count, HASHES // bands
         self._all = _mapped((count, HASHES), "u4")
         self._low = _mapped((count, HASHES), "u1")  # a byte a hash: enough to drop nearly all
-        self._order, self._begins, self._stands = (_mapped((BANDS, count), "u4") for _ in range(3))
+        self._order, self._begins, self._stands = (_mapped((bands, count), "u4") for _ in range(3))
         start = 0
         for some in sets:
             found = _sketched(some)
             self._all[start : start + len(found)] = found
             self._low[start : start + len(found)] = found & 255
             start += len(found)
-        for band in range(BANDS):
+        for band in range(bands):
             buckets = Buckets(self._keys(band))
             self._order[band] = buckets.order
             self._begins[band], self._stands[band] = buckets.begins, buckets.stands
@@ -118,9 +129,9 @@ class Sketches:
         """Return of each text one number for its hashes in a band; two bands have one by a chance of 2**-64."""
         import numpy as np  # noqa: PLC0415 - as above
 
-        width = HASHES // BANDS
+        columns = range(band * self._width, (band + 1) * self._width)
         keys = np.zeros(self._count, np.uint64)
-        for column, factor in zip(range(band * width, (band + 1) * width), _MIXED, strict=True):
+        for column, factor in zip(columns, _MIXED, strict=False):
             keys = (keys ^ self._all[:, column]) * np.uint64(factor)
         return keys
 

@@ -65,7 +65,9 @@ def phrases(text: str) -> frozenset[str]:
     return frozenset(map(" ".join, shingles(words(text))))
 
 
-def near_pairs(texts: Sequence[str], shingled: Shingled, least: float) -> Iterator[Pair]:
+def near_pairs(
+    texts: Sequence[str], shingled: Shingled, least: float, bands: int = BANDS
+) -> Iterator[Pair]:
     """Yield the pairs of texts that share `least` or more, by the later text, the nearest earlier one first.
 
     Of more than 64 earlier texts that a text is like, 64 are told; texts that are equal when normalized are
@@ -75,6 +77,7 @@ def near_pairs(texts: Sequence[str], shingled: Shingled, least: float) -> Iterat
         texts: compared with each other.
         shingled: gives what a text holds.
         least: smallest Jaccard index, at least .5.
+        bands: of the hashes, by which candidates are found; with fewer, fewer texts are candidates by chance.
 
     Raises:
         RunError: a temporary file cannot be written.
@@ -83,7 +86,7 @@ def near_pairs(texts: Sequence[str], shingled: Shingled, least: float) -> Iterat
         return
     same = Buckets(_normalized(texts))
     with closing(temporary()) as near:
-        _remember(near, _near(texts, same.firsts(), shingled, least))
+        _remember(near, _near(texts, same.firsts(), shingled, least, bands))
         for place in range(len(texts)):
             group = same.first(place)
             shares = near.execute("SELECT other, share FROM near WHERE one = ?", (group,))
@@ -146,7 +149,11 @@ def near_matches(
 
 
 def _near(
-    texts: Sequence[str], places: "NDArray[np.int64]", shingled: Shingled, least: float
+    texts: Sequence[str],
+    places: "NDArray[np.int64]",
+    shingled: Shingled,
+    least: float,
+    bands: int,
 ) -> Iterator[Pair]:
     """Yield the pairs among the different texts, which stand at these places, by the later one."""
     shingled = lru_cache(_REMEMBERED)(shingled)
@@ -158,7 +165,7 @@ def _near(
                 yield [sorted(shingled(texts[place])) for place in some]
                 progress.advance(len(some))
 
-    sketches = Sketches(sets(), len(places))
+    sketches = Sketches(sets(), len(places), bands)
     for number, candidates in sketches.candidates(LEAST - _DOUBT, MOST_EARLIER):
         place = int(places[number])
         mine = shingled(texts[place])

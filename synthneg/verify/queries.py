@@ -15,8 +15,9 @@ from synthneg.scoring.lazy import state_of
 from synthneg.seen import Seen
 from synthneg.verify.distribution import distribution
 from synthneg.verify.facts import QueryFacts, query_facts
+from synthneg.verify.nearby import RANKS, nearby_ranks, notes, searches_nearby, state
 from synthneg.verify.rerank import RERANK_RANK, rerank_queries
-from synthneg.verify.scores import keep_facts, score_queries
+from synthneg.verify.scores import asked_of, keep_facts, score_queries
 from synthneg.verify.thresholds import DISTRIBUTION, query_checks, write_calibration
 from synthneg.verify.verdict import judge_query
 from synthneg.verify.whole import QueriesInSet
@@ -45,8 +46,13 @@ def _measure(run: Run, encoder: Encoder, reranker: Reranker | None) -> None:
 
     def scores() -> Iterator[Score]:
         corpus = encode_corpus(run, encoder)
+        run.file(RANKS).unlink(missing_ok=True)
         with Grouped(run.file("queries.jsonl"), Query, "passage_id") as queries:
-            yield from score_queries(encoder, queries, corpus)
+            ranks = None
+            if searches_nearby(run, len(corpus.ids)):
+                asked = asked_of(encoder, queries, corpus)
+                ranks = nearby_ranks(run, asked, corpus.vectors)
+            yield from score_queries(encoder, queries, corpus, ranks)
         if reranker is not None and depth:
             read = run.read("queries.jsonl", Query)
             with Grouped(run.file("passages.jsonl"), Passage, "id") as passages:
@@ -60,7 +66,7 @@ def _measure(run: Run, encoder: Encoder, reranker: Reranker | None) -> None:
     models = [encoder.name, *state_of(run.config.verify.encoder, run.config.verify.encoding)]
     if reranker is not None and depth:
         models += [reranker.name, *state_of(reranker.name), depth]
-    inputs = fingerprint(*models, *files)
+    inputs = fingerprint(*models, *files, *state(run, run.books()["corpus"]["kept"]))
     keep_facts(run, NAME, FACTS, inputs, scores, lambda: map(list, _facts(run)))
     if run.config.verify.calibrate:
         seeded = fingerprint(inputs, run.config.seed)
@@ -110,6 +116,7 @@ def _judge(run: Run) -> None:
         run.stage(NAME, "verified_queries.jsonl") as stage,
     ):
         in_set = QueriesInSet(run)
+        stage.notes.extend(notes(run, checks.round_trip_k))
         for line, row in track(zip(lines, measured, strict=True), NAME, "queries judged"):
             facts = QueryFacts(*orjson.loads(row))
             stage.take()

@@ -1,19 +1,25 @@
 """The scores that verdicts are made of: cosines, and the rank of a query's own passage in the whole corpus."""
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import SupportsFloat, TypeVar
+from typing import TYPE_CHECKING, SupportsFloat, TypeVar
 
 from synthneg.grouped import Grouped
 from synthneg.progress import Progress
 from synthneg.records import Document, Query, Score
 from synthneg.run import Run
-from synthneg.scoring.base import Reranker, encode_ahead
+from synthneg.scoring.base import Reranker, encode_ahead, vectors_of
 from synthneg.scoring.corpus import BLOCK_TEXTS, CorpusVectors, row_of
 from synthneg.scoring.encoder import Encoder
 from synthneg.scoring.search import count_above
+from synthneg.verify.nearby import Asked
 from synthneg.verify.witnesses import RERANK
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 G = TypeVar("G")
 
@@ -58,8 +64,40 @@ def keep_facts(
     run.view(file, inputs, measured)
 
 
+def asked_of(encoder: Encoder, queries: Grouped[Query], corpus: CorpusVectors) -> Asked:
+    """Return the pairs of query and passage that are ranked, in the order in which `score_queries` comes to them.
+
+    Raises:
+        RunError: a query's passage is not in the corpus.
+    """
+    import numpy as np  # noqa: PLC0415 - heavy: only when searching
+
+    of, own = array("q"), array("q")
+
+    def texts() -> Iterator[list[str]]:
+        count = 0
+        for block in _blocks((queries[id] for id in queries.keys()), len):
+            flat = list(chain.from_iterable(block))
+            for i, id in _pairs(flat):
+                of.append(count + i)
+                own.append(row_of(corpus, flat[i].id, id))
+            count += len(flat)
+            yield [q.text for q in flat]
+
+    vectors = vectors_of(encoder, texts(), "query")
+    numbers, rows = np.frombuffer(of, np.int64), np.frombuffer(own, np.int64)
+    bounds = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), BLOCK_TEXTS):
+        some = slice(start, start + BLOCK_TEXTS)
+        bounds[some] = (vectors[numbers[some]] * corpus.vectors[rows[some]]).sum(axis=1) + _TIE
+    return Asked(vectors, numbers, bounds)
+
+
 def score_queries(
-    encoder: Encoder, queries: Grouped[Query], corpus: CorpusVectors
+    encoder: Encoder,
+    queries: Grouped[Query],
+    corpus: CorpusVectors,
+    ranks: "NDArray[np.int64] | None" = None,
 ) -> Iterator[Score]:
     """Yield the scores of each query, those of one passage together.
 
@@ -71,6 +109,7 @@ def score_queries(
         encoder: gives the vectors.
         queries: grouped by passage_id.
         corpus: the whole corpus.
+        ranks: of the pairs of `asked_of`, where they have been found already.
 
     Raises:
         RunError: a query's passage is not in the corpus.
@@ -79,31 +118,41 @@ def score_queries(
     def blocks() -> Iterator[list[list[Query]]]:
         return _blocks((queries[id] for id in queries.keys()), len)
 
+    place = 0
     asked_for = ([q.text for group in block for q in group] for block in blocks())
     encode_ahead(encoder, asked_for, "query")
     with Progress("verify.queries", len(queries), "queries scored") as progress:
         for block in blocks():
             flat = list(chain.from_iterable(block))
             vectors = encoder.encode([q.text for q in flat], "query")
-            pairs = [(i, id) for i, q in enumerate(flat) for id in (q.passage_id, *q.also)]
+            pairs = _pairs(flat)
             asked = vectors[[i for i, _ in pairs]]
             own = corpus.vectors[[row_of(corpus, flat[i].id, id) for i, id in pairs]]
             cosines = (asked * own).sum(axis=1)
-            ranks = 1 + count_above(asked, corpus.vectors, cosines + _TIE)
-            found = zip(pairs, cosines, ranks, strict=True)
+            if ranks is None:
+                of_block = 1 + count_above(asked, corpus.vectors, cosines + _TIE)
+            else:
+                of_block = ranks[place : place + len(pairs)]
+            place += len(pairs)
+            found = zip(pairs, cosines, of_block, strict=True)
             start = 0
             for group in block:
                 among = vectors[start : start + len(group)]
-                for place, query in enumerate(group, start):
+                for number, query in enumerate(group, start):
                     for (_, id), cosine, rank in islice(found, 1 + len(query.also)):
                         yield _score(query.id, id, "cosine", cosine)
                         yield _score(query.id, id, "rank", rank)
-                    earlier = place - start
-                    cosines_to = among[:earlier] @ vectors[place]
+                    earlier = number - start
+                    cosines_to = among[:earlier] @ vectors[number]
                     for other, cosine in zip(group[:earlier], cosines_to, strict=True):
                         yield _score(query.id, other.id, "cosine_to_query", cosine)
                 start += len(group)
             progress.advance(len(flat))
+
+
+def _pairs(queries: Sequence[Query]) -> list[tuple[int, str]]:
+    """Return the place of each query with each passage that it was written from."""
+    return [(i, id) for i, query in enumerate(queries) for id in (query.passage_id, *query.also)]
 
 
 def score_documents(
