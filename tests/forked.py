@@ -16,10 +16,18 @@ from typing import Any
 import pytest
 
 HEAVY = [
+    "bm25s.stopwords",
     "datasets",
+    "markitdown",
+    "matplotlib.backends.backend_svg",
     "sentence_transformers.sentence_transformer.trainer",
     "synthneg.cli",
+    "synthneg.compare.arms",
     "synthneg.evaluate.compare",
+    "synthneg.pipeline",
+    "synthneg.preflight",
+    "synthneg.report.write",
+    "synthneg.scoring.postings",
     "synthneg.train.students.trainer",
 ]
 # Read when the Hub's client is imported.
