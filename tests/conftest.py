@@ -1,7 +1,9 @@
 """What all tests share: no key of this machine is seen by them, and slow machines break no property."""
 
 import asyncio
+import gc
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from _pytest.terminal import TerminalReporter
     from world import Walked, World
 
     from synthneg.llm.local import LocalBackend
@@ -20,15 +23,47 @@ if TYPE_CHECKING:
 
 KEYS = ("OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
+# A worker takes a file after the other, so that a long one at the end would be waited for.
+LONGEST = (
+    "test_docs_commands",
+    "test_train_processes",
+    "test_cluster_scoring",
+    "test_cluster_asking",
+    "test_pipeline_killed",
+    "test_train_killed",
+)
+_TELL_FROM_S = 60.0
+
 # A property is about values; how long one takes depends on who else uses the machine.
 settings.register_profile("synthneg", deadline=None)
 settings.load_profile("synthneg")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that hold slow tests, so that no worker is left alone with one of them at the end."""
+    """Begin with the longest files, then those that hold slow tests, so that no worker is left alone at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (place.get(item.path.stem, len(LONGEST)), item.path not in slow))
+
+
+def pytest_collection_finish() -> None:
+    """Take what is imported out of the garbage collector's rounds: each training asks for one, of a million objects."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_terminal_summary(terminalreporter: "TerminalReporter") -> None:
+    """Say after a long run which files took longest: whoever made one of them longer sees it."""
+    took: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                took[report.location[0]] += report.duration
+    if took.total() < _TELL_FROM_S:
+        return
+    terminalreporter.section(f"slowest files, of {took.total():.0f} s")
+    for file, seconds in took.most_common(10):
+        terminalreporter.write_line(f"{seconds:6.1f} s  {file}")
 
 
 @pytest.fixture(autouse=True)

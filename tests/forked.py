@@ -4,6 +4,7 @@ A fork is a process of its own and is killed as any other; importing torch and i
 tests start processes by the dozen. That a command imports what it needs is seen where a test starts it afresh.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -16,10 +17,18 @@ from typing import Any
 import pytest
 
 HEAVY = [
+    "bm25s.stopwords",
     "datasets",
+    "markitdown",
+    "matplotlib.backends.backend_svg",
     "sentence_transformers.sentence_transformer.trainer",
     "synthneg.cli",
+    "synthneg.compare.arms",
     "synthneg.evaluate.compare",
+    "synthneg.pipeline",
+    "synthneg.preflight",
+    "synthneg.report.write",
+    "synthneg.scoring.postings",
     "synthneg.train.students.trainer",
 ]
 # Read when the Hub's client is imported.
@@ -83,6 +92,7 @@ def _empty_file() -> str:
 
 
 def _begin(said: tuple[Path, Path], work: Callable[..., None], *given: Any) -> None:
+    gc.freeze()  # what it began with stays, and need not be looked through, nor its memory copied
     for number, file in zip((1, 2), said, strict=True):
         handle = os.open(file, os.O_WRONLY | os.O_APPEND)
         os.dup2(handle, number)

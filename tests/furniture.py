@@ -1,7 +1,7 @@
 """What a reader of the documents has at hand: documents, passages, queries of people, models, a reviewed run.
 
-Everything is real but small: the texts are the tutorial's, the encoder is MiniLM cut after two layers under its own
-name, and a server that answers by rule stands in for whatever model a page names.
+Everything is real but small: the texts are the tutorial's, the encoder is MiniLM cut after its first layer under its
+own name, and a server that answers by rule stands in for whatever model a page names.
 """
 
 import json
@@ -196,7 +196,7 @@ def _write_models(folder: Path) -> None:
 
     (folder / "models").mkdir()
     (folder / "sentence-transformers").mkdir()
-    save_first_layers(folder / ENCODER, find_model(ENCODER), 2)
+    save_first_layers(folder / ENCODER, find_model(ENCODER), 1)
     words = [word for file in TEXTS.glob("*.md") for word in file.read_text().lower().split()]
     save_static_model(folder / "models" / "static-table", words)
     save_tiny_reranker(folder / "models" / "reranker")

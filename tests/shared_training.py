@@ -1,5 +1,6 @@
 """Trainings in this process alone, and the same ones in two processes that share each batch."""
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ def alone(outputs: Path, cases: Cases) -> Curves:
 
 def shared(outputs: Path, cases: Cases) -> Curves:
     """Train each as one of several processes; its model is in `outputs/NAME/shared-model`."""
+    gc.freeze()  # each training looks through all that is collectable, and what is imported is a million objects
     with joined() as share:
         return _fitted(outputs, cases, share)
 

@@ -10,7 +10,6 @@ from test_generate_order import fill
 from world import snapshot
 
 from synthneg.generate.asking import with_asker
-from synthneg.generate.documents import write_documents
 from synthneg.generate.negatives import write_negatives
 from synthneg.generate.queries import write_queries
 from synthneg.records import Passage, Query
@@ -33,7 +32,6 @@ GENERATE = {
         "prompts": ["query/question", "query/summarise-then-ask"],
         "rounds": 1,
     },
-    "documents": {"prompts": ["document/graded"]},
     "negatives": {"prompts": ["negative/defined-first", "negative/requirement-violation"]},
 }
 
@@ -63,7 +61,6 @@ def written(folder: Path, engine: str, url: str, **ray: Any) -> Path:
         with_asker(run, write_queries)
         passed = list(run.read("queries.jsonl", Query))[::2]
         fill(run, "verify.queries", "verified_queries.jsonl", passed)
-        with_asker(run, write_documents)
         with_asker(run, write_negatives)
     return run.folder
 
@@ -78,9 +75,10 @@ def data(run: Path) -> dict[str, bytes]:
 
 
 def test_a_cluster_writes_the_bytes_of_one_machine(tmp_path: Path) -> None:
-    """Queries with rounds, graded documents and negatives with open turns, some asked anew or failed, are the same.
+    """Queries with rounds and negatives with open turns, some asked anew or failed, are the same.
 
     Each request that one machine makes is made, once, and one machine can go on with what a cluster was answered.
+    Graded documents are asked for in the same way (`test_cluster_partitions.py`).
     """
     runs, requests = {}, {}
     port = "0"

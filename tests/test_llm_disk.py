@@ -18,7 +18,7 @@ import pytest
 from asking import Asking, sentence
 from llm_server import started
 from test_llm_ledger import REPLY, REQUEST
-from world import answered
+from world import WAIT_S, answered
 
 from synthneg.errors import RunError
 from synthneg.llm.base import Reply
@@ -42,7 +42,7 @@ def meddled(asking: Asking, meddle: "object", requests: int = 60) -> str:
     while len(asking.asked()) < requests and process.poll() is None:
         time.sleep(0.002)
     meddle()  # type: ignore[operator]
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 2, err
     return sentence(err)
 
@@ -109,7 +109,7 @@ def test_two_processes_do_not_ask_in_one_run(asking: Asking) -> None:
     second = asking.generate(status=2)
     process.send_signal(signal.SIGCONT)
     assert "another synthneg process is at work in this run" in sentence(second.stderr)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 0, err
     assert set(Counter(asking.asked()).values()) == {1}
 

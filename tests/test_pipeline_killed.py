@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from world import Walked, World, answered, snapshot
+from world import WAIT_S, Walked, World, answered, snapshot
 
 pytestmark = pytest.mark.slow
 
@@ -144,11 +144,12 @@ def test_stopped_by_the_keyboard(world: World) -> None:
     while len(world.asked()) < start + 30:
         time.sleep(0.001)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=WAIT_S)
 
     assert process.returncode == 130
     # On a slow machine there are lines of progress too.
-    said = "".join(line for line in said.splitlines(True) if not line.startswith("queries  "))
+    progress = ("corpus  ", "queries  ")
+    said = "".join(line for line in said.splitlines(True) if not line.startswith(progress))
     assert re.fullmatch(
         r"(\nstopping: \d requests? in flight .*\n)?\n?"
         r"synthneg: stopped; every reply that came is kept, the same command goes on from there\n",

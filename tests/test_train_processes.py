@@ -1,15 +1,14 @@
 """Training in several processes that share each batch: the same steps and weights as in one, and the same ends."""
 
-import os
 import re
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from examples import run_of
 from killed_training import killed_together
+from refusing import refuse
 from shared_training import EXAMPLES, LISTS, Cases, Curves, alone, models, shared, weights
 
 from synthneg.errors import SettingsError
@@ -116,17 +115,11 @@ def test_whatever_ends_it_the_same_command_goes_on_to_the_same_weights(
     assert not (tmp_path / "small" / "checkpoints").exists()
 
 
-def _refuse(word: str) -> None:
-    if os.environ["RANK"] == "1":
-        raise SettingsError(f"train.{word}: expected another")
-    time.sleep(600)
-
-
 def test_an_error_in_one_process_is_the_error_of_the_command():
     """What one process raises comes out as it would from this one, while others wait; handlers of signals stay."""
     before = signal.getsignal(signal.SIGTERM)
 
     with pytest.raises(SettingsError, match=r"^train\.loss: expected another$"):
-        in_processes(2, _refuse, "loss")
+        in_processes(2, refuse, "loss")
 
     assert signal.getsignal(signal.SIGTERM) is before

@@ -25,6 +25,7 @@ Process = subprocess.Popen[str] | forked.Forked
 RUN = "whole"
 KEY = "sk-planted-5f1e0c9ab3d74e2c86"
 KEY_VARIABLE = "LOOPBACK_KEY"
+WAIT_S = 600  # for a command, on a machine that has much else to do
 FAULTS = ("zebra:refusal", "quokka:empty")
 PROMPTS = ("query/question", "query/claim")
 TOPICS = (
@@ -173,14 +174,14 @@ class World:
     ) -> "subprocess.CompletedProcess[str]":
         """Run `synthneg` to its end and return what it wrote; its exit status is asserted."""
         process = self.start_afresh(*arguments) if afresh else self.start(*arguments)
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=WAIT_S)
         assert process.returncode == status, err
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def walk(self, outputs: str) -> Walked:
-        """Walk to the export and then to the end, each afresh."""
+        """Walk to the export, and then to the end with nothing imported before."""
         folder, start = self.run_folder(outputs), len(self.asked())
-        first = self.synthneg("run", "--until", "export", "--outputs", outputs, afresh=True)
+        first = self.synthneg("run", "--until", "export", "--outputs", outputs)
         exported, between = snapshot(folder), len(self.asked())
         second = self.synthneg("run", "--outputs", outputs, afresh=True)
         asked = self.asked()
@@ -189,10 +190,13 @@ class World:
     def kill_when(self, ready: Callable[[], bool], *arguments: str) -> bool:
         """Start `synthneg`, kill it with SIGKILL as soon as `ready`; return whether it was still at work."""
         process = self.start(*arguments)
+        spent = time.thread_time()
         while process.poll() is None and not ready():
-            time.sleep(0.001)
+            # Looking takes a quarter of a core at most, whatever has to be looked through.
+            spent, before = time.thread_time(), spent
+            time.sleep(max(0.001, 3 * (spent - before)))
         process.send_signal(signal.SIGKILL)
-        out, err = process.communicate(timeout=240)
+        out, err = process.communicate(timeout=WAIT_S)
         assert process.returncode in (0, -signal.SIGKILL), err
         return process.returncode != 0
 
