@@ -41,8 +41,8 @@ def add_titles(run: Run, stage: Stage) -> None:
                 stage.keep(query)
             for passage in block:
                 stage.take()
-                if (query := title_query(passage)) is not None:
-                    stage.keep(query)
+                if (own := title_query(passage)) is not None:
+                    stage.keep(own)
                 else:
                     stage.reject(f"{passage.id}:own-title", "no_title", "the passage has no title")
 
