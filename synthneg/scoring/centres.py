@@ -145,7 +145,8 @@ def _nearest(rows: "NDArray[np.float32]", centres: "NDArray[np.float32]") -> "ND
     import numpy as np  # noqa: PLC0415 - heavy: only when searching
 
     halves = np.square(centres).sum(axis=1) / 2
-    return (rows @ centres.T - halves).argmax(axis=1)
+    nearest: NDArray[np.int64] = (rows @ centres.T - halves).argmax(axis=1)
+    return nearest
 
 
 def _parts(count: int) -> Iterator[slice]:
