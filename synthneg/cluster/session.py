@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PATIENCE_S = 10.0  # with a machine that does not answer
 # What Ray would print or send by itself. Who has set one of them otherwise is looking for something.
 _OURS: set[int] = set()  # the process that has connected; none where somebody else has
+_RUNS: set[Run] = set()  # that need the connection
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -29,7 +30,7 @@ QUIET = {
 
 
 def connect(run: Run) -> None:
-    """Connect this process to the cluster of the run's settings until the run is closed.
+    """Connect this process to the cluster of the run's settings until all runs that did so are closed.
 
     A second time does nothing, and neither does it where whoever embeds synthneg has called `ray.init`.
 
@@ -39,7 +40,15 @@ def connect(run: Run) -> None:
     """
     check_ray(run.config.llm)
     reach(run.config.ray)
-    run.at_close(disconnect)
+    if run not in _RUNS:
+        _RUNS.add(run)
+        run.at_close(lambda: _leave(run))
+
+
+def _leave(run: Run) -> None:
+    _RUNS.discard(run)
+    if not _RUNS:
+        disconnect()
 
 
 def reach(config: RayConfig) -> None:
