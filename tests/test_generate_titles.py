@@ -131,15 +131,23 @@ def titled_corpus(folder: Path) -> Path:
     return folder / "corpus.jsonl"
 
 
-def test_a_run_of_titles_alone_asks_no_model(tmp_path: Path) -> None:
-    """Titles become a dataset though no server is there; its card says that no model wrote a query.
+@pytest.mark.parametrize(
+    "llm",
+    [
+        {"backend": "openai", "base_url": "http://127.0.0.1:9/v1"},
+        {"backend": "local", "model": "nowhere.gguf"},
+    ],
+    ids=["no server", "no weights"],
+)
+def test_a_run_of_titles_alone_asks_no_model(tmp_path: Path, llm: dict[str, str]) -> None:
+    """Titles become a dataset though no server or weights are there; its card says that no model wrote a query.
 
     What a title has in common with itself is no copy: only a title that the text says word for word is one.
     """
     table = save_static_model(tmp_path / "table", WORDS)
     config = settings(
         corpus={"path": str(titled_corpus(tmp_path))},
-        llm={"backend": "openai", "base_url": "http://127.0.0.1:9/v1"},
+        llm=llm,
         generate=ALONE,
         mine={"bm25": 1, "dense": 0, "positive_aware": False},
         verify={"encoder": str(table), "queries": {"round_trip_k": 40}},

@@ -178,19 +178,29 @@ def verified(run: Run) -> Iterator[list[tuple[Query, Passage]]]:
     Raises:
         RunError: they are not in the order of the corpus.
     """
-    queries = run.read("verified_queries.jsonl", Query)
+    for block, queries in with_queries(run, run.read("verified_queries.jsonl", Query)):
+        passages = {passage.id: passage for passage in block}
+        if queries:
+            yield [(query, passages[query.passage_id]) for query in queries]
+
+
+def with_queries(run: Run, queries: Iterator[Query]) -> Iterator[tuple[list[Passage], list[Query]]]:
+    """Yield each block of the chosen passages with those of the queries that are about its passages.
+
+    Raises:
+        RunError: the queries are not in the order of the corpus.
+    """
     query = next(queries, None)
     for block in blocks_of_chosen(run):
-        passages = {passage.id: passage for passage in block}
+        ids = {passage.id for passage in block}
         found = []
-        while query is not None and query.passage_id in passages:
-            found.append((query, passages[query.passage_id]))
+        while query is not None and query.passage_id in ids:
+            found.append(query)
             query = next(queries, None)
-        if found:
-            yield found
+        yield block, found
     if query is not None:
         raise RunError(
-            f"{run.folder}: expected verified_queries.jsonl in the order of passages.jsonl, but query {query.id}"
+            f"{run.folder}: expected queries in the order of passages.jsonl, but query {query.id}"
             f" of passage {query.passage_id} is out of it; give `synthneg generate` and `synthneg verify` again"
         )
 

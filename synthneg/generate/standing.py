@@ -64,11 +64,12 @@ def _made_of(run: Run, stage: str, file: str) -> str:
     read = [path for name in _READ[stage] if (path := run.file(name)).exists()]
     if run.earlier is not None and (failed := run.earlier / FAILED).exists():
         read.append(failed)
+    prompts = all_prompts(run.config)
     return fingerprint(
         __version__,
         run.config.model_dump(mode="json", include=_SECTIONS),
-        named_backend(run.config.llm)[1],
-        [prompt.tag for prompt in all_prompts(run.config)],
+        named_backend(run.config.llm)[1] if prompts else "",  # who asks nothing needs no model
+        [prompt.tag for prompt in prompts],
         shipped_folder() / f"{ASKED_AGAIN}.jinja",
         *read,
         run.part(file, stage),

@@ -3,9 +3,7 @@
 Titles and bodies are what encoders such as GTE and E5 begin their training with (arXiv:2308.03281, arXiv:2212.03533).
 """
 
-from collections.abc import Iterator
-
-from synthneg.generate.jobs import blocks_of_chosen
+from synthneg.generate.jobs import with_queries
 from synthneg.records import TITLE, Origin, Passage, Query
 from synthneg.run import Run, Stage
 
@@ -33,10 +31,8 @@ def add_titles(run: Run, stage: Stage) -> None:
     if not run.config.generate.queries.titles or run.earlier is not None:
         return
     with stage.revised(Query) as before:
-        written = _Peekable(before)
-        for block in blocks_of_chosen(run):
-            ids = {passage.id for passage in block}
-            for query in written.of(ids):
+        for block, written in with_queries(run, before):
+            for query in written:
                 stage.take()
                 stage.keep(query)
             for passage in block:
@@ -45,16 +41,3 @@ def add_titles(run: Run, stage: Stage) -> None:
                     stage.keep(own)
                 else:
                     stage.reject(f"{passage.id}:own-title", "no_title", "the passage has no title")
-
-
-class _Peekable:
-    """Queries in the order of their passages, taken as far as those of some passages go."""
-
-    def __init__(self, queries: Iterator[Query]) -> None:
-        self._queries, self._next = queries, next(queries, None)
-
-    def of(self, passage_ids: set[str]) -> Iterator[Query]:
-        """Yield the next queries that are of these passages."""
-        while self._next is not None and self._next.passage_id in passage_ids:
-            yield self._next
-            self._next = next(self._queries, None)
