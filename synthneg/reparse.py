@@ -7,6 +7,7 @@ from typing import NamedTuple
 from synthneg.errors import RunError
 from synthneg.generate.afford import recall
 from synthneg.generate.documents import write_documents
+from synthneg.generate.jobs import all_prompts
 from synthneg.generate.negatives import write_negatives
 from synthneg.generate.passages import write_passages
 from synthneg.generate.queries import write_queries
@@ -59,7 +60,8 @@ def reparse(run: Run) -> list[Reparsed]:
         run.limit = afforded.passages
     history = History(ledger)
     try:
-        identity = identity_of(run.config.llm, history)
+        # Without prompts nobody was asked, and the settings of a model need not fit this machine.
+        identity = identity_of(run.config.llm, history) if all_prompts(run.config) else ""
         found = []
         written: dict[str, Writer] = (
             {"corpus": write_passages} if run.config.corpus.is_written else {}

@@ -19,6 +19,7 @@ from synthneg.llm.ask import Asker
 from synthneg.llm.ledger import Ledger
 from synthneg.pipeline import build
 from synthneg.records import TITLE, Passage, Query, Reject
+from synthneg.reparse import reparse
 from synthneg.run import Run
 from synthneg.testing import ScriptedBackend, invented
 
@@ -142,7 +143,8 @@ def titled_corpus(folder: Path) -> Path:
 def test_a_run_of_titles_alone_asks_no_model(tmp_path: Path, llm: dict[str, str]) -> None:
     """Titles become a dataset though no server or weights are there; its card says that no model wrote a query.
 
-    What a title has in common with itself is no copy: only a title that the text says word for word is one.
+    What a title has in common with itself is no copy: only a title that the text says word for word is one. A new
+    parsing finds all as it was.
     """
     table = save_static_model(tmp_path / "table", WORDS)
     config = settings(
@@ -170,3 +172,4 @@ def test_a_run_of_titles_alone_asks_no_model(tmp_path: Path, llm: dict[str, str]
         card = run.file("dataset/README.md").read_text(encoding="utf-8")
         assert "no language model wrote them" in card
         assert "none: the passage's title" in card
+        assert [stage.changed for stage in reparse(run)] == [False, False, False]
