@@ -20,7 +20,8 @@ from synthneg.preflight import HELD_OUT, check_settings, up_to
 from synthneg.progress import say
 from synthneg.records import Example, Passage
 from synthneg.rounds.earlier import check_earlier
-from synthneg.run import STAGES, Run
+from synthneg.run import Run
+from synthneg.run.books import STAGES
 from synthneg.stages import (
     choose_passages,
     compare_documents,

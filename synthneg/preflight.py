@@ -10,7 +10,7 @@ from synthneg.generate.jobs import all_prompts
 from synthneg.generate.passages import check_written
 from synthneg.llm.budget import check_budget
 from synthneg.llm.open import check_backend
-from synthneg.run import STAGES
+from synthneg.run.books import STAGES
 from synthneg.scoring.approximate import check_approximate
 from synthneg.stages import check_labelled, declared_sets
 

@@ -17,7 +17,8 @@ from synthneg.llm.open import identity_of
 from synthneg.llm.replay import Replay
 from synthneg.llm.send import Failure
 from synthneg.records import Reject
-from synthneg.run import Counts, Run
+from synthneg.run import Run
+from synthneg.run.books import Counts
 
 Writer = Callable[[Run, Asks], Awaitable[None]]
 

@@ -8,7 +8,8 @@ from examples import settings
 
 from synthneg.mine.negatives import write_mined_negatives
 from synthneg.records import Document, Origin, Passage, Query, Reject, Score
-from synthneg.run import Counts, Run
+from synthneg.run import Run
+from synthneg.run.books import Counts
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.bound import negative_bound
 from synthneg.scoring.known import document_of

@@ -11,7 +11,7 @@ import yaml
 from world import TOPICS, passages
 
 from synthneg.cli import main
-from synthneg.run import read_books
+from synthneg.run.books import read_books
 from synthneg.settings import load
 
 # Under these a model of random weights lets nearly everything pass.

@@ -10,7 +10,7 @@ from comparing import PASSAGES, WORDS, collection
 from tiny_model import save_static_model
 
 from synthneg.cli import main
-from synthneg.run import read_books
+from synthneg.run.books import read_books
 
 pytestmark = pytest.mark.slow
 

@@ -29,7 +29,8 @@ from synthneg.preflight import check_settings
 from synthneg.prompts.shelf import load
 from synthneg.records import Document, Example, Passage, Query
 from synthneg.reparse import reparse
-from synthneg.run import Run, read_records
+from synthneg.run import Run
+from synthneg.run.books import read_records
 from synthneg.settings import resolve
 from synthneg.testing import HashingEncoder, ScriptedBackend, invented
 

@@ -23,7 +23,8 @@ from synthneg.dataset.shapes import labeled_lists, n_tuples, trained_columns, tr
 from synthneg.errors import RunError
 from synthneg.files import fingerprint
 from synthneg.records import Example, from_row
-from synthneg.run import Run, read_records
+from synthneg.run import Run
+from synthneg.run.books import read_records
 
 disable_progress_bars()
 

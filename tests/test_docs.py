@@ -8,7 +8,7 @@ import yaml
 
 from synthneg.cli.run import _STAGES
 from synthneg.prompts.shelf import load, shipped
-from synthneg.run import STAGES
+from synthneg.run.books import STAGES
 from synthneg.settings import resolve
 
 ROOT = Path(__file__).parent.parent

@@ -27,7 +27,8 @@ from synthneg.llm.replay import Replay
 from synthneg.llm.wire import Dialect, body_of
 from synthneg.prompts.render import Message
 from synthneg.records import Origin, Passage, Query
-from synthneg.run import Run, Stage
+from synthneg.run import Run
+from synthneg.run.books import Stage
 from synthneg.testing import ScriptedBackend
 from synthneg.words import normalized
 

@@ -15,7 +15,8 @@ from synthneg import pipeline, preflight, stages
 from synthneg.cli.app import app
 from synthneg.errors import ModelError, SettingsError
 from synthneg.records import MINED, Document, Example, Query, Reject, Score
-from synthneg.run import Run, read_records
+from synthneg.run import Run
+from synthneg.run.books import read_records
 from synthneg.testing import HashingEncoder, OverlapReranker, ScriptedBackend
 
 Walk = Callable[..., Path]

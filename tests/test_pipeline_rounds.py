@@ -8,7 +8,7 @@ import pytest
 from world import RUN, World, snapshot
 
 from synthneg.records import Example, Failed, Passage, Query
-from synthneg.run import read_books, read_records
+from synthneg.run.books import read_books, read_records
 from synthneg.scoring.encoder import load_encoder
 from synthneg.settings import load
 

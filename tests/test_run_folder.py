@@ -10,7 +10,8 @@ from examples import settings
 
 from synthneg.errors import RunError
 from synthneg.records import Passage, Score
-from synthneg.run import STAGES, Run
+from synthneg.run import Run
+from synthneg.run.books import STAGES
 
 HOLDER = """
 import sys

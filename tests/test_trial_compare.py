@@ -12,7 +12,7 @@ from world import World, answered
 from synthneg.errors import PromptError, RunError, SettingsError
 from synthneg.prompts.shelf import load
 from synthneg.records import Query
-from synthneg.run import read_records
+from synthneg.run.books import read_records
 from synthneg.trial.comparison import Comparison, compare_prompts
 from synthneg.trial.outcomes import length_and_grade
 from synthneg.trial.rows import Outcome

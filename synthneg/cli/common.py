@@ -10,7 +10,7 @@ from synthneg.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
     from synthneg.config import RunConfig
-    from synthneg.run import Counts
+    from synthneg.run.books import Counts
 
 Target = Annotated[
     Path,

@@ -31,7 +31,7 @@ def demo(changes: Changes = None, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
 def passed(folder: Path) -> str:
     """Return in a sentence how many of the passages that were asked about have a query that passed its checks."""
     from synthneg.records import Query  # noqa: PLC0415  # orjson is not needed for help
-    from synthneg.run import read_records  # noqa: PLC0415  # as above
+    from synthneg.run.books import read_records  # noqa: PLC0415  # as above
 
     asked, kept = (
         {query.passage_id for query in read_records(folder / name, Query)}

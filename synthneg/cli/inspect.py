@@ -31,7 +31,7 @@ def status(run: RunName, outputs: Outputs = DEFAULT_OUTPUTS) -> None:
 
     Nothing is written: a run may be looked at while another process is at work in it.
     """
-    from synthneg.run import read_books  # noqa: PLC0415  # needs the settings model
+    from synthneg.run.books import read_books  # noqa: PLC0415  # needs the settings model
 
     folder = run_folder(run, outputs)
     state = (

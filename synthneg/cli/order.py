@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from synthneg.run import Counts
+    from synthneg.run.books import Counts
 
 
 def order_lines(folder: Path, books: "dict[str, Counts]") -> list[str]:

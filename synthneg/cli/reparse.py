@@ -9,7 +9,8 @@ from synthneg.cli.run import with_run
 
 if TYPE_CHECKING:
     from synthneg.reparse import Reparsed
-    from synthneg.run import Counts, Run
+    from synthneg.run import Run
+    from synthneg.run.books import Counts
 
 
 def reparse(run: RunName, outputs: Outputs = DEFAULT_OUTPUTS) -> None:

@@ -266,7 +266,7 @@ def open_run(outputs: Path, config: "RunConfig", engine: Engine) -> "Run":
 def summary(folder: Path) -> None:
     """Print what a run has come to: its books, its measures, its files."""
     from synthneg.evaluate.table import saved_tables  # noqa: PLC0415  # not needed for help
-    from synthneg.run import read_books  # noqa: PLC0415  # needs the settings model
+    from synthneg.run.books import read_books  # noqa: PLC0415  # needs the settings model
 
     books = read_books(folder)
     typer.echo(

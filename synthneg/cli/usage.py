@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from synthneg.config import LLMConfig
     from synthneg.llm.history import History
     from synthneg.llm.used import Totals
-    from synthneg.run import Counts
+    from synthneg.run.books import Counts
 
 _MOST_REASONS = 4
 

@@ -18,7 +18,7 @@ from synthneg.compare.plan import Plan
 from synthneg.compare.result import Curve, Found, Measured
 from synthneg.files import write_whole
 from synthneg.records import Example
-from synthneg.run import read_records
+from synthneg.run.books import read_records
 from synthneg.scoring.encoder import find_model
 
 FILE = "compare.json"

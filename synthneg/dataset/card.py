@@ -17,7 +17,7 @@ from synthneg.dataset.shapes import TABLES
 from synthneg.dataset.told import Told
 from synthneg.dataset.ways import FROM_DATASET
 from synthneg.records import Row
-from synthneg.run import Counts
+from synthneg.run.books import Counts
 
 MOST_BYTES = 60_000  # of a card; prompts that would make it longer stand in their files alone
 _FOLDERS: Mapping[str, str] = {

@@ -16,7 +16,8 @@ from synthneg.errors import RunError
 from synthneg.files import recover_folder, replace_folder
 from synthneg.progress import say, track
 from synthneg.records import Example, Passage, Row
-from synthneg.run import Counts, Run, Stage
+from synthneg.run import Run
+from synthneg.run.books import Counts, Stage
 
 
 def export(run: Run) -> None:

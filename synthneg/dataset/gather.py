@@ -17,7 +17,7 @@ from synthneg.dataset.shapes import Common, common_of, trained_columns
 from synthneg.dataset.told import Told, told_of
 from synthneg.dataset.write import SPLITS
 from synthneg.records import Row
-from synthneg.run import STAGES, Counts, read_books, read_records
+from synthneg.run.books import STAGES, Counts, read_books, read_records
 from synthneg.settings import load
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from synthneg.config import Shape
 from synthneg.records import Example, Split
-from synthneg.run import read_records
+from synthneg.run.books import read_records
 
 RowCounts = Mapping[Shape, int]
 

@@ -17,7 +17,7 @@ from synthneg.evaluate.compare import Evaluation
 from synthneg.evaluate.significance import Difference, verdict
 from synthneg.evaluate.stored import from_json
 from synthneg.records import Example, Judged, Passage
-from synthneg.run import read_records
+from synthneg.run.books import read_records
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.encoder import load_encoder, load_model
 from synthneg.scoring.kind import is_static, kind_of

@@ -3,7 +3,7 @@
 from synthneg.doctor.finding import Diagnosis, Finding, Word
 from synthneg.doctor.patient import Patient
 from synthneg.records import WRITTEN
-from synthneg.run import read_records
+from synthneg.run.books import read_records
 from synthneg.verify.probe import REMEDIES, Probe
 from synthneg.verify.probed import FILE
 

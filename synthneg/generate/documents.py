@@ -16,7 +16,8 @@ from synthneg.llm.ask import Answer, Failure, Job
 from synthneg.llm.jobs import Asks, record_failure
 from synthneg.progress import Progress
 from synthneg.records import Document, Passage, Query
-from synthneg.run import Run, Stage
+from synthneg.run import Run
+from synthneg.run.books import Stage
 
 
 async def write_documents(run: Run, asker: Asks) -> None:

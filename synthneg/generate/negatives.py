@@ -20,7 +20,8 @@ from synthneg.llm.jobs import Asks, record_failure
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import Document
-from synthneg.run import Run, Stage
+from synthneg.run import Run
+from synthneg.run.books import Stage
 
 
 async def write_negatives(run: Run, asker: Asks) -> None:

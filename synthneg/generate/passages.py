@@ -21,7 +21,8 @@ from synthneg.llm.jobs import Asks, job_for, record_failure
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import GIVEN, Document, Made, Origin, Passage, Query, Reject
-from synthneg.run import Run, Stage
+from synthneg.run import Run
+from synthneg.run.books import Stage
 
 _GIVEN = Origin(GIVEN, "", {}, 0, "")
 _EXAMPLE = ("query", "positive", "negative")

@@ -23,7 +23,8 @@ from synthneg.llm.jobs import Asks
 from synthneg.progress import Progress
 from synthneg.prompts.file import Prompt
 from synthneg.records import Query
-from synthneg.run import Run, Stage
+from synthneg.run import Run
+from synthneg.run.books import Stage
 from synthneg.scoring.language import NAMES, Language, Strange
 
 

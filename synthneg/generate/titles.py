@@ -5,7 +5,8 @@ Titles and bodies are what encoders such as GTE and E5 begin their training with
 
 from synthneg.generate.jobs import with_queries
 from synthneg.records import TITLE, Origin, Passage, Query
-from synthneg.run import Run, Stage
+from synthneg.run import Run
+from synthneg.run.books import Stage
 
 _ORIGIN = Origin(TITLE, "", {}, 0, "")
 

@@ -28,7 +28,8 @@ from synthneg.records import (
     Source,
     Split,
 )
-from synthneg.run import Run, Stage
+from synthneg.run import Run
+from synthneg.run.books import Stage
 from synthneg.verify.verdict import in_order
 
 UNVERIFIED = "unverified"

@@ -8,7 +8,7 @@ from synthneg.llm.used import Spent
 from synthneg.prompts.file import Prompt
 from synthneg.prompts.render import draw, open_turns, render, seed_of
 from synthneg.records import Document, Passage
-from synthneg.run import Stage
+from synthneg.run.books import Stage
 
 C = TypeVar("C")
 

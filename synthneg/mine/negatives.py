@@ -6,7 +6,8 @@ from synthneg.mine.miner import Miner, Wanted, opened
 from synthneg.mine.pick import DECIMALS, Pick, Picks
 from synthneg.progress import track
 from synthneg.records import Document, MinedSource, Query, Score
-from synthneg.run import Run, Stage
+from synthneg.run import Run
+from synthneg.run.books import Stage
 from synthneg.scoring.base import Encoder, Reranker
 
 NAME = "mine"

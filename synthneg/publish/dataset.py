@@ -16,7 +16,7 @@ from synthneg.llm.budget import cost_usd
 from synthneg.llm.history import History
 from synthneg.publish.measures import measures_text, read_evaluations
 from synthneg.publish.planned import CARD, Upload, UploadFile
-from synthneg.run import read_books
+from synthneg.run.books import read_books
 
 
 def plan_dataset(folder: Path, config: RunConfig, repo: str, model: str | None) -> Upload:

@@ -13,7 +13,7 @@ from synthneg.corpus.tables import decode
 from synthneg.errors import CorpusError, RunError
 from synthneg.realism.chance import FEW
 from synthneg.records import Query
-from synthneg.run import read_records
+from synthneg.run.books import read_records
 from synthneg.words import normalized
 
 LEAST = 5

@@ -8,7 +8,8 @@ from typing import Any
 from synthneg.evaluate.significance import Interval
 from synthneg.report.overview import StageRow, stage_row
 from synthneg.report.rows import read_json
-from synthneg.run import COMPARED, TRIALS, Run, read_books
+from synthneg.run import COMPARED, TRIALS, Run
+from synthneg.run.books import read_books
 
 _ARMS = "compare.json"
 

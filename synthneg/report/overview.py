@@ -11,7 +11,8 @@ from synthneg.evaluate.significance import Difference, verdict
 from synthneg.evaluate.stored import from_json
 from synthneg.report.rows import read_json, rows
 from synthneg.review.summary import Summary, read
-from synthneg.run import STAGES, Run
+from synthneg.run import Run
+from synthneg.run.books import STAGES
 
 BASE, TUNED, BM25 = "base", "tuned", "bm25"  # as an evaluation calls them
 ORDERS, CALIBRATION = "graded_order.json", "calibration.json"

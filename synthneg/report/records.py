@@ -25,7 +25,8 @@ from synthneg.report.walk import (
     seen_groups,
     seen_queries,
 )
-from synthneg.run import Run, read_books
+from synthneg.run import Run
+from synthneg.run.books import read_books
 from synthneg.verify.measure import NAME as DOCUMENTS
 from synthneg.verify.queries import NAME as QUERIES
 from synthneg.verify.thresholds import document_checks, query_checks

@@ -14,7 +14,7 @@ import orjson
 
 from synthneg.errors import RunError
 from synthneg.records import POSITIVE_SOURCES, Row
-from synthneg.run import read_books
+from synthneg.run.books import read_books
 from synthneg.settings import load
 from synthneg.verify.documents import Said
 from synthneg.verify.facts import DocumentFacts, Group, QueryFacts

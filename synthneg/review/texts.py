@@ -8,7 +8,7 @@ from synthneg.progress import track
 from synthneg.records import Document, Passage, Query
 from synthneg.review.answers import Key, mark_of
 from synthneg.review.items import Item
-from synthneg.run import read_records
+from synthneg.run.books import read_records
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from synthneg.corpus.sample import choose
 from synthneg.errors import RunError
 from synthneg.files import fingerprint
 from synthneg.records import Chosen, Failed, Passage
-from synthneg.run import Run, read_records
+from synthneg.run import Run
+from synthneg.run.books import read_records
 from synthneg.scoring.base import Encoder
 from synthneg.scoring.cluster import clusters_for, sample
 from synthneg.scoring.corpus import encode_corpus

@@ -16,7 +16,8 @@ from synthneg.config import RunConfig, TrainConfig
 from synthneg.files import disk_errors, fingerprint, recover_folder, replace_folder, write_whole
 from synthneg.progress import say
 from synthneg.records import Example, to_line
-from synthneg.run import Run, read_records
+from synthneg.run import Run
+from synthneg.run.books import read_records
 from synthneg.scoring.encoder import find_model
 from synthneg.scoring.frozen import write_frozen
 from synthneg.train.card import describe

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal
 from synthneg.files import fingerprint
 from synthneg.progress import Progress
 from synthneg.records import GIVEN, TITLE, Document, Example, Passage, Query
-from synthneg.run import Run, read_records
+from synthneg.run import Run
+from synthneg.run.books import read_records
 from synthneg.scoring.base import Encoder, Role, vectors_of
 from synthneg.scoring.corpus import BLOCK_TEXTS
 from synthneg.scoring.search import top_k

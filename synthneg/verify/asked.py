@@ -21,7 +21,8 @@ from synthneg.prompts.file import Prompt
 from synthneg.prompts.render import seed_of
 from synthneg.prompts.shelf import load
 from synthneg.records import Document, Query, Score, from_row
-from synthneg.run import Run, Stage
+from synthneg.run import Run
+from synthneg.run.books import Stage
 from synthneg.verify.facts import DocumentFacts, Group
 from synthneg.verify.judge import grade_of, verdicts_of, yes_probability
 from synthneg.verify.measure import groups, mapped

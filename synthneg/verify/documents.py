@@ -12,7 +12,8 @@ from synthneg.config import DocumentChecks
 from synthneg.files import write_whole
 from synthneg.progress import track
 from synthneg.records import Row
-from synthneg.run import Run, Stage
+from synthneg.run import Run
+from synthneg.run.books import Stage
 from synthneg.scoring.base import Encoder, Reranker
 from synthneg.verify.asked import NAME as JUDGE
 from synthneg.verify.facts import DocumentFacts, Group
