@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from synthneg.interval import wilson
 from synthneg.records import Passage, Query
-from synthneg.run import read_records
+from synthneg.run.books import read_records
 from synthneg.scoring.base import Encoder, vectors_of
 from synthneg.scoring.encoder import load_encoder
 from synthneg.scoring.nearby import Nearby
