@@ -19,7 +19,7 @@ from synthneg.generate.standing import ask_unless_it_stands
 from synthneg.preflight import HELD_OUT, check_settings, up_to
 from synthneg.progress import say
 from synthneg.records import Example, Passage
-from synthneg.rounds.earlier import check_earlier
+from synthneg.rounds.earlier import check_earlier, take_vectors
 from synthneg.run import Run
 from synthneg.run.books import STAGES
 from synthneg.stages import (
@@ -57,6 +57,7 @@ def build(run: Run, until: str = STAGES[-1]) -> bool:
     if finished_with(run) == inputs:
         return False
     run.unfinish()
+    take_vectors(run)
     for stage in up_to(until):
         _STEPS[stage](run)
     if until == STAGES[-1]:

@@ -52,6 +52,15 @@ def test_the_first_round_stays_as_it_is(world: World, first: dict[str, bytes], s
     assert added == {"failed.jsonl", "parts/failed.jsonl.done"}
 
 
+def test_vectors_of_the_first_round_are_taken_over(first: dict[str, bytes], second: Path):
+    """What the first round has encoded for its checks is not encoded again: what is new comes behind it."""
+    kept = {name: data for name, data in first.items() if name.endswith((".f16", ".f16.keys"))}
+
+    assert kept
+    for name, data in kept.items():
+        assert (second / name).read_bytes().startswith(data)
+
+
 def test_failures_are_those_of_the_tuned_model(world: World, second: Path, tmp_path: Path):
     """failed.jsonl holds the training queries whose passage the tuned model ranks below top_k, and no other."""
     folder = world.folder / "rounds" / RUN
