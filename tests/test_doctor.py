@@ -24,7 +24,7 @@ from synthneg.settings import load
 
 pytestmark = pytest.mark.slow
 
-DIAGNOSES = 12
+DIAGNOSES = 13
 # Of each way in which a training fails one or two: how texts are read, what is measured on, how it learns.
 # `make trials-doctor` plants all of them.
 IN_THE_SUITE = ("another prefix", "truncation", "trained on the test", "rate too high")

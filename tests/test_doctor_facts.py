@@ -8,7 +8,15 @@ import pytest
 from examples import TOPICS, example, run_of
 from tiny_model import save_tiny_model, save_tiny_reranker
 
-from synthneg.doctor import borrowed, false_negatives, kinds, loss_curve, positives, shortcut
+from synthneg.doctor import (
+    borrowed,
+    false_negatives,
+    kinds,
+    loss_curve,
+    new_layer,
+    positives,
+    shortcut,
+)
 from synthneg.doctor.examine import examine
 from synthneg.doctor.patient import Patient
 from synthneg.errors import RunError
@@ -171,3 +179,30 @@ def test_without_examples_nothing_can_be_said(tmp_path: Path):
     """A run without examples to be trained on is refused with one line that says where they were lost."""
     with pytest.raises(RunError, match="synthneg status"):
         patient_of(tmp_path, [])
+
+
+@pytest.mark.parametrize(
+    ("student", "head", "epochs", "word"),
+    [
+        ("sparse", "BertModel", 1, "bad"),
+        ("sparse", "BertModel", 700, "well"),
+        ("sparse", "BertForMaskedLM", 1, "well"),
+        ("cross-encoder", "BertModel", 1, "bad"),
+        ("cross-encoder", "BertForSequenceClassification", 1, "well"),
+        ("multi-vector", "BertModel", 1, "well"),
+        ("auto", "BertModel", 1, "well"),
+    ],
+)
+def test_a_layer_that_began_at_random_needs_many_queries(
+    student: str, head: str, epochs: int, word: str, tmp_path: Path
+):
+    """It is bad for few queries where the student is not seen to be better; what the base brings is no new layer."""
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "config.json").write_text(json.dumps({"architectures": [head]}))
+    patient = patient_of(tmp_path, EXAMPLES, student=student, epochs=epochs, negatives=1)
+
+    found = new_layer.examine(patient)
+    assert found.word == word
+    assert ("began at random; it has seen" in found.seen) == (
+        student in ("sparse", "cross-encoder") and (head == "BertModel")
+    )

@@ -11,6 +11,7 @@ from synthneg.doctor import (
     kinds,
     loss_curve,
     moved,
+    new_layer,
     overlap,
     positives,
     reading,
@@ -29,6 +30,7 @@ from synthneg.progress import track
 _DIAGNOSES: tuple[tuple[Diagnosis, Callable[[Patient], Finding]], ...] = (
     (reading.DIAGNOSIS, reading.examine),
     (truncation.DIAGNOSIS, truncation.examine),
+    (new_layer.DIAGNOSIS, new_layer.examine),
     (positives.DIAGNOSIS, positives.examine),
     (false_negatives.DIAGNOSIS, false_negatives.examine),
     (loss_curve.DIAGNOSIS, loss_curve.examine),

@@ -37,6 +37,12 @@ def kind_of(name: str) -> Kind:
     return "cross-encoder" if scores and not modules else "bi-encoder"
 
 
+def guesses_tokens(name: str) -> bool:
+    """Whether the checkpoint `name` brings the head that guesses masked tokens."""
+    made_for = _read(name, "config.json", {}).get("architectures") or [""]
+    return str(made_for[0]).endswith("ForMaskedLM")
+
+
 def is_static(name: str) -> bool:
     """Whether the model `name` is a static table of word vectors."""
     modules = _read(name, "modules.json", [])
