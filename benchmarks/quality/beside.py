@@ -21,6 +21,8 @@ def read(folder: Path, collection: str, arms: list[str]) -> Measured:
     models = {}
     for arm in arms:
         files = sorted(folder.glob(f"arms/{arm}-seed-*/evaluation/{collection}.per-query.jsonl"))
+        if not files:
+            raise SystemExit(f"{folder}: no arm {arm} was measured on {collection}")
         models[arm] = [read_per_query(file) for file in files]
     found = {arm: [of[TUNED] for of in seeds] for arm, seeds in models.items()}
     for reference in (BASE, BM25):
