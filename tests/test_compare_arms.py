@@ -11,7 +11,7 @@ from pathlib import Path
 import forked
 import pytest
 from comparing import ARMS, WORDS, declared, planned, world
-from tiny_model import save_static_model
+from tiny_model import save_static_model, save_tiny_model
 
 from synthneg.cli.app import app
 from synthneg.compare.arms import compare_arms
@@ -247,6 +247,18 @@ def test_every_student_has_a_base_of_its_own(tmp_path: Path) -> None:
     assert means["(poor)"] < means["(table)"]
     beside = {(t.difference.a, t.difference.b) for t in of.told}
     assert beside == {("a", "(table)"), ("b", "(poor)"), ("b", "a")}
+
+
+def test_a_student_of_another_kind_than_its_base_is_told(tmp_path: Path) -> None:
+    """What a multi-vector student of a bi-encoder has above it may be the kind's: said of it, and of no other arm."""
+    folder = world(tmp_path)
+    base = str(save_tiny_model(folder / "tiny"))
+    tokens = {"base_model": base, "student": "multi-vector", "epochs": 0.1}
+    arms = {"none": {"negatives": "none"}, "tokens": {"negatives": "none", "train": tokens}}
+    plan = planned(folder, arms, seeds=[1], settings={"train": {"epochs": 0.1}})
+    lines = compare_arms(plan, folder / "outputs" / "small", folder / "outputs").lines
+    told = [line.split()[0] for line in lines if " made of a " in line]
+    assert told == ["tokens"]
 
 
 def test_a_killed_comparison_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from synthneg.compare.result import (
     compare_entries,
     curve_of,
 )
-from synthneg.compare.table import below_lines, curve_lines, lines_of, wrapped
+from synthneg.compare.table import below_lines, curve_lines, kind_lines, lines_of, wrapped
 from synthneg.compare.work import BASE, TUNED, train_all
 from synthneg.errors import RunError
 from synthneg.evaluate.collection import read_collection
@@ -30,6 +30,8 @@ from synthneg.evaluate.stored import read_per_query
 from synthneg.files import disk_errors
 from synthneg.records import Passage
 from synthneg.run import Run
+from synthneg.scoring.kind import kind_of
+from synthneg.train.students import student_kind
 from synthneg.verify.gate import read_leaks
 
 _SEED = 0  # of what is resampled: no arm's own
@@ -155,5 +157,10 @@ def _lines(
     if curve is not None:
         sizes = {arm.name: passages_of(examples_of(pool, arm, plan.seeds[0])) for arm in plan.arms}
         yield from curve_lines(curve, sizes)
+    kinds = {
+        arm.name: (student_kind(arm.config.train), kind_of(arm.config.train.base_model))
+        for arm in plan.arms
+    }
+    yield from kind_lines({name: of for name, of in kinds.items() if of[0] != of[1]})
     places = {name: str(of[0]) for name, of in folders.items()}
     yield from below_lines(below(entries, found), places)

@@ -134,6 +134,19 @@ def below_lines(
         yield f"    synthneg doctor {places[arm]}"
 
 
+def kind_lines(kinds: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    """Yield for each arm what of its lead need not come from training.
+
+    Args:
+        kinds: of arms that are another kind of student than their base: theirs, and that of the base.
+    """
+    for arm, (kind, before) in kinds.items():
+        yield from wrapped(
+            f"{arm} is a {kind} model made of a {before}: what lies between it and its base may be the kind's, not the"
+            " training's; an arm with train: {epochs: 0.01, learning_rate: 1.0e-12} says what the kind alone is worth"
+        )
+
+
 def wrapped(text: str, indent: str = "    ") -> list[str]:
     """Return a sentence as lines of the table's width, all but the first with this indent."""
     return textwrap.wrap(
