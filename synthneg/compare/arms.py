@@ -157,10 +157,10 @@ def _lines(
     if curve is not None:
         sizes = {arm.name: passages_of(examples_of(pool, arm, plan.seeds[0])) for arm in plan.arms}
         yield from curve_lines(curve, sizes)
+    trained = [(arm.name, arm.config.train) for arm in plan.arms]
     kinds = {
-        arm.name: (student_kind(arm.config.train), kind_of(arm.config.train.base_model))
-        for arm in plan.arms
+        name: student_kind(of) for name, of in trained if student_kind(of) != kind_of(of.base_model)
     }
-    yield from kind_lines({name: of for name, of in kinds.items() if of[0] != of[1]})
+    yield from kind_lines(kinds)
     places = {name: str(of[0]) for name, of in folders.items()}
     yield from below_lines(below(entries, found), places)

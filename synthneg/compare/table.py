@@ -134,17 +134,19 @@ def below_lines(
         yield f"    synthneg doctor {places[arm]}"
 
 
-def kind_lines(kinds: Mapping[str, tuple[str, str]]) -> Iterator[str]:
-    """Yield for each arm what of its lead need not come from training.
+def kind_lines(kinds: Mapping[str, str]) -> list[str]:
+    """Return what of the lead of arms need not come from training; nothing where there are none.
 
     Args:
-        kinds: of arms that are another kind of student than their base: theirs, and that of the base.
+        kinds: of arms that are another kind of student than their base.
     """
-    for arm, (kind, before) in kinds.items():
-        yield from wrapped(
-            f"{arm} is a {kind} model made of a {before}: what lies between it and its base may be the kind's, not the"
-            " training's; an arm with train: {epochs: 0.01, learning_rate: 1.0e-12} says what the kind alone is worth"
-        )
+    if not kinds:
+        return []
+    arms = ", ".join(f"{arm} ({kind})" for arm, kind in kinds.items())
+    return wrapped(
+        f"of another kind than their base: {arms}; what lies between them and it may be the kind's, not the training's:"
+        " an arm with train: {epochs: 0.01, learning_rate: 1.0e-12} says what the kind alone is worth"
+    )
 
 
 def wrapped(text: str, indent: str = "    ") -> list[str]:
