@@ -6,9 +6,7 @@ from synthneg.doctor.patient import Patient
 from synthneg.scoring.kind import guesses_tokens, kind_of
 from synthneg.train.students import student_kind
 
-_WANTED = (
-    10_000  # queries, of all epochs, that such a layer is given here at least: a rule of thumb
-)
+_WANTED = 10_000  # queries, of all epochs: a rule of thumb
 _LAYERS: dict[Kind, str] = {
     "cross-encoder": "the layer that makes its score",
     "sparse": "its head over the vocabulary",
@@ -35,8 +33,8 @@ def examine(patient: Patient) -> Finding:
         return DIAGNOSIS.of(0.0, seen)
     queries = round(len(patient.examples) * settings.epochs)
     seen = (
-        f"{name} is a {before}, so {_LAYERS[kind]} began at random; it has seen {queries:,} queries, of some"
-        f" {_WANTED:,} that it needs"
+        f"{name} is a {before}, so {_LAYERS[kind]} began at random; it has seen {queries:,} queries, of"
+        f" {_WANTED:,} that by a rule of thumb it needs"
     )
     most: Word = "bad" if patient.has_lost else "suspect"
     return DIAGNOSIS.of(max(0.0, 1 - queries / _WANTED), seen, most=most)

@@ -32,21 +32,24 @@ def kind_of(name: str) -> Kind:
         last = str(module.get("type", "")).rpartition(".")[2]
         if last in _MODULES:
             return _MODULES[last]
-    made_for = _read(name, "config.json", {}).get("architectures") or [""]
-    scores = str(made_for[0]).endswith("ForSequenceClassification")
+    scores = _made_for(name).endswith("ForSequenceClassification")
     return "cross-encoder" if scores and not modules else "bi-encoder"
 
 
 def guesses_tokens(name: str) -> bool:
     """Whether the checkpoint `name` brings the head that guesses masked tokens."""
-    made_for = _read(name, "config.json", {}).get("architectures") or [""]
-    return str(made_for[0]).endswith("ForMaskedLM")
+    return _made_for(name).endswith("ForMaskedLM")
 
 
 def is_static(name: str) -> bool:
     """Whether the model `name` is a static table of word vectors."""
     modules = _read(name, "modules.json", [])
     return bool(modules) and str(modules[0].get("type", "")).endswith("StaticEmbedding")
+
+
+def _made_for(name: str) -> str:
+    """Return the class of transformers that the checkpoint names; empty where it names none."""
+    return str((_read(name, "config.json", {}).get("architectures") or [""])[0])
 
 
 def _read(name: str, file: str, otherwise: Any) -> Any:
